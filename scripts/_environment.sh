@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced by the scripts beside it. They set $root, the checkout, and call `prepare [EXTRA]` to get a ready environment in
+# $root/.venv, whose commands are then in $bin. Needs Python with its venv module, or uv; installs nothing elsewhere.
+# shellcheck shell=sh
+
+bin="$root/.venv/bin"
+
+stop() {
+    echo "$*" >&2
+    exit 1
+}
+
+# The checkout's place belongs to the stamp: a virtual environment does not survive being moved.
+wanted() {
+    { echo "$root"; cat "$root/pyproject.toml"; } | cksum
+}
+
+is_supported() {
+    "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null
+}
+
+find_python() {
+    for candidate in python3 python3.13 python3.12 python3.11; do
+        if is_supported "$candidate"; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    stop "FaceBIDS needs Python 3.11, 3.12 or 3.13, and found $(python3 --version 2>/dev/null || echo 'no Python')."
+}
+
+make_environment() {
+    python=$(find_python)
+    rm -rf "$root/.venv"
+    if command -v uv >/dev/null; then
+        uv venv --quiet --python "$python" "$root/.venv"
+    elif "$python" -c 'import ensurepip' 2>/dev/null; then
+        "$python" -m venv "$root/.venv"
+    else
+        stop "Python's venv module is missing: install it (on Debian or Ubuntu: sudo apt install python3-venv), or install uv."
+    fi
+}
+
+# uv makes environments without pip, so one whose uv has gone is of no use.
+is_usable() {
+    [ "$(cat "$root/.venv/place" 2>/dev/null)" = "$root" ] && "$bin/python" -c '' 2>/dev/null &&
+        { command -v uv || "$bin/python" -m pip --version; } >/dev/null 2>&1
+}
+
+install_project() (
+    cd "$root"
+    if command -v uv >/dev/null; then
+        uv pip install --quiet --python .venv/bin/python --editable "$1"
+    else
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable "$1"
+    fi
+)
+
+# prepare [EXTRA]: the stamp is written last, so that an interrupted set-up is done again.
+prepare() {
+    stamp="$root/.venv/ready${1:+-$1}"
+    if "$bin/python" -c '' 2>/dev/null && [ "$(cat "$stamp" 2>/dev/null)" = "$(wanted)" ]; then
+        return
+    fi
+    echo "Setting up $root/.venv, once for this pyproject.toml (a few minutes) ..." >&2
+    if ! is_usable; then
+        make_environment
+        echo "$root" >"$root/.venv/place"
+    fi
+    install_project ".${1:+[$1]}"
+    wanted >"$stamp"
+}
