@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The methods text that users may copy into a paper, and its references."""
+
+import re
+from dataclasses import dataclass
+
+import facebids
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One cited work; ``link`` is a DOI or, where there is none, an address."""
+
+    key: str
+    authors: str
+    title: str
+    source: str
+    year: int
+    link: str
+
+    @property
+    def url(self) -> str:
+        """Address of the work."""
+        return self.link if self.link.startswith('http') else f'https://doi.org/{self.link}'
+
+
+REFERENCES = (
+    Reference(
+        'bids',
+        'Gorgolewski KJ and others',
+        'The brain imaging data structure, a format for organizing and describing outputs of '
+        'neuroimaging experiments',
+        'Scientific Data 3:160044',
+        2016,
+        '10.1038/sdata.2016.44',
+    ),
+    Reference(
+        'pybids',
+        'Yarkoni T and others',
+        'PyBIDS: Python tools for BIDS datasets',
+        'Journal of Open Source Software 4(40):1294',
+        2019,
+        '10.21105/joss.01294',
+    ),
+    Reference(
+        'nipype',
+        'Gorgolewski K and others',
+        'Nipype: a flexible, lightweight and extensible neuroimaging data processing framework '
+        'in Python',
+        'Frontiers in Neuroinformatics 5:13',
+        2011,
+        '10.3389/fninf.2011.00013',
+    ),
+    Reference(
+        'ants',
+        'Tustison NJ and others',
+        'The ANTsX ecosystem for quantitative biological and medical imaging',
+        'Scientific Reports 11:9068',
+        2021,
+        '10.1038/s41598-021-87564-6',
+    ),
+    Reference(
+        'icbm152',
+        'Fonov V and others',
+        'Unbiased average age-appropriate atlases for pediatric studies',
+        'NeuroImage 54(1):313-327',
+        2011,
+        '10.1016/j.neuroimage.2010.07.033',
+    ),
+    Reference(
+        'embree',
+        'Wald I and others',
+        'Embree: a kernel framework for efficient CPU ray tracing',
+        'ACM Transactions on Graphics 33(4):143',
+        2014,
+        '10.1145/2601097.2601199',
+    ),
+    Reference(
+        'dlib',
+        'King DE',
+        'Dlib-ml: a machine learning toolkit',
+        'Journal of Machine Learning Research 10:1755-1758',
+        2009,
+        'https://jmlr.org/papers/v10/king09a.html',
+    ),
+    Reference(
+        'schwarz',
+        'Schwarz CG and others',
+        'Identification of anonymous MRI research participants with face-recognition software',
+        'New England Journal of Medicine 381:1684-1686',
+        2019,
+        '10.1056/NEJMc1908881',
+    ),
+)
+
+METHODS = """\
+Head images of a BIDS dataset [bids], found with PyBIDS [pybids], were defaced with FaceBIDS
+{version} in one Nipype [nipype] graph. Each image was registered with an affine transform by ANTs
+[ants] to a head atlas: a parametric head around the ICBM 2009a nonlinear symmetric brain
+[icbm152]. The atlas's face region was brought back to the image's own grid, where a guard around
+the brain was kept, and its voxels were replaced. All other voxels are those of the source, bit
+for bit.
+
+Each image was then attacked as in [schwarz]: the skin before and after defacing was rendered by
+ray casting [embree] from named and from seeded random views, faces were searched in all renders,
+and faces that were found were compared by their 128-number embeddings (dlib [dlib]). The verdict
+rests on the quality of the registration, the share of the face that was removed, the brain that
+was kept, the faces still found and their distance to the original. It is a lower bound of the
+risk: a stronger attack may find more.
+"""
+
+
+def paragraphs() -> list[str]:
+    """Return the paragraphs of the methods, works cited by number (``[1]``)."""
+    order = {reference.key: number for number, reference in enumerate(REFERENCES, 1)}
+    text = METHODS.format(version=facebids.__version__)
+    text = re.sub(r'\[(\w+)\]', lambda match: f'[{order[match[1]]}]', text)
+    return [' '.join(paragraph.split()) for paragraph in text.split('\n\n')]
+
+
+def markdown() -> str:
+    """Return methods and references as Markdown."""
+    works = [
+        f'{number}. {item.authors}. {item.title}. {item.source} ({item.year}). <{item.url}>'
+        for number, item in enumerate(REFERENCES, 1)
+    ]
+    return '\n\n'.join(['# Methods', *paragraphs(), '# References', '\n'.join(works)]) + '\n'
+
+
+def bibtex() -> str:
+    """Return the references as BibTeX."""
+    return '\n'.join(map(_bibtex_entry, REFERENCES))
+
+
+def _bibtex_entry(item: Reference) -> str:
+    return (
+        f'@article{{{item.key},\n  author = {{{item.authors}}},\n  title = {{{item.title}}},\n'
+        f'  journal = {{{item.source}}},\n  year = {{{item.year}}},\n  url = {{{item.url}}}\n}}\n'
+    )

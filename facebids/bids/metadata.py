@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is written about the data: sidecars, the files that describe a dataset, and how to write.
+
+Everything is written under a temporary name and then moved into place, and a file whose content
+would not change is left alone, so that jobs of an array may write the same file. No absolute path
+of the machine is ever written.
+"""
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import facebids
+from facebids.bids import citation, names
+from facebids.bids.names import HeadImage
+
+BIDS_VERSION = '1.11.2'
+
+# PS3.16 of DICOM, context group 7050
+DEIDENTIFICATION_CODES = [
+    {
+        'CodeValue': '113102',
+        'CodeMeaning': 'Clean Recognizable Visual Features Option',
+        'CodingSchemeDesignator': 'DCM',
+    }
+]
+
+BIDSIGNORE = """\
+*.html
+figures/
+*_xfm.txt
+*_metrics.json
+*_metrics.tsv
+group_*
+"""
+
+README = """\
+# Head images without faces
+
+[FaceBIDS](dataset_description.json) took the faces out of these head images and then attacked the
+result with face recognition.
+
+- `sub-*/**/*_desc-defaced_*.nii.gz`: the image without the face. Every voxel outside the mask is
+  the one of the source, bit for bit.
+- `*_desc-face_mask.nii.gz`: the mask; 1 where a voxel was replaced.
+- `*_xfm.txt`: affine transforms between the image and the head atlas (ITK text files).
+- `*_desc-identifiability_metrics.json`, `.tsv`: what the attack found, and the verdict.
+- `sub-*.html`, `group_identifiability.html`: the same to read.
+
+An image with the verdict *fail* is not here; its metrics say why. The verdict *review* asks for a
+look at the report before the image is shared. The verdict *pass* says that the attacks that were
+tried found nothing. That is a lower bound of the risk: a stronger attack may find more, and
+nothing here looks at anything but the image.
+
+How to cite the methods: `logs/CITATION.md`, `logs/CITATION.bib`.
+"""
+
+
+# --- sidecars -----------------------------------------------------------------------------------
+
+
+def defaced_sidecar(image: HeadImage) -> dict[str, Any]:
+    """Return the sidecar of the defaced image."""
+    return {
+        'Description': 'The source image with the voxels of the face replaced; '
+        'all others are the source, bit for bit.',
+        'Sources': [names.uri(image)],
+        'SkullStripped': False,
+        'DeidentificationMethod': [f'FaceBIDS {facebids.__version__}: face region removed'],
+        'DeidentificationMethodCodeSequence': DEIDENTIFICATION_CODES,
+    }
+
+
+def mask_sidecar(image: HeadImage) -> dict[str, Any]:
+    """Return the sidecar of the face mask."""
+    return {
+        'Description': 'Voxels that defacing replaces: 1 inside, 0 outside.',
+        'Type': 'Face',
+        'Sources': [names.uri(image)],
+        'SpatialReference': names.uri(image),
+    }
+
+
+# --- the dataset --------------------------------------------------------------------------------
+
+
+def dataset_description(
+    source: dict[str, Any], bids_dir: str | Path, output_dir: str | Path
+) -> dict[str, Any]:
+    """Return ``dataset_description.json`` of the derivative dataset.
+
+    Parameters
+    ----------
+    source
+        ``dataset_description.json`` of the input dataset; empty when it has none.
+    bids_dir, output_dir
+        Folders of the input and of the derivative dataset.
+    """
+    doi = source.get('DatasetDOI')
+    return {
+        'Name': f'{source.get("Name", "Head images")}: defaced',
+        'BIDSVersion': BIDS_VERSION,
+        'DatasetType': 'derivative',
+        'GeneratedBy': [generated_by()],
+        **({'SourceDatasets': [{'URL': _doi_url(doi)}]} if doi else {}),
+        'DatasetLinks': {names.RAW: _doi_url(doi) if doi else _link(bids_dir, output_dir)},
+    }
+
+
+def generated_by() -> dict[str, str]:
+    """Return the ``GeneratedBy`` entry that names this program."""
+    return {
+        'Name': 'FaceBIDS',
+        'Version': facebids.__version__,
+        'Description': 'Defacing of head images, proved by attacks with face recognition',
+    }
+
+
+def write_dataset_files(
+    output_dir: str | Path, source: dict[str, Any], bids_dir: str | Path
+) -> None:
+    """Write the files that describe the derivative dataset as a whole.
+
+    Parameters
+    ----------
+    output_dir
+        Folder of the derivative dataset.
+    source, bids_dir
+        See :func:`dataset_description`.
+    """
+    root = Path(output_dir)
+    description = dataset_description(source, bids_dir, output_dir)
+    write_json_atomic(root / 'dataset_description.json', description)
+    write_text_atomic(root / '.bidsignore', BIDSIGNORE)
+    write_text_atomic(root / 'README.md', README)
+    write_text_atomic(root / 'logs' / 'CITATION.md', citation.markdown())
+    write_text_atomic(root / 'logs' / 'CITATION.bib', citation.bibtex())
+
+
+def _doi_url(doi: str) -> str:
+    return 'https://doi.org/' + re.sub(r'^(doi:|https?://(dx\.)?doi\.org/)', '', doi.strip())
+
+
+def _link(bids_dir: str | Path, output_dir: str | Path) -> str:
+    """Return the way from the derivative to its source, unless it would tell the machine's layout.
+
+    Two steps up reach a dataset beside this one or one folder further. A way that climbs higher is
+    made of the folders of somebody's machine, user names among them; a name without a place
+    stands for it then.
+    """
+    way = Path(os.path.relpath(os.path.realpath(bids_dir), os.path.realpath(output_dir)))
+    return quote(way.as_posix()) if way.parts.count('..') <= 2 else 'urn:x-facebids:raw'
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` that takes its place when the block ends well.
+
+    The temporary name is hidden and keeps the extension, which nibabel looks at. When the block
+    raises, nothing is left of it. Missing folders are made.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+
+    Yields
+    ------
+    Path
+        Where to write.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f'.{os.getpid()}-{path.name}')
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text_atomic(path: str | Path, text: str) -> None:
+    """Write ``text`` to ``path`` in one step; leave the file alone when it holds it already."""
+    path = Path(path)
+    if path.is_file() and path.read_bytes() == text.encode():
+        return
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode())
+
+
+def write_json_atomic(path: str | Path, value: Any) -> None:
+    """Write ``value`` as JSON in one step; NaN and infinity become null, as JSON has neither."""
+    text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    write_text_atomic(path, text + '\n')
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, 'tolist'):  # a NumPy scalar or array
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The name of an input image, and of every file made from it.
+
+All names are made here and nowhere else. They are POSIX paths relative to the folder they belong
+to: the output folder unless the function says private or work folder. Nothing here reads a disk.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from facebids.errors import DatasetError
+
+TEMPLATE = 'MNI152NLin2009aSym'
+RAW = 'raw'  # the name of the input dataset in BIDS URIs
+METRICS_GLOB = 'sub-*/**/*_desc-identifiability_metrics.json'
+GROUP_TABLE = 'group_identifiability.tsv'
+GROUP_DICTIONARY = 'group_identifiability.json'
+GROUP_PAGE = 'group_identifiability.html'
+
+# schema/rules/entities.yaml of BIDS 1.11.2, without those that no volume has
+ENTITY_ORDER = (
+    'sub', 'tpl', 'ses', 'cohort', 'sample', 'task', 'tracksys', 'acq', 'nuc', 'voi', 'ce', 'trc',
+    'stain', 'rec', 'dir', 'run', 'mod', 'echo', 'flip', 'inv', 'mt', 'part', 'proc', 'hemi',
+    'space', 'split', 'recording', 'chunk', 'atlas', 'seg', 'scale', 'res', 'den', 'label', 'desc',
+    'from', 'to', 'mode',
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class HeadImage:
+    """One image of a head in the input dataset.
+
+    Attributes
+    ----------
+    path
+        Absolute path of the file.
+    relative_path
+        POSIX path relative to the dataset; it identifies the image.
+    entities
+        ``(key, value)`` pairs of the file name, with the keys that stand in it (``'sub'``).
+    suffix
+        ``'T1w'`` or ``'FLAIR'``.
+    """
+
+    path: str
+    relative_path: str
+    entities: tuple[tuple[str, str], ...]
+    suffix: str
+
+    @classmethod
+    def from_relative_path(cls, relative_path: str, dataset: str = '') -> 'HeadImage':
+        """Return the image that a path relative to its dataset stands for.
+
+        Parameters
+        ----------
+        relative_path
+            POSIX path, ``'sub-01/anat/sub-01_T1w.nii.gz'``.
+        dataset
+            Folder of the dataset, put before ``relative_path`` to make ``path``.
+
+        Raises
+        ------
+        DatasetError
+            If the file name is not made of ``key-value`` pairs and a suffix.
+        """
+        name = PurePosixPath(relative_path).name
+        *pairs, suffix = re.sub(r'\.nii(\.gz)?$', '', name).split('_')
+        entities = tuple(tuple(pair.split('-', 1)) for pair in pairs)
+        if not entities or entities[0][0] != 'sub' or any(len(pair) != 2 for pair in entities):
+            raise DatasetError(
+                f'{relative_path}: not a BIDS file name (sub-01[_key-value]_T1w.nii.gz). '
+                'Rename it, or leave it out with --bids-filter-file.'
+            )
+        path = f'{dataset}/{relative_path}' if dataset else relative_path
+        return cls(path, relative_path, entities, suffix)
+
+    @property
+    def participant(self) -> str:
+        """Label of the participant, without ``sub-``."""
+        return dict(self.entities)['sub']
+
+    @property
+    def session(self) -> str | None:
+        """Label of the session, without ``ses-``, or None."""
+        return dict(self.entities).get('ses')
+
+    @property
+    def participant_id(self) -> str:
+        """``'sub-01'``."""
+        return f'sub-{self.participant}'
+
+    @property
+    def session_id(self) -> str | None:
+        """``'ses-A'``, or None."""
+        return f'ses-{self.session}' if self.session else None
+
+    @property
+    def stem(self) -> str:
+        """The file name without suffix and extension, ``'sub-01_ses-A_run-1'``."""
+        return _join(dict(self.entities))
+
+
+# --- images -------------------------------------------------------------------------------------
+
+
+def defaced(image: HeadImage) -> str:
+    """Return the name of the defaced image."""
+    return _derivative(image, {'desc': 'defaced'}, f'{image.suffix}.nii.gz')
+
+
+def mask(image: HeadImage) -> str:
+    """Return the name of the face mask on the image's own grid.
+
+    ``space-<suffix>`` keeps the masks of a T1w and a FLAIR apart: ``_mask`` takes the place of
+    the suffix and BIDS allows masks no ``mod-`` entity.
+    """
+    return _derivative(image, {'space': image.suffix, 'desc': 'face'}, 'mask.nii.gz')
+
+
+def to_template(image: HeadImage) -> str:
+    """Return the name of the transform that resamples the image in the template's space."""
+    return _transform(image, image.suffix, TEMPLATE)
+
+
+def from_template(image: HeadImage) -> str:
+    """Return the name of the transform that resamples the template in the image's space."""
+    return _transform(image, TEMPLATE, image.suffix)
+
+
+def sidecar(name: str) -> str:
+    """Return the name of the JSON file that describes ``name``."""
+    return re.sub(r'(\.nii(\.gz)?|\.[a-z]+)$', '.json', name)
+
+
+def figure(image: HeadImage, kind: str) -> str:
+    """Return the name of a figure: ``kind`` is ``'slices'`` or ``'renders'``."""
+    stem = _join(dict(image.entities) | {'desc': kind})
+    return f'{image.participant_id}/figures/{stem}_{image.suffix}.png'
+
+
+def public_files(image: HeadImage) -> tuple[str, ...]:
+    """Return every file that stands in the output folder for a released image alone.
+
+    None of them may be there for an image that failed.
+    """
+    described = (defaced(image), mask(image))
+    transforms = (to_template(image), from_template(image))
+    figures = (figure(image, 'slices'), figure(image, 'renders'))
+    return (*described, *map(sidecar, described), *transforms, *figures)
+
+
+# --- private folder -----------------------------------------------------------------------------
+
+
+def private_embeddings(image: HeadImage) -> str:
+    """Return where, in the private folder, the image's face embeddings stand."""
+    return f'{image.participant_id}/{image.stem}_{image.suffix}_faces.npz'
+
+
+def private_figure(image: HeadImage, kind: str) -> str:
+    """Return where, in the private folder, a picture of the undefaced head stands.
+
+    ``kind`` is ``'slices'`` or ``'renders'``, as in :func:`figure`, whose name gets ``before``.
+    """
+    return figure(image, f'{kind}before')
+
+
+def withheld(name: str) -> str:
+    """Return where, in the private folder, a public file goes when its image failed."""
+    return f'withheld/{name}'
+
+
+# --- work folder --------------------------------------------------------------------------------
+
+
+def record(image: HeadImage) -> str:
+    """Return where, in the work folder, the record of an image stands."""
+    return f'records/{image.stem}_{image.suffix}.json'
+
+
+def workflow_name(image: HeadImage) -> str:
+    """Return the name of the image's part of the Nipype graph.
+
+    Progress and crashes are attributed to an image by this name.
+    """
+    return re.sub(r'\W', '_', f'{image.stem}_{image.suffix}_wf')
+
+
+# --- per session, participant and dataset --------------------------------------------------------
+
+
+def metrics(image: HeadImage) -> str:
+    """Return the name of the JSON file with the records of the image's whole session."""
+    session = {key: value for key, value in image.entities if key in ('sub', 'ses')}
+    stem = _join(session | {'desc': 'identifiability'})
+    return f'{PurePosixPath(image.relative_path).parent}/{stem}_metrics.json'
+
+
+def table(metrics_name: str) -> str:
+    """Return the name of the table beside a session's metrics."""
+    return metrics_name.removesuffix('.json') + '.tsv'
+
+
+def page(participant: str) -> str:
+    """Return the name of a participant's report, in the output or the private folder."""
+    return f'sub-{participant}.html'
+
+
+def uri(image: HeadImage) -> str:
+    """Return the BIDS URI of the input image."""
+    return f'bids:{RAW}:{image.relative_path}'
+
+
+def _derivative(image: HeadImage, entities: dict[str, str], ending: str) -> str:
+    folder = PurePosixPath(image.relative_path).parent
+    return f'{folder}/{_join(dict(image.entities) | entities)}_{ending}'
+
+
+def _transform(image: HeadImage, source: str, target: str) -> str:
+    entities = {'from': source, 'to': target, 'mode': 'image'}
+    return _derivative(image, entities, 'xfm.txt')
+
+
+def _join(entities: dict[str, str]) -> str:
+    return '_'.join(f'{key}-{entities[key]}' for key in sorted(entities, key=_rank))
+
+
+def _rank(key: str) -> float:
+    # an entity that BIDS does not know is the user's own: before those of derivatives
+    return ENTITY_ORDER.index(key) if key in ENTITY_ORDER else ENTITY_ORDER.index('space') - 0.5

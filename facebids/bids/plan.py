@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decide what happens to each image, and why, before anything runs.
+
+Pure: it knows the names of images and no file.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+
+from facebids.bids.names import HeadImage
+
+
+@dataclass(frozen=True)
+class ImagePlan:
+    """What is done to one image.
+
+    Attributes
+    ----------
+    action
+        ``'deface'``: take the face out and attack the result.
+    registration
+        ``'own'``: the image itself is registered to the head atlas.
+    reason
+        Why, in words.
+    """
+
+    image: HeadImage
+    reason: str
+    action: str = 'deface'
+    registration: str = 'own'
+
+
+@dataclass(frozen=True)
+class ParticipantPlan:
+    """The images of one participant (label without ``sub-``)."""
+
+    participant: str
+    images: tuple[ImagePlan, ...]
+
+
+def make_plan(images: Iterable[HeadImage]) -> tuple[ParticipantPlan, ...]:
+    """Return one plan per participant, both in the order of their names."""
+    ordered = sorted(images, key=lambda image: (image.participant, image.relative_path))
+    return tuple(
+        ParticipantPlan(participant, tuple(map(_plan_image, group)))
+        for participant, group in groupby(ordered, key=lambda image: image.participant)
+    )
+
+
+def describe(plans: Iterable[ParticipantPlan]) -> str:
+    """Return the plans as text, a line an image."""
+    lines = []
+    for plan in plans:
+        lines.append(f'sub-{plan.participant}')
+        lines += [
+            f'  {item.image.relative_path}\n    {item.action}: {item.reason}'
+            for item in plan.images
+        ]
+    return '\n'.join(lines)
+
+
+def _plan_image(image: HeadImage) -> ImagePlan:
+    return ImagePlan(
+        image,
+        f'a {image.suffix} shows the face; it is registered to the head atlas by itself, '
+        'so it depends on no other image',
+    )

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The record of an image: its verdict, the reasons, and every number measured.
+
+Records of one session stand together in its ``*_desc-identifiability_metrics.json``. Here they
+are made for images that failed, merged, read back, and laid out as tables with their dictionary.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facebids.bids import metadata, names
+from facebids.bids.names import HeadImage
+from facebids.errors import DatasetError
+
+Record = dict[str, Any]
+SECTIONS = ('registration', 'mask', 'identifiability')
+VERDICTS = {
+    'pass': 'every attack that was tried found nothing; a lower bound of the risk',
+    'review': 'somebody has to look at it before it is shared',
+    'fail': 'the image is withheld',
+}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of a record, and how to read it.
+
+    ``safer`` is ``'lower'``, ``'higher'`` or None when neither is; ``unit`` is None for a pure
+    number, count or share.
+    """
+
+    section: str
+    key: str
+    label: str
+    meaning: str
+    unit: str | None = None
+    safer: str | None = None
+
+    @property
+    def column(self) -> str:
+        """Name of the number in tables."""
+        return self.key if self.section == 'identifiability' else f'{self.section}_{self.key}'
+
+
+METRICS = (
+    Metric(
+        'identifiability', 'views', 'Views attacked',
+        'How many renders of the head, from seeded random views, were searched for a face.',
+    ),
+    Metric(
+        'identifiability', 'faces_before', 'Faces before',
+        'Views of the original head in which a face was found. Where it is 0 the attack cannot '
+        'see this head at all and finding none afterwards proves nothing.',
+    ),
+    Metric(
+        'identifiability', 'faces_after', 'Faces after',
+        'Views of the defaced head in which a face was found.',
+        safer='lower',
+    ),
+    Metric(
+        'identifiability', 'distance_within_before', 'Distance within the original',
+        'Mean distance between face embeddings of different views of the original head: how far '
+        'apart two pictures of the same person are. The yardstick for the next number.',
+        unit='arbitrary',
+    ),
+    Metric(
+        'identifiability', 'distance_before_after', 'Distance to the original',
+        'Mean distance between face embeddings of the defaced and of the original head. n/a when '
+        'no face was found in one of them.',
+        unit='arbitrary',
+        safer='higher',
+    ),
+    Metric(
+        'registration', 'quality', 'Registration quality',
+        'How well the image fits the head atlas after registration.',
+        safer='higher',
+    ),
+    Metric(
+        'mask', 'volume_ml', 'Mask volume',
+        'Volume of the mask, air in it included.',
+        unit='mL',
+    ),
+    Metric(
+        'mask', 'head_removed_share', 'Head removed',
+        "Share of the head's voxels that were replaced.",
+    ),
+    Metric(
+        'mask', 'skin_removed_share', 'Face skin removed',
+        "Share of the skin of the atlas's face region that was removed.",
+        safer='higher',
+    ),
+    Metric(
+        'mask', 'guard_voxels_changed', 'Brain guard changed',
+        'Voxels of the guard around the brain that were changed; always 0 in a released image.',
+    ),
+    Metric(
+        'mask', 'voxels_changed_outside', 'Changed outside the mask',
+        'Voxels outside the mask that differ from the source; always 0 in a released image.',
+    ),
+)  # fmt: skip
+KNOWN = {metric.column: metric for metric in METRICS}
+COLUMNS = {
+    'participant_id': 'Participant.',
+    'session_id': 'Session; n/a where the dataset has none.',
+    'image': 'Path of the image in the input dataset.',
+    'suffix': 'Contrast of the image, as in its file name.',
+    'verdict': 'What may be done with the defaced image.',
+    'reasons': 'Codes of the reasons for the verdict, separated by commas; n/a when it passed.',
+}
+
+
+# --- making and merging -------------------------------------------------------------------------
+
+
+def failed(image: HeadImage, code: str, message: str) -> Record:
+    """Return the record of an image that an error stopped.
+
+    Parameters
+    ----------
+    image
+        The image.
+    code
+        Machine-readable name of the error, ``'empty_image_error'``.
+    message
+        What happened, in words, without any path of the machine.
+    """
+    return {
+        'image': image.relative_path,
+        'participant_id': image.participant_id,
+        'session_id': image.session_id,
+        'suffix': image.suffix,
+        'verdict': 'fail',
+        'reasons': [{'code': code, 'severity': 'fail', 'message': message}],
+        **dict.fromkeys(SECTIONS),
+    }
+
+
+def read(path: str | Path) -> Record | None:
+    """Return the record of one image from its own file, or None while it is not there."""
+    try:
+        return json.loads(Path(path).read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        return None
+
+
+def merge(output_dir: str | Path, metrics_name: str, records: Iterable[Record]) -> None:
+    """Put records into the metrics of their session, in place of older ones of the same images.
+
+    Parameters
+    ----------
+    output_dir
+        Folder of the derivative dataset.
+    metrics_name
+        Name of the metrics in it, from :func:`facebids.bids.names.metrics`.
+    records
+        New records, all of this session.
+
+    Raises
+    ------
+    DatasetError
+        If the metrics of an earlier run cannot be read.
+    """
+    path = Path(output_dir) / metrics_name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path.parent):
+        merged = {record['image']: record for record in _read(path)}
+        merged |= {record['image']: record for record in records}
+        ordered = [merged[image] for image in sorted(merged)]
+        metadata.write_json_atomic(path, {'images': ordered})
+        metadata.write_text_atomic(Path(output_dir) / names.table(metrics_name), table(ordered))
+
+
+def read_all(output_dir: str | Path, participants: Iterable[str] = ()) -> list[Record]:
+    """Return the records of a derivative dataset, ordered by image.
+
+    Parameters
+    ----------
+    output_dir
+        Folder of the derivative dataset.
+    participants
+        Labels without ``sub-`` to restrict it to; empty means all.
+
+    Raises
+    ------
+    DatasetError
+        If a file of metrics cannot be read.
+    """
+    wanted = {f'sub-{label}' for label in participants}
+    paths = Path(output_dir).glob(names.METRICS_GLOB)
+    records = [record for path in paths for record in _read(path)]
+    chosen = (item for item in records if not wanted or item['participant_id'] in wanted)
+    return sorted(chosen, key=lambda record: record['image'])
+
+
+def _read(path: Path) -> list[Record]:
+    try:
+        return json.loads(path.read_text(encoding='utf-8'))['images']
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(
+            f'{path}: these metrics of an earlier run cannot be read ({error}). '
+            'Delete the file and run the participant level again.'
+        ) from error
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time into a folder; the lock leaves no file behind."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems lock no folders
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+# --- tables -------------------------------------------------------------------------------------
+
+
+def table(records: list[Record]) -> str:
+    """Return records as tab-separated values, a row an image, as BIDS wants them."""
+    rows = [row(record) for record in records]
+    header = columns(rows)
+    lines = [header, *([_cell(item.get(name)) for name in header] for item in rows)]
+    return ''.join('\t'.join(line) + '\n' for line in lines)
+
+
+def row(record: Record) -> dict[str, Any]:
+    """Return a record without nesting: each column of the tables and its value."""
+    codes = ','.join(reason['code'] for reason in record['reasons'])
+    flat = {name: record[name] for name in COLUMNS if name != 'reasons'} | {'reasons': codes}
+    for section in SECTIONS:
+        prefix = '' if section == 'identifiability' else f'{section}_'
+        flat |= _flatten(record.get(section) or {}, prefix)
+    return flat
+
+
+def columns(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the columns of a table of ``rows``: all known ones, then what else there is."""
+    fixed = [*COLUMNS, *KNOWN]
+    return fixed + sorted({name for item in rows for name in item} - set(fixed))
+
+
+def dictionary(header: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the data dictionary (a BIDS sidecar) of a table with these columns."""
+    return {name: _describe(name) for name in header}
+
+
+def _describe(name: str) -> dict[str, Any]:
+    if name == 'verdict':
+        return {'Description': COLUMNS[name], 'Levels': VERDICTS}
+    if name in COLUMNS:
+        return {'Description': COLUMNS[name]}
+    metric = describe(name)
+    safer = f'The {metric.safer}, the safer.' if metric.safer else 'Neither direction is safer.'
+    units = {'Units': metric.unit} if metric.unit else {}
+    return {'LongName': metric.label, 'Description': f'{metric.meaning} {safer}', **units}
+
+
+def describe(column: str) -> Metric:
+    """Return how to read a column; those of single views are described by their pattern."""
+    if column in KNOWN:
+        return KNOWN[column]
+    section = next((item for item in SECTIONS if column.startswith(f'{item}_')), 'identifiability')
+    label = column.removeprefix(f'{section}_').replace('_', ' ').capitalize()
+    view, _, when = column.removeprefix('named_').rpartition('_')
+    if column.startswith('named_') and when in ('before', 'after'):
+        meaning = f'Whether a face was found in the {view.replace("_", " ")} view {when} defacing.'
+        return Metric(section, column, label, meaning, safer='lower' if when == 'after' else None)
+    return Metric(section, column, label, f'Further number of the {section} step.')
+
+
+def _flatten(values: dict[str, Any], prefix: str) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f'{prefix}{key}'
+        flat |= _flatten(value, f'{name}_') if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def _cell(value: Any) -> str:
+    if value is None or value == '':
+        return 'n/a'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f'{value:.6g}'
+    return ' '.join(str(value).split())

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the user sees: a line an image, a table at the end, and errors as one sentence."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from facebids.bids import names
+from facebids.bids.names import HeadImage
+from facebids.bids.records import Record
+
+STYLES = {'pass': 'green', 'review': 'yellow', 'fail': 'red'}
+
+
+def make_console(*, error: bool = False) -> Any:
+    """Return a rich console; where no terminal is, its lines are wide and plain."""
+    from rich.console import Console
+
+    stream = sys.stderr if error else sys.stdout
+    width = None if stream.isatty() else 160
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+
+
+class ImageProgress:
+    """Follow a Nipype run through its status callback and tell of each image that ends.
+
+    An image has ended well when its record is there, and badly when one of its steps crashed.
+
+    Parameters
+    ----------
+    images
+        Every planned image.
+    read_record
+        Gives the record of an image, or None while there is none.
+    verbose
+        Whether to write a line a step, too.
+    """
+
+    def __init__(
+        self,
+        images: Sequence[HeadImage],
+        read_record: Callable[[HeadImage], Record | None],
+        *,
+        verbose: bool = False,
+    ) -> None:
+        self.console = make_console()
+        self.images = {names.workflow_name(image): image for image in images}
+        self.read_record = read_record
+        self.verbose = verbose
+        self.started: dict[str, float] = {}
+        self.seconds: dict[str, float] = {}
+        self.bar = self._make_bar() if self.console.is_terminal else None
+
+    def __enter__(self) -> 'ImageProgress':
+        """Show the bar, where there is a terminal."""
+        if self.bar:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the bar away."""
+        if self.bar:
+            self.bar.stop()
+
+    def __call__(self, node: Any, status: str) -> None:
+        """Take a message of Nipype: ``status`` is ``'start'``, ``'end'`` or ``'exception'``."""
+        key = next((part for part in node.fullname.split('.') if part in self.images), None)
+        if self.verbose:
+            self.console.print(f'  {node.fullname}: {status}')
+        if key is None or key in self.seconds:
+            return
+        self.started.setdefault(key, time.monotonic())
+        record = self.read_record(self.images[key]) if status == 'end' else None
+        if record or status == 'exception':
+            self._end(key, record['verdict'] if record else 'error')
+
+    def seconds_of(self, image: HeadImage) -> float | None:
+        """Return how long an image took, None when it did not end."""
+        return self.seconds.get(names.workflow_name(image))
+
+    def _end(self, key: str, outcome: str) -> None:
+        self.seconds[key] = time.monotonic() - self.started[key]
+        count = f'[{len(self.seconds)}/{len(self.images)}]'
+        line = f'{count} {self.images[key].relative_path}: {outcome}, {self.seconds[key]:.0f} s'
+        self.console.print(line, style=STYLES.get(outcome, 'red'))
+        if self.bar:
+            self.bar.update(self.bar.task_ids[0], completed=len(self.seconds), refresh=True)
+
+    def _make_bar(self) -> Any:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+        # without a refreshing thread: Nipype forks, and a fork may inherit a lock that it holds
+        bar = Progress(
+            'images', BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            console=self.console, auto_refresh=False, transient=True,
+        )  # fmt: skip
+        bar.add_task('images', total=len(self.images))
+        return bar
+
+
+def show_results(records: Iterable[Record], seconds: dict[str, float | None]) -> None:
+    """Print the table of all images.
+
+    Parameters
+    ----------
+    records
+        Records of the images.
+    seconds
+        How long each took, by ``image``; empty leaves the column out.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(pad_edge=False, show_edge=False)
+    for title in ('image', *(['time'] if seconds else []), 'faces before', 'after'):
+        table.add_column(title, justify='left' if title == 'image' else 'right', overflow='fold')
+    table.add_column('verdict')
+    table.add_column('reasons', overflow='fold')
+    for record in records:
+        found = record['identifiability'] or {}
+        taken = seconds.get(record['image'])
+        time_cell = ['-' if taken is None else f'{taken:.0f} s'] if seconds else []
+        views = found.get('views')
+        faces = [_of(found.get(key), views) for key in ('faces_before', 'faces_after')]
+        verdict = Text(record['verdict'], style=STYLES[record['verdict']])
+        reasons = ', '.join(reason['code'] for reason in record['reasons']) or '-'
+        table.add_row(record['image'], *time_cell, *faces, verdict, reasons)
+    make_console().print(table)
+
+
+def show_places(places: dict[str, Path]) -> None:
+    """Print where things are, a line each."""
+    console = make_console()
+    for what, place in places.items():
+        console.print(f'{what}: {place}', soft_wrap=True)
+
+
+def _of(count: int | None, views: int | None) -> str:
+    return '-' if count is None else f'{count}/{views}'

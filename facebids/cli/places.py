@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Refuse folders that would leak, overwrite or delete something; make the others."""
+
+import os
+import shutil
+import stat
+from pathlib import Path
+
+from facebids.bids.metadata import write_text_atomic
+from facebids.config import Settings
+from facebids.errors import DatasetError, OutputError
+
+# all that a run puts into the work folder, apart from what is private
+WORK_FOLDERS = ('nipype', 'records', 'crash', 'log', 'cache')
+
+PRIVATE_README = """\
+# Private: do not share
+
+This folder holds what identifies people: pictures and embeddings of faces before defacing, images
+whose defacing failed, and the copy of the reports that shows all of it. FaceBIDS reads the
+embeddings again at the group level. It can be deleted when the study needs it no more.
+"""
+
+
+def check_places(settings: Settings) -> None:
+    """Check how the folders lie to each other.
+
+    Raises
+    ------
+    DatasetError
+        If the input is no folder.
+    OutputError
+        If a folder lies where the input would be written to, where what identifies people would
+        be shared, or where cleaning would delete results.
+    """
+    if not settings.bids_dir.is_dir():
+        raise DatasetError(f'{settings.bids_dir}: there is no such folder. Name the BIDS dataset.')
+    where = {
+        'the input': settings.bids_dir,
+        'the output': settings.output_dir,
+        'the work folder': settings.work_dir,
+        'the private folder': settings.private_dir,
+        'the database folder': settings.bids_database_dir,
+    }
+    rules = [
+        ('the output', 'the input', 'the input is never written to. Choose a folder beside it.'),
+        ('the input', 'the output', 'they would mix. Choose an output folder beside the input.'),
+        ('the work folder', 'the input', 'the input is never written to. Use --work-dir.'),
+        ('the private folder', 'the input', 'the input is never written to. Use --private-dir.'),
+        ('the database folder', 'the input', 'the input is never written to.'),
+        ('the work folder', 'the output', 'faces can be recognised in it, and the output is made '
+         'to be shared. Use --work-dir.'),
+        ('the private folder', 'the output', 'it identifies people, and the output is made to be '
+         'shared. Use --private-dir.'),
+        ('the database folder', 'the output', 'it names folders of this machine, and the output '
+         'is made to be shared.'),
+        ('the output', 'the private folder', 'the output is made to be shared.'),
+        ('the input', 'the private folder', 'the input is never written to.'),
+    ]  # fmt: skip
+    for name in WORK_FOLDERS:
+        where[f'the folder {name}'] = settings.work_dir / name
+        why = 'intermediate files are deleted there. Use --work-dir.'
+        rules += [(what, f'the folder {name}', why) for what in ('the input', 'the output')]
+    for inner, outer, why in rules:
+        if where[inner] and _inside(where[inner], where[outer]):
+            same = _inside(where[outer], where[inner])
+            raise OutputError(
+                f'{inner.capitalize()} ({where[inner]}) {"is" if same else "lies in"} '
+                f'{outer} ({where[outer]}): {why}'
+            )
+
+
+def prepare_places(settings: Settings) -> None:
+    """Make the folders of a participant run, the private one for this user alone.
+
+    Raises
+    ------
+    OutputError
+        If one cannot be made or written, or others can look into the private one.
+    """
+    make_writable(settings.output_dir, 'output')
+    make_writable(settings.work_dir, 'work')
+    _make_private(settings.private_dir)
+    if settings.bids_database_dir:
+        make_writable(settings.bids_database_dir, 'database')
+    if settings.clean_workdir:
+        for name in WORK_FOLDERS:
+            shutil.rmtree(settings.work_dir / name, ignore_errors=True)
+
+
+def make_writable(folder: Path, what: str, mode: int = 0o777) -> None:
+    """Make a folder, and check that files can be made in it.
+
+    Parameters
+    ----------
+    folder
+        The folder; those above it are made too.
+    what
+        What to call it in a message.
+    mode
+        Permissions of a new folder.
+
+    Raises
+    ------
+    OutputError
+        If not.
+    """
+    probe = folder / f'.facebids-{os.getpid()}'
+    try:
+        folder.mkdir(mode, parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(
+            f'{folder}: the {what} folder cannot be written ({error.strerror}). '
+            'Choose another, or change its permissions.'
+        ) from error
+
+
+def _make_private(folder: Path) -> None:
+    make_writable(folder, 'private', mode=0o700)
+    if not any(folder.iterdir()):
+        folder.chmod(0o700)
+    elif stat.S_IMODE(folder.stat().st_mode) & 0o007:
+        raise OutputError(
+            f'{folder}: everybody on this machine can look into the private folder. '
+            f'Run chmod 700 {folder}, or choose another with --private-dir.'
+        )
+    write_text_atomic(folder / 'README.md', PRIVATE_README)
+
+
+def _inside(inner: Path, outer: Path) -> bool:
+    return Path(os.path.realpath(inner)).is_relative_to(os.path.realpath(outer))

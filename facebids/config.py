@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the user asked for, as one frozen value.
+
+Made once by :mod:`facebids.cli.parser`, passed on as it is, never a global. It imports nothing of
+FaceBIDS and nothing heavy.
+"""
+
+import json
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of one run.
+
+    Attributes
+    ----------
+    bids_dir, output_dir, work_dir, private_dir
+        Absolute folders. Only ``output_dir`` is made to be shared; ``private_dir`` holds what
+        identifies people and ``work_dir`` every intermediate file.
+    analysis_level
+        ``'participant'`` or ``'group'``.
+    participant_label, session_label
+        Labels without ``sub-`` or ``ses-``; empty means all.
+    bids_filters
+        For each of ``'t1w'`` and ``'flair'`` the pybids entities an image has to have.
+    bids_database_dir
+        Where the index of the dataset is kept between runs, or None.
+    nprocs, omp_nthreads
+        Processes at the same time, and threads of each single step.
+    seed
+        Start of every random number.
+    """
+
+    bids_dir: Path
+    output_dir: Path
+    analysis_level: str
+    work_dir: Path
+    private_dir: Path
+    participant_label: tuple[str, ...] = ()
+    session_label: tuple[str, ...] = ()
+    bids_filters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    bids_database_dir: Path | None = None
+    skip_bids_validation: bool = False
+    nprocs: int = 1
+    omp_nthreads: int = 1
+    seed: int = 0
+    clean_workdir: bool = False
+    dry_run: bool = False
+    stop_on_first_crash: bool = False
+    write_graph: bool = False
+    verbose: int = 0
+
+    def to_json(self) -> str:
+        """Return the settings as JSON text; :meth:`from_json` turns it back."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return json.dumps(values, indent=2, default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> 'Settings':
+        """Return the settings that :meth:`to_json` wrote.
+
+        Raises
+        ------
+        TypeError
+            If a setting is unknown or a required one is missing.
+        """
+        return cls(**{name: _restored(name, value) for name, value in json.loads(text).items()})
+
+
+def _restored(name: str, value: Any) -> Any:
+    if name.endswith('_dir') and value is not None:
+        return Path(value)
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page of the whole dataset: verdicts, every image, and every number before beside after."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import facebids
+from facebids.bids import citation, names, records
+from facebids.bids.metadata import write_text_atomic
+from facebids.bids.records import KNOWN, Record
+from facebids.reports import number, render
+
+WIDTH, HEIGHT = 440, 260  # of a plot
+LEFT, RIGHT, TOP, BOTTOM = 130, 330, 20, 220  # where its two columns and its scale lie
+SPREAD = 36  # how far points of one column lie apart, so that equal ones can be told apart
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One image in a plot: heights of its two points (None: no point) and its shift sideways."""
+
+    label: str
+    verdict: str
+    before: float | None
+    after: float | None
+    shift: float
+
+
+@dataclass(frozen=True)
+class PairedPlot:
+    """A number before and after, a line an image.
+
+    ``ticks`` are ``(height, text)``; heights are in pixels from the top. ``missing`` counts the
+    images without a point after defacing.
+    """
+
+    title: str
+    captions: tuple[str, str]
+    note: str
+    pairs: tuple[Pair, ...]
+    ticks: tuple[tuple[float, str], ...]
+    missing: int
+
+
+def write_page(output_dir: str | Path, found: Sequence[Record]) -> None:
+    """Write the page of all images.
+
+    Parameters
+    ----------
+    output_dir
+        Folder of the derivative dataset.
+    found
+        Records of all images.
+    """
+    counts = Counter(record['verdict'] for record in found)
+    text = render(
+        'group.html.j2',
+        title='All images',
+        records=found,
+        counts={verdict: counts[verdict] for verdict in records.VERDICTS},
+        verdicts=records.VERDICTS,
+        plots=[_faces(found), _distances(found)],
+        pages={record['image']: f'{record["participant_id"]}.html' for record in found},
+        participants=len({record['participant_id'] for record in found}),
+        methods=citation.paragraphs(),
+        references=citation.REFERENCES,
+        version=facebids.__version__,
+        size={'width': WIDTH, 'height': HEIGHT, 'left': LEFT, 'right': RIGHT, 'bottom': BOTTOM},
+    )
+    write_text_atomic(Path(output_dir) / names.GROUP_PAGE, text)
+
+
+def paired_plot(
+    found: Sequence[Record],
+    keys: tuple[str, str],
+    title: str,
+    captions: tuple[str, str],
+    top: float | None = None,
+) -> PairedPlot:
+    """Return the plot of two numbers of ``identifiability``.
+
+    Parameters
+    ----------
+    found
+        Records of all images; those without a number have no point.
+    keys
+        The number before and the one after.
+    title, captions
+        Of the plot and of its two columns.
+    top
+        Value at the upper end of the scale; by default the largest one.
+    """
+    values = [[(record['identifiability'] or {}).get(key) for key in keys] for record in found]
+    largest = max((value for pair in values for value in pair if value is not None), default=0)
+    top = top or math.ceil(largest * 5) / 5 or 1
+
+    def height(value: float | None) -> float | None:
+        return None if value is None else round(BOTTOM - (BOTTOM - TOP) * value / top, 1)
+
+    return PairedPlot(
+        title=title,
+        captions=captions,
+        note=' '.join(KNOWN[key].meaning for key in keys),
+        pairs=tuple(
+            Pair(
+                f'{record["image"]}: {number(before)}, {number(after)}',
+                record['verdict'],
+                height(before),
+                height(after),
+                round(SPREAD * ((index + 0.5) / len(found) - 0.5), 1),
+            )
+            for index, (record, (before, after)) in enumerate(zip(found, values, strict=True))
+        ),
+        ticks=tuple((height(top * part), f'{top * part:.3g}') for part in (0, 0.5, 1)),
+        missing=sum(after is None for _, after in values),
+    )
+
+
+def _faces(found: Sequence[Record]) -> PairedPlot:
+    views = max((record['identifiability'] or {}).get('views') or 0 for record in found)
+    return paired_plot(
+        found,
+        ('faces_before', 'faces_after'),
+        'Views with a face',
+        ('before', 'after'),
+        top=views or None,
+    )
+
+
+def _distances(found: Sequence[Record]) -> PairedPlot:
+    return paired_plot(
+        found,
+        ('distance_within_before', 'distance_before_after'),
+        'Distance to the face before',
+        ('another view of it', 'after defacing'),
+    )
