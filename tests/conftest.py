@@ -1,14 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What several tests share: the real heads, if there are any, and a network that is not there."""
+"""What several tests share: a tiny dataset, the real heads if there are any, and no network."""
 
+import json
 import os
 import runpy
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
 GUARD = Path(__file__).parent / 'network_guard'
+
+SKELETON = (
+    'sub-01/ses-A/anat/sub-01_ses-A_T1w.nii.gz',
+    'sub-01/ses-A/anat/sub-01_ses-A_FLAIR.nii.gz',
+    'sub-01/ses-B/anat/sub-01_ses-B_acq-hi_run-1_T1w.nii.gz',
+    'sub-01/ses-A/func/sub-01_ses-A_task-rest_bold.nii.gz',
+    'sub-02/anat/sub-02_T1w.nii.gz',
+    'sub-02/anat/sub-02_T2w.nii.gz',
+    'derivatives/other/sub-01/anat/sub-01_T1w.nii.gz',
+    'sourcedata/sub-01/anat/sub-01_T1w.nii.gz',
+)
 
 runpy.run_path(str(GUARD / 'sitecustomize.py'))  # inert until `no_network` names its log
 
@@ -18,6 +32,24 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if 'heads' in item.fixturenames:
             item.add_marker('heads')
+
+
+def write_image(path: Path, shape: tuple[int, ...] = (4, 4, 4)) -> None:
+    """Write a tiny NIfTI image."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = np.arange(np.prod(shape), dtype=np.int16).reshape(shape)
+    nib.save(nib.Nifti1Image(data, np.eye(4)), path)
+
+
+@pytest.fixture
+def bids_dir(tmp_path) -> Path:
+    """Return a tiny raw dataset: four T1w and FLAIR images of two participants, and more."""
+    root = tmp_path / 'raw'
+    for name in SKELETON:
+        write_image(root / name, (4, 4, 4, 2) if 'bold' in name else (4, 4, 4))
+    description = {'Name': 'Skeleton', 'BIDSVersion': '1.10.0', 'DatasetType': 'raw'}
+    (root / 'dataset_description.json').write_text(json.dumps(description))
+    return root
 
 
 @pytest.fixture(scope='session')
