@@ -61,15 +61,21 @@ OWNERS = {
     'embreex': {'facebids.core.render'},
     'jinja2': {'facebids.reports'},
     'nilearn': {'facebids.core.atlas'},
-    'nipype': {'facebids.interfaces', 'facebids.workflows', 'facebids.cli.run'},
+    'nipype': {
+        'facebids.interfaces',
+        'facebids.workflows',
+        'facebids.cli.run',
+        'facebids.cli.graph',
+        'facebids.cli.pool',
+    },
     'rich': {'facebids.cli'},
 }
 
 # Libraries too slow to import before they are needed, and where that is allowed all the same:
-# a Nipype interface is a class, so its base has to be there when the module is read.
+# a Nipype interface or plugin is a class, so its base has to be there when the module is read.
 SLOW = {'ants', 'bids', 'dlib', 'jinja2', 'matplotlib', 'nilearn', 'nipype', 'pandas', 'skimage'}
 SLOW |= {'sklearn', 'statsmodels', 'templateflow', 'trimesh'}
-SLOW_ALLOWED = {'nipype': {'facebids.interfaces', 'facebids.workflows'}}
+SLOW_ALLOWED = {'nipype': {'facebids.interfaces', 'facebids.workflows', 'facebids.cli.pool'}}
 
 # What `facebids --help` reads.
 STDLIB_ONLY = {'facebids', 'facebids.cli', 'facebids.cli.parser', 'facebids.config'}

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The documentation keeps up with the code: what is there is documented, and its recipes run."""
+
+import ast
+import os
+import re
+import subprocess
+import tomllib
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+from facebids import errors
+from facebids.bids import names, records
+from facebids.cli.parser import make_parser
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
+EXTRAS = PROJECT['optional-dependencies']
+
+
+def _page(name: str) -> str:
+    return (ROOT / 'docs' / name).read_text()
+
+
+def _name(requirement: str) -> str:
+    return re.match(r'[\w.-]+', requirement)[0]
+
+
+def _error_classes(base: type = errors.FacebidsError) -> set[type]:
+    return {base}.union(*map(_error_classes, base.__subclasses__()))
+
+
+def test_every_option_is_documented():
+    options = {option for action in make_parser()._actions for option in action.option_strings}
+    words = set(re.findall(r'(?<![\w-])--?[\w-]+', _page('usage.md')))
+    assert not options - words
+
+
+def test_no_option_is_documented_that_does_not_exist():
+    options = {option for action in make_parser()._actions for option in action.option_strings}
+    tables = [line for line in _page('usage.md').splitlines() if line.startswith('| `-')]
+    documented = {word for line in tables for word in re.findall(r'`(--?[\w-]+)', line)}
+    assert documented
+    assert not documented - options
+
+
+def test_every_exit_code_is_documented():
+    table = _page('usage.md').partition('## Exit codes')[2]
+    documented = {int(code) for code in re.findall(r'^\| (\d+) \|', table, re.M)}
+    assert documented == {0} | {error.exit_code for error in _error_classes()}
+
+
+def test_every_metric_is_documented():
+    assert records.METRICS
+    page = _page('metrics.md')
+    assert not [metric.column for metric in records.METRICS if f'`{metric.column}`' not in page]
+
+
+def test_every_threshold_is_documented_with_its_value_and_source():
+    from facebids.core.verdict import THRESHOLDS
+
+    rows = [line for line in _page('metrics.md').splitlines() if line.startswith('| `')]
+    for threshold in THRESHOLDS:
+        row = next(
+            (row for row in rows if f'| `{threshold.name}` | {threshold.value} |' in row), ''
+        )
+        assert threshold.source in row, f'{threshold.name}: {threshold.value}, {threshold.source}'
+
+
+def test_every_output_is_documented():
+    page = _page('outputs.md')
+    image = names.HeadImage.from_relative_path('sub-01/ses-A/anat/sub-01_ses-A_T1w.nii.gz')
+    written = [names.defaced(image), names.mask(image), names.to_template(image)]
+    written += [names.sidecar(names.defaced(image)), names.metrics(image), names.page('01')]
+    written += [names.GROUP_TABLE]
+    assert not [name for name in written if name.rpartition('/')[2] not in page]
+
+
+REQUIRED = sorted(map(_name, PROJECT['dependencies']))
+OURS = [*(ROOT / 'facebids').rglob('*.py'), *(ROOT / 'workflows').rglob('*.py')]
+
+
+def _modules_used() -> set[str]:
+    """Return the top-level modules that the source imports, or looks for by name as a string."""
+    used = set()
+    for path in OURS:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                used |= {alias.name.partition('.')[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                used.add(node.module.partition('.')[0])
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                used.add(node.value)
+    return used
+
+
+@pytest.mark.parametrize('name', REQUIRED)
+def test_every_dependency_is_used(name):
+    installed = [file for file in distribution(name).files if file.suffix == '.py']
+    modules = {file.parts[0].removesuffix('.py') for file in installed}
+    assert _modules_used() & modules
+
+
+@pytest.mark.parametrize(
+    'name', sorted({*REQUIRED, *(_name(r) for e in EXTRAS.values() for r in e)})
+)
+def test_every_dependency_is_documented(name):
+    assert name == 'facebids' or f'| `{name}` |' in _page('dependencies.md')
+
+
+def test_every_dependency_has_both_bounds():
+    everything = [*PROJECT['dependencies'], *(r for extra in EXTRAS.values() for r in extra)]
+    bounded = re.compile(r'[\w.-]+>=[\d.]+,<[\d.]+$')
+    assert not [r for r in everything if _name(r) != 'facebids' and not bounded.match(r)]
+
+
+def test_links_between_pages_lead_somewhere():
+    pages = [ROOT / 'README.md', *(ROOT / 'docs').rglob('*.md')]
+    broken = [
+        f'{page.name}: {link}'
+        for page in pages
+        for link in re.findall(r'\]\((?!https?:)([^)#]+)', page.read_text())
+        if not (page.parent / link).exists()
+    ]
+    assert not broken
+
+
+def test_the_array_job_takes_one_participant_each(tmp_path):
+    script = re.search(r'```sh\n(#!/bin/sh.*?)```', _page('hpc/index.md'), re.S)[1]
+    (tmp_path / 'array.sh').write_text(script)
+    command = tmp_path / 'bin' / 'facebids'
+    command.parent.mkdir()
+    command.write_text('#!/bin/sh\necho "$@"\n')
+    command.chmod(0o755)
+    for label in ('01', '02', '03'):
+        (tmp_path / 'my data' / f'sub-{label}').mkdir(parents=True)
+    environment = {
+        'PATH': f'{command.parent}{os.pathsep}{os.environ["PATH"]}',
+        'SLURM_ARRAY_TASK_ID': '1',
+    }
+    arguments = [str(tmp_path / 'my data'), 'out', 'scratch']
+    done = subprocess.run(
+        ['sh', str(tmp_path / 'array.sh'), *arguments],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert '--participant-label sub-02 ' in done.stdout
+    assert make_parser().parse_args(done.stdout.replace(arguments[0], 'bids').split())
