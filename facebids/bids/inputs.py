@@ -2,6 +2,7 @@
 """Find the head images of a BIDS dataset. The only place that uses pybids."""
 
 import json
+import os
 import re
 import warnings
 from collections import Counter
@@ -38,6 +39,7 @@ def collect_images(settings: Settings) -> tuple[HeadImage, ...]:
     _check_labels(settings)
     layout = _index(settings)
     paths = sorted(path for suffix in SUFFIXES for path in _query(layout, suffix, settings))
+    _check_current(paths, settings)
     relative = (Path(path).relative_to(settings.bids_dir).as_posix() for path in paths)
     images = tuple(HeadImage.from_relative_path(path, str(settings.bids_dir)) for path in relative)
     if not images:
@@ -177,6 +179,15 @@ def _query(layout: Any, suffix: str, settings: Settings) -> list[str]:
     except ValueError as error:
         raise UsageError(f'--bids-filter-file, {suffix.lower()}: {error}') from error
     return [path for path in found if path in within]
+
+
+def _check_current(paths: list[str], settings: Settings) -> None:
+    gone = [path for path in paths if not os.path.lexists(path)]
+    if gone:
+        raise DatasetError(
+            f'{gone[0]} is in the index in {settings.bids_database_dir} and not in the dataset. '
+            'Delete that folder; the next run makes the index anew.'
+        )
 
 
 def _check_unique(images: tuple[HeadImage, ...]) -> None:

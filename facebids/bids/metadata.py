@@ -20,7 +20,7 @@ import facebids
 from facebids.bids import citation, names
 from facebids.bids.names import HeadImage
 
-BIDS_VERSION = '1.11.2'
+BIDS_VERSION = '1.11.1'
 
 # PS3.16 of DICOM, context group 7050
 DEIDENTIFICATION_CODES = [
@@ -31,9 +31,10 @@ DEIDENTIFICATION_CODES = [
     }
 ]
 
+# without a slash: the validator would still name the folder that "figures/" leaves empty
 BIDSIGNORE = """\
 *.html
-figures/
+figures
 *_xfm.txt
 *_metrics.json
 *_metrics.tsv
@@ -109,6 +110,7 @@ def dataset_description(
         'DatasetType': 'derivative',
         'GeneratedBy': [generated_by()],
         **({'SourceDatasets': [{'URL': _doi_url(doi)}]} if doi else {}),
+        **{key: source[key] for key in ('Authors', 'License') if key in source},
         'DatasetLinks': {names.RAW: _doi_url(doi) if doi else _link(bids_dir, output_dir)},
     }
 

@@ -287,7 +287,7 @@ def _flatten(values: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> str:
-    if value is None or value == '':
+    if value is None or value == '' or value != value:  # NaN is not itself
         return 'n/a'
     if isinstance(value, bool):
         return str(value).lower()

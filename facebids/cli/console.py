@@ -50,7 +50,8 @@ class ImageProgress:
         self.read_record = read_record
         self.verbose = verbose
         self.started: dict[str, float] = {}
-        self.seconds: dict[str, float] = {}
+        self.seconds = dict.fromkeys(self.images, 0.0)
+        self.ended: set[str] = set()
         self.bar = self._make_bar() if self.console.is_terminal else None
 
     def __enter__(self) -> 'ImageProgress':
@@ -69,24 +70,27 @@ class ImageProgress:
         key = next((part for part in node.fullname.split('.') if part in self.images), None)
         if self.verbose:
             self.console.print(f'  {node.fullname}: {status}')
-        if key is None or key in self.seconds:
+        if key is None or key in self.ended:
             return
-        self.started.setdefault(key, time.monotonic())
+        if status == 'start':
+            self.started[node.fullname] = time.monotonic()
+            return
+        self.seconds[key] += time.monotonic() - self.started.pop(node.fullname)
         record = self.read_record(self.images[key]) if status == 'end' else None
         if record or status == 'exception':
             self._end(key, record['verdict'] if record else 'error')
 
-    def seconds_of(self, image: HeadImage) -> float | None:
-        """Return how long an image took, None when it did not end."""
-        return self.seconds.get(names.workflow_name(image))
+    def seconds_of(self, image: HeadImage) -> float:
+        """Return how long the steps of an image took together."""
+        return self.seconds[names.workflow_name(image)]
 
     def _end(self, key: str, outcome: str) -> None:
-        self.seconds[key] = time.monotonic() - self.started[key]
-        count = f'[{len(self.seconds)}/{len(self.images)}]'
+        self.ended.add(key)
+        count = f'[{len(self.ended)}/{len(self.images)}]'
         line = f'{count} {self.images[key].relative_path}: {outcome}, {self.seconds[key]:.0f} s'
         self.console.print(line, style=STYLES.get(outcome, 'red'))
         if self.bar:
-            self.bar.update(self.bar.task_ids[0], completed=len(self.seconds), refresh=True)
+            self.bar.update(self.bar.task_ids[0], completed=len(self.ended), refresh=True)
 
     def _make_bar(self) -> Any:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
@@ -100,7 +104,7 @@ class ImageProgress:
         return bar
 
 
-def show_results(records: Iterable[Record], seconds: dict[str, float | None]) -> None:
+def show_results(records: Iterable[Record], seconds: dict[str, float]) -> None:
     """Print the table of all images.
 
     Parameters
@@ -120,8 +124,7 @@ def show_results(records: Iterable[Record], seconds: dict[str, float | None]) ->
     table.add_column('reasons', overflow='fold')
     for record in records:
         found = record['identifiability'] or {}
-        taken = seconds.get(record['image'])
-        time_cell = ['-' if taken is None else f'{taken:.0f} s'] if seconds else []
+        time_cell = [f'{seconds[record["image"]]:.0f} s'] if seconds else []
         views = found.get('views')
         faces = [_of(found.get(key), views) for key in ('faces_before', 'faces_after')]
         verdict = Text(record['verdict'], style=STYLES[record['verdict']])

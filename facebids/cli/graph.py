@@ -100,12 +100,10 @@ def run_graph(
 
 
 def _make_plugin(settings: Settings, progress: ImageProgress) -> Any:
-    from nipype.pipeline.plugins.linear import LinearPlugin
-
-    from facebids.cli.pool import SurvivingMultiProcPlugin
+    from facebids.cli.pool import OneByOnePlugin, SurvivingMultiProcPlugin
 
     if settings.nprocs == 1:
-        return LinearPlugin({'status_callback': progress})
+        return OneByOnePlugin({'status_callback': progress})
     return SurvivingMultiProcPlugin(
         {'status_callback': progress, 'n_procs': settings.nprocs, 'raise_insufficient': False}
     )

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
+
+import pytest
+
+from facebids.config import Settings
+
+SETTINGS = Settings(
+    bids_dir=Path('/data'),
+    output_dir=Path('/out'),
+    analysis_level='participant',
+    work_dir=Path('/scratch'),
+    private_dir=Path('/scratch/private'),
+    participant_label=('01', '02'),
+    bids_filters={'t1w': {'run': 1, 'acquisition': None}},
+    bids_database_dir=Path('/db'),
+    seed=7,
+)
+
+
+def test_json_gives_the_same_settings_back():
+    assert Settings.from_json(SETTINGS.to_json()) == SETTINGS
+    plain = replace(SETTINGS, bids_database_dir=None, participant_label=())
+    assert Settings.from_json(plain.to_json()) == plain
+
+
+def test_an_unknown_setting_is_refused():
+    with pytest.raises(TypeError, match='colour'):
+        Settings.from_json('{"colour": "blue"}')
+
+
+def test_settings_do_not_change():
+    with pytest.raises(FrozenInstanceError):
+        SETTINGS.seed = 1

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import os
+from dataclasses import replace
+
+import pytest
+
+from facebids.bids.inputs import collect_images, read_description
+from facebids.config import Settings
+from facebids.errors import DatasetError, NoImagesError, UsageError
+
+ALL = [
+    'sub-01/ses-A/anat/sub-01_ses-A_FLAIR.nii.gz',
+    'sub-01/ses-A/anat/sub-01_ses-A_T1w.nii.gz',
+    'sub-01/ses-B/anat/sub-01_ses-B_acq-hi_run-1_T1w.nii.gz',
+    'sub-02/anat/sub-02_T1w.nii.gz',
+]
+
+
+@pytest.fixture
+def settings(bids_dir, tmp_path):
+    work = tmp_path / 'work'
+    return Settings(bids_dir, tmp_path / 'out', 'participant', work, work / 'private')
+
+
+def _collect(settings, **changes):
+    return [image.relative_path for image in collect_images(replace(settings, **changes))]
+
+
+def test_every_t1w_and_flair_is_found_and_nothing_of_derivatives_or_sourcedata(settings):
+    images = collect_images(settings)
+    assert [image.relative_path for image in images] == ALL
+    assert all(os.path.isfile(image.path) for image in images)
+    assert images[2].entities == (('sub', '01'), ('ses', 'B'), ('acq', 'hi'), ('run', '1'))
+
+
+def test_labels_restrict(settings):
+    assert _collect(settings, participant_label=('02',)) == ALL[3:]
+    assert _collect(settings, session_label=('A',)) == ALL[:2]
+    assert _collect(settings, participant_label=('01',), session_label=('B',)) == ALL[2:3]
+
+
+def test_a_label_that_starts_like_another_is_not_taken_for_it(settings, bids_dir):
+    (bids_dir / 'sub-02').rename(bids_dir / 'sub-011')
+    image = bids_dir / 'sub-011/anat/sub-02_T1w.nii.gz'
+    image.rename(image.with_name('sub-011_T1w.nii.gz'))
+    assert _collect(settings, participant_label=('01',)) == ALL[:3]
+
+
+@pytest.mark.parametrize(
+    ('filters', 'expected'),
+    [
+        ({'t1w': {'acquisition': 'hi'}}, [ALL[0], ALL[2]]),
+        ({'t1w': {'acquisition': None}}, [ALL[0], ALL[1], ALL[3]]),
+        ({'t1w': {'acquisition': '*'}}, [ALL[0], ALL[2]]),
+        ({'t1w': {'run': 1}, 'flair': {'session': 'B'}}, [ALL[2]]),
+        ({'t1w': {'suffix': 'T1w', 'datatype': 'anat', 'session': ['A']}}, ALL[:2]),
+        ({'t1w': {'suffix': 'T2w'}}, ALL[:1]),
+    ],
+)
+def test_filters_restrict(settings, filters, expected):
+    assert _collect(settings, bids_filters=filters) == expected
+
+
+def test_a_filter_and_a_label_restrict_each_other(settings):
+    filters = {'t1w': {'session': 'B'}, 'flair': {'session': 'B'}}
+    with pytest.raises(NoImagesError):
+        collect_images(replace(settings, session_label=('A',), bids_filters=filters))
+
+
+def test_an_unknown_entity_in_a_filter_is_refused(settings):
+    with pytest.raises(UsageError, match='acquisitoin'):
+        collect_images(replace(settings, bids_filters={'t1w': {'acquisitoin': 'hi'}}))
+
+
+def test_unknown_labels_are_refused_and_known_ones_named(settings):
+    with pytest.raises(UsageError, match=r'no participant 03\. There are: 01, 02\.'):
+        collect_images(replace(settings, participant_label=('01', '03')))
+    with pytest.raises(UsageError, match=r'no session C\. There are: A, B\.'):
+        collect_images(replace(settings, session_label=('C',)))
+
+
+def test_nothing_to_do_is_said(settings):
+    with pytest.raises(NoImagesError, match='no T1w or FLAIR image'):
+        collect_images(replace(settings, bids_filters={'t1w': {'run': 9}, 'flair': {'run': 9}}))
+
+
+def test_a_folder_without_description_is_not_bids_unless_skipped(settings, bids_dir):
+    (bids_dir / 'dataset_description.json').unlink()
+    with pytest.raises(DatasetError, match=r'dataset_description\.json is missing'):
+        collect_images(settings)
+    assert _collect(settings, skip_bids_validation=True) == ALL
+    assert read_description(bids_dir, required=False) == {}
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('{"Name": "x"', 'unreadable'),
+        ('[]', 'not a JSON object'),
+        ('{"Name": "x"}', 'lacks BIDSVersion'),
+        ('{"Name": "x", "BIDSVersion": "1", "DatasetType": "derivative"}', 'derivative dataset'),
+    ],
+)
+def test_a_description_that_will_not_do_is_refused(bids_dir, text, message):
+    (bids_dir / 'dataset_description.json').write_text(text)
+    with pytest.raises(DatasetError, match=message):
+        read_description(bids_dir)
+
+
+def test_validation_leaves_out_files_that_bids_does_not_know(settings, bids_dir):
+    odd = bids_dir / 'sub-02/anat/sub-02_site-a_T1w.nii.gz'
+    odd.write_bytes((bids_dir / ALL[3]).read_bytes())
+    assert odd.name not in str(_collect(settings))
+    assert odd.name in str(_collect(settings, skip_bids_validation=True))
+
+
+def test_two_files_with_one_output_are_refused(settings, bids_dir):
+    twin = bids_dir / 'sub-02/anat/sub-02_T1w.nii'
+    twin.write_bytes(b'')
+    with pytest.raises(DatasetError, match=r'sub-02_T1w\.nii, .*sub-02_T1w\.nii\.gz'):
+        collect_images(settings)
+
+
+def test_symbolic_links_keep_their_own_path(settings, bids_dir, tmp_path):
+    image = bids_dir / ALL[3]
+    image.rename(tmp_path / 'annex')
+    image.symlink_to(tmp_path / 'annex')
+    linked = tmp_path / 'linked'
+    linked.symlink_to(bids_dir)
+    images = collect_images(replace(settings, bids_dir=linked))
+    assert [item.relative_path for item in images] == ALL
+    assert images[3].path == f'{linked}/{ALL[3]}'
+
+
+def test_input_that_cannot_be_written_is_enough(settings, bids_dir):
+    folders = [bids_dir, *(path for path in bids_dir.rglob('*') if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    before = sorted(bids_dir.rglob('*'))
+    try:
+        assert _collect(settings) == ALL
+        assert sorted(bids_dir.rglob('*')) == before
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+
+
+def test_a_database_is_made_once_and_serves_other_participants(settings, tmp_path):
+    database = tmp_path / 'database'
+    first = _collect(settings, bids_database_dir=database, participant_label=('01',))
+    assert first == ALL[:3]
+    made = {path: path.stat().st_mtime_ns for path in database.iterdir()}
+    assert made
+    assert _collect(settings, bids_database_dir=database, participant_label=('02',)) == ALL[3:]
+    assert {path: path.stat().st_mtime_ns for path in database.iterdir()} == made
+
+
+def test_a_database_that_is_out_of_date_is_refused(settings, bids_dir, tmp_path):
+    database = tmp_path / 'database'
+    _collect(settings, bids_database_dir=database)
+    (bids_dir / ALL[3]).unlink()
+    with pytest.raises(DatasetError, match='Delete that folder'):
+        _collect(settings, bids_database_dir=database)
+
+
+def test_the_database_of_another_dataset_is_refused(settings, tmp_path):
+    database = tmp_path / 'database'
+    collect_images(replace(settings, bids_database_dir=database))
+    other = tmp_path / 'other'
+    settings.bids_dir.rename(other)
+    settings.bids_dir.mkdir()
+    text = json.dumps({'Name': 'x', 'BIDSVersion': '1.10.0'})
+    (settings.bids_dir / 'dataset_description.json').write_text(text)
+    with pytest.raises(UsageError, match='index of another dataset'):
+        collect_images(replace(settings, bids_dir=other, bids_database_dir=database))

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from facebids.bids import citation, metadata, names, records
+from facebids.bids.names import HeadImage
+
+PATH = 'sub-01/ses-A/anat/sub-01_ses-A_T1w.nii.gz'
+IMAGE = HeadImage.from_relative_path(PATH)
+URI = f'bids:raw:{PATH}'
+
+
+def test_the_sidecar_of_the_defaced_image():
+    sidecar = metadata.defaced_sidecar(IMAGE)
+    assert sidecar['SkullStripped'] is False
+    assert sidecar['Sources'] == [URI]
+    assert sidecar['DeidentificationMethodCodeSequence'][0]['CodeValue'] == '113102'
+    assert 'FaceBIDS' in sidecar['DeidentificationMethod'][0]
+
+
+def test_the_sidecar_of_the_mask():
+    sidecar = metadata.mask_sidecar(IMAGE)
+    assert (sidecar['Type'], sidecar['SpatialReference'], sidecar['Sources']) == (
+        'Face',
+        URI,
+        [URI],
+    )
+
+
+@pytest.mark.parametrize(
+    ('bids_dir', 'output_dir', 'link'),
+    [
+        ('study/raw', 'study/out', '../raw'),
+        ('study/raw', 'study/derivatives/out', '../../raw'),
+        ('study/my data', 'study/out', '../my%20data'),
+        ('home/ann/raw', 'scratch/ann/study/out', 'urn:x-facebids:raw'),
+    ],
+)
+def test_the_link_to_the_source_tells_no_folder_of_a_machine(tmp_path, bids_dir, output_dir, link):
+    description = metadata.dataset_description({}, tmp_path / bids_dir, tmp_path / output_dir)
+    assert description['DatasetLinks'] == {'raw': link}
+    assert str(tmp_path) not in json.dumps(description)
+
+
+@pytest.mark.parametrize('doi', ['doi:10.1/x', '10.1/x', 'https://doi.org/10.1/x'])
+def test_a_doi_is_the_link_where_there_is_one(doi):
+    description = metadata.dataset_description({'Name': 'N', 'DatasetDOI': doi}, '/a', '/b/c/d')
+    assert description['DatasetLinks'] == {'raw': 'https://doi.org/10.1/x'}
+    assert description['SourceDatasets'] == [{'URL': 'https://doi.org/10.1/x'}]
+    assert description['Name'] == 'N: defaced'
+
+
+def test_the_files_of_the_dataset_are_written_once(tmp_path):
+    metadata.write_dataset_files(tmp_path / 'out', {}, tmp_path / 'raw')
+    files = {path: path.stat().st_mtime_ns for path in (tmp_path / 'out').rglob('*')}
+    assert {path.name for path in files} == {
+        'dataset_description.json', '.bidsignore', 'README.md', 'logs', 'CITATION.md',
+        'CITATION.bib',
+    }  # fmt: skip
+    metadata.write_dataset_files(tmp_path / 'out', {}, tmp_path / 'raw')
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / 'out').rglob('*')} == files
+
+
+def test_nothing_is_left_of_a_write_that_fails(tmp_path):
+    target = tmp_path / 'folder' / 'image.nii.gz'
+    target.parent.mkdir()
+    target.write_text('old')
+
+    def fail():
+        with metadata.atomic_path(target) as temporary:
+            temporary.write_text('half')
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert [path.name for path in target.parent.iterdir()] == ['image.nii.gz']
+    assert target.read_text() == 'old'
+
+
+def test_a_write_takes_place_at_its_end_and_keeps_the_extension(tmp_path):
+    target = tmp_path / 'new' / 'image.nii.gz'
+    with metadata.atomic_path(target) as temporary:
+        nib.save(nib.Nifti1Image(np.ones((2, 2, 2), np.uint8), np.eye(4)), temporary)
+        assert not target.exists()
+    assert nib.load(target).shape == (2, 2, 2)
+
+
+def test_json_has_no_nan_and_takes_numpy(tmp_path):
+    values = {'a': float('nan'), 'b': np.float32(0.5), 'c': (np.int64(2), np.inf), 'd': 'ä'}
+    metadata.write_json_atomic(tmp_path / 'a.json', values)
+    text = (tmp_path / 'a.json').read_text(encoding='utf-8')
+    assert json.loads(text) == {'a': None, 'b': 0.5, 'c': [2, None], 'd': 'ä'}
+    assert 'ä' in text
+
+
+def test_every_work_is_cited_and_every_citation_is_listed():
+    text = ' '.join(citation.paragraphs())
+    assert all(f'[{number}]' in text for number in range(1, len(citation.REFERENCES) + 1))
+    assert all(item.url in citation.markdown() for item in citation.REFERENCES)
+    assert all(f'@article{{{item.key},' in citation.bibtex() for item in citation.REFERENCES)
+
+
+def _write_derivatives(root: Path) -> None:
+    """Write what a run over two images would, with tiny images."""
+    metadata.write_dataset_files(root, {'Name': 'Skeleton'}, root.parent / 'raw')
+    grid = nib.Nifti1Image(np.ones((4, 4, 4), np.uint8), np.eye(4))
+    grid.header.set_xyzt_units('mm', 'sec')
+    paths = (PATH, PATH.replace('T1w', 'FLAIR'), 'sub-02/anat/sub-02_ce-gad_run-1_T1w.nii.gz')
+    for image in map(HeadImage.from_relative_path, paths):
+        sidecars = {
+            names.defaced(image): metadata.defaced_sidecar(image),
+            names.mask(image): metadata.mask_sidecar(image),
+        }
+        for name, sidecar in sidecars.items():
+            with metadata.atomic_path(root / name) as temporary:
+                nib.save(grid, temporary)
+            metadata.write_json_atomic(root / names.sidecar(name), sidecar)
+        for name in (names.to_template(image), names.from_template(image)):
+            metadata.write_text_atomic(root / name, '#Insight Transform File V1.0\n')
+        metadata.write_text_atomic(root / names.figure(image, 'slices'), '')
+        record = records.failed(image, 'not_a_head_error', 'x')
+        records.merge(root, names.metrics(image), [record])
+        metadata.write_text_atomic(root / names.page(image.participant), '<html></html>')
+    found = records.read_all(root)
+    metadata.write_text_atomic(root / names.GROUP_TABLE, records.table(found))
+    metadata.write_json_atomic(root / names.GROUP_DICTIONARY, records.dictionary(['image']))
+    metadata.write_text_atomic(root / names.GROUP_PAGE, '<html></html>')
+
+
+def test_the_validator_finds_no_error(tmp_path):
+    beside = Path(sys.executable).with_name('bids-validator-deno')
+    validator = shutil.which('bids-validator-deno') or (beside.is_file() and str(beside))
+    if not validator:
+        pytest.skip('bids-validator-deno is not installed (pip install facebids[validate])')
+    _write_derivatives(tmp_path / 'out')
+    done = subprocess.run(
+        [validator, str(tmp_path / 'out'), '--format', 'json', '--datasetTypes', 'derivative'],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    report = json.loads(done.stdout[done.stdout.index('{') :])
+    errors = [item for item in report['issues']['issues'] if item['severity'] == 'error']
+    assert errors == []
+    assert done.returncode == 0
+    assert report['summary']['totalFiles'] > 10

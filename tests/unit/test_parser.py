@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+from pathlib import Path
+
+import pytest
+
+from facebids.cli.parser import parse
+
+BASE = ['data', 'out', 'participant']
+
+
+def test_the_least_that_has_to_be_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = parse(BASE)
+    assert settings.bids_dir == tmp_path / 'data'
+    assert settings.output_dir == tmp_path / 'out'
+    assert settings.work_dir == tmp_path / 'work'
+    assert settings.private_dir == tmp_path / 'work/private'
+    assert settings.nprocs == len(os.sched_getaffinity(0))
+    assert (settings.omp_nthreads, settings.seed, settings.participant_label) == (1, 0, ())
+
+
+def test_every_option_arrives(tmp_path):
+    filters = tmp_path / 'filters.json'
+    filters.write_text('{"t1w": {"acquisition": null}}')
+    settings = parse(
+        [
+            '/data', '/out', 'group', '--participant-label', 'sub-01', '02', '--session-label',
+            'ses-A', '--bids-filter-file', str(filters), '--skip-bids-validation',
+            '--bids-database-dir', '/db', '-w', '/scratch', '--private-dir', '/secret',
+            '--clean-workdir', '--nprocs', '4', '--omp-nthreads', '2', '--random-seed', '7',
+            '--stop-on-first-crash', '--dry-run', '--write-graph', '-vv',
+        ]
+    )  # fmt: skip
+    assert settings.analysis_level == 'group'
+    assert settings.participant_label == ('01', '02')
+    assert settings.session_label == ('A',)
+    assert settings.bids_filters == {'t1w': {'acquisition': None}}
+    assert settings.bids_database_dir == Path('/db')
+    assert (settings.work_dir, settings.private_dir) == (Path('/scratch'), Path('/secret'))
+    assert (settings.nprocs, settings.omp_nthreads, settings.seed) == (4, 2, 7)
+    assert settings.verbose == 2
+    flags = ('skip_bids_validation', 'clean_workdir', 'stop_on_first_crash', 'dry_run')
+    assert all(getattr(settings, flag) for flag in (*flags, 'write_graph'))
+
+
+@pytest.mark.parametrize('option', ['--nprocs', '--n-cpus', '--nthreads'])
+def test_other_names_of_options(option):
+    settings = parse([*BASE, option, '3', '--participant_label', '01', '--session_label', 'A'])
+    assert (settings.nprocs, settings.participant_label, settings.session_label) == (
+        3,
+        ('01',),
+        ('A',),
+    )
+
+
+def test_labels_may_be_repeated_and_count_once():
+    settings = parse([*BASE, '--participant-label', '01', '--participant-label', '02', 'sub-01'])
+    assert settings.participant_label == ('01', '02')
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['data', 'out', 'both'], 'invalid choice'),
+        (['data', 'out'], 'analysis_level'),
+        ([*BASE, '--participant-label', '*'], 'not a label'),
+        ([*BASE, '--nprocs', '0'], 'not a whole number above 0'),
+        ([*BASE, '--nprocs', 'many'], 'not a whole number above 0'),
+        ([*BASE, '--nprocs', '2', '--omp-nthreads', '3'], 'more than the 2 of --nprocs'),
+        ([*BASE, '--bids-filter-file', 'missing.json'], r'missing.json cannot be read'),
+        ([*BASE, '--part', '01'], 'unrecognized arguments'),
+    ],
+)
+def test_wrong_arguments_end_with_code_2_and_a_sentence(arguments, message, capsys):
+    with pytest.raises(SystemExit) as end:
+        parse(arguments)
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('{"bold": {}}', 'unknown bold. There are: t1w, flair.'),
+        ('[]', 'must look like'),
+        ('{"t1w": 1}', 'must look like'),
+        ('{', 'cannot be read as JSON'),
+    ],
+)
+def test_a_filter_file_that_will_not_do(tmp_path, capsys, text, message):
+    filters = tmp_path / 'filters.json'
+    filters.write_text(text)
+    with pytest.raises(SystemExit):
+        parse([*BASE, '--bids-filter-file', str(filters)])
+    assert message in ' '.join(capsys.readouterr().err.split())
+
+
+def test_help_lists_all_exit_codes(capsys):
+    with pytest.raises(SystemExit) as end:
+        parse(['--help'])
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    assert all(f'{code} ' in text for code in (0, 1, 2, 65, 66, 70, 73))

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import stat
+from dataclasses import replace
+
+import pytest
+
+from facebids.cli.places import check_places, prepare_places
+from facebids.config import Settings
+from facebids.errors import DatasetError, OutputError
+
+
+@pytest.fixture
+def settings(tmp_path):
+    (tmp_path / 'raw').mkdir()
+    work = tmp_path / 'work'
+    return Settings(tmp_path / 'raw', tmp_path / 'out', 'participant', work, work / 'private')
+
+
+@pytest.mark.parametrize(
+    ('folder', 'place', 'message'),
+    [
+        ('output_dir', 'raw', r'The output .* is the input .* beside it'),
+        ('output_dir', 'raw/derivatives/x', r'The output .* lies in the input .* beside it'),
+        ('output_dir', '.', r'The input .* lies in the output .* beside the input'),
+        ('work_dir', 'raw/work', r'The work folder .* lies in the input .*--work-dir'),
+        ('work_dir', 'out/work', r'The work folder .* lies in the output .*--work-dir'),
+        ('private_dir', 'raw/p', r'The private folder .* lies in the input .*--private-dir'),
+        ('private_dir', 'out/p', r'The private folder .* lies in the output .*--private-dir'),
+        ('private_dir', 'out', r'The private folder .* is the output'),
+        ('output_dir', 'work/private/out', r'The output .* lies in the private folder'),
+        ('output_dir', 'work/records', r'The output .* is the folder records'),
+        ('bids_database_dir', 'raw/db', r'The database folder .* lies in the input'),
+        ('bids_database_dir', 'out/db', r'The database folder .* lies in the output'),
+    ],
+)
+def test_folders_that_must_not_lie_so(settings, tmp_path, folder, place, message):
+    with pytest.raises(OutputError, match=message):
+        check_places(replace(settings, **{folder: tmp_path / place}))
+
+
+def test_links_are_followed(settings, tmp_path):
+    (tmp_path / 'link').symlink_to(tmp_path / 'raw')
+    with pytest.raises(OutputError, match='lies in the input'):
+        check_places(replace(settings, output_dir=tmp_path / 'link/out'))
+
+
+def test_folders_side_by_side_are_fine(settings, tmp_path):
+    check_places(settings)
+    check_places(replace(settings, output_dir=tmp_path / 'work/out'))
+    assert not settings.output_dir.exists()
+
+
+def test_no_input(settings, tmp_path):
+    with pytest.raises(DatasetError, match='no such folder'):
+        check_places(replace(settings, bids_dir=tmp_path / 'nowhere'))
+
+
+def test_the_private_folder_is_for_its_user_alone(settings):
+    prepare_places(settings)
+    assert stat.S_IMODE(settings.private_dir.stat().st_mode) == 0o700
+    assert 'do not share' in (settings.private_dir / 'README.md').read_text()
+    prepare_places(settings)
+
+
+def test_an_empty_private_folder_is_closed_and_an_open_one_in_use_refused(settings):
+    settings.private_dir.mkdir(parents=True, mode=0o755)
+    prepare_places(settings)
+    assert stat.S_IMODE(settings.private_dir.stat().st_mode) == 0o700
+    settings.private_dir.chmod(0o755)
+    with pytest.raises(OutputError, match='chmod 700'):
+        prepare_places(settings)
+
+
+@pytest.mark.parametrize('folder', ['output_dir', 'work_dir', 'private_dir', 'bids_database_dir'])
+def test_a_file_in_the_way_of_a_folder(settings, tmp_path, folder):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(OutputError, match='cannot be written'):
+        prepare_places(replace(settings, **{folder: tmp_path / 'file/x'}))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason='root may write everywhere')
+def test_a_folder_without_permission(settings, tmp_path):
+    (tmp_path / 'closed').mkdir(mode=0o555)
+    with pytest.raises(OutputError, match='Permission denied'):
+        prepare_places(replace(settings, output_dir=tmp_path / 'closed/out'))
+
+
+def test_cleaning_takes_intermediate_files_and_leaves_all_else(settings):
+    for name in ('nipype/a', 'records/b', 'crash/c', 'log/d', 'cache/e', 'private/f', 'mine/g'):
+        path = settings.work_dir / name
+        path.parent.mkdir(parents=True, mode=0o700)
+        path.write_text('')
+    prepare_places(settings)
+    assert (settings.work_dir / 'records/b').exists()
+    prepare_places(replace(settings, clean_workdir=True))
+    assert {path.name for path in settings.work_dir.iterdir()} == {'private', 'mine'}
+    assert (settings.private_dir / 'f').exists()

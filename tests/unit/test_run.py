@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole command, with a graph of toy steps in the place of the real one."""
+
+import json
+import logging
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from nipype import Node, Workflow
+from nipype.interfaces.base import BaseInterfaceInputSpec, SimpleInterface, TraitedSpec, traits
+
+from facebids.bids import names, records
+from facebids.bids.metadata import write_json_atomic, write_text_atomic
+from facebids.bids.names import HeadImage
+from facebids.cli.run import main
+from facebids.errors import EmptyImageError
+
+FLAIR_A, T1W_A, T1W_B, T1W_2 = (
+    'sub-01/ses-A/anat/sub-01_ses-A_FLAIR.nii.gz',
+    'sub-01/ses-A/anat/sub-01_ses-A_T1w.nii.gz',
+    'sub-01/ses-B/anat/sub-01_ses-B_acq-hi_run-1_T1w.nii.gz',
+    'sub-02/anat/sub-02_T1w.nii.gz',
+)
+
+
+class _InputSpec(BaseInterfaceInputSpec):
+    image = traits.Str()
+    outcome = traits.Str()
+    output_dir = traits.Str()
+    work_dir = traits.Str()
+    private_dir = traits.Str()
+
+
+class _OutputSpec(TraitedSpec):
+    image = traits.Str()
+
+
+class ToyStep(SimpleInterface):
+    """Fails in the way that ``outcome`` asks for, or hands the image on."""
+
+    input_spec = _InputSpec
+    output_spec = _OutputSpec
+    _always_run = True
+
+    def _run_interface(self, runtime):
+        outcome, image = self.inputs.outcome, self.inputs.image
+        if outcome == 'empty':
+            raise EmptyImageError(f'{self.inputs.work_dir}/x/{Path(image).name}: only zeros.')
+        if outcome == 'bug':
+            raise ValueError(f'secret of {self.inputs.work_dir}')
+        if outcome == 'killed':
+            os.kill(os.getpid(), signal.SIGKILL)
+        if outcome == 'interrupted':
+            raise KeyboardInterrupt
+        self._results['image'] = image
+        return runtime
+
+
+class ToySink(ToyStep):
+    """Writes what the real sink would: released or withheld files, and the record."""
+
+    def _run_interface(self, runtime):
+        image = HeadImage.from_relative_path(self.inputs.image)
+        verdict = 'fail' if self.inputs.outcome == 'fail' else 'pass'
+        reason = {'code': 'face_found_after', 'severity': 'fail', 'message': 'A face was found.'}
+        record = {
+            'image': image.relative_path,
+            'participant_id': image.participant_id,
+            'session_id': image.session_id,
+            'suffix': image.suffix,
+            'verdict': verdict,
+            'reasons': [reason] if verdict == 'fail' else [],
+            'registration': {'quality': 0.9},
+            'mask': {'volume_ml': 800.0},
+            'identifiability': {'views': 10, 'faces_before': 9, 'faces_after': 0},
+        }
+        for name in names.public_files(image):
+            public = Path(self.inputs.output_dir) / name
+            withheld = Path(self.inputs.private_dir) / names.withheld(name)
+            if self.inputs.outcome != 'lost':
+                write_text_atomic(withheld if verdict == 'fail' else public, 'x')
+        write_json_atomic(Path(self.inputs.work_dir) / names.record(image), record)
+        self._results['image'] = image.relative_path
+        return runtime
+
+
+def _factory(outcomes):
+    """Return a factory of graphs in which images end as ``outcomes`` says, by relative path."""
+
+    def init_facebids_wf(*, settings, plans):
+        workflow = Workflow('facebids_wf')
+        for plan in plans:
+            participant = Workflow(f'sub_{plan.participant}_wf')
+            for item in plan.images:
+                inputs = {
+                    'outcome': outcomes.get(item.image.relative_path, 'pass'),
+                    'output_dir': str(settings.output_dir),
+                    'work_dir': str(settings.work_dir),
+                    'private_dir': str(settings.private_dir),
+                }
+                one = Workflow(names.workflow_name(item.image))
+                step = Node(ToyStep(image=item.image.relative_path, **inputs), name='step')
+                sink = Node(ToySink(**inputs), name='sink')
+                one.connect(step, 'image', sink, 'image')
+                participant.add_nodes([one])
+            workflow.add_nodes([participant])
+        return workflow
+
+    return init_facebids_wf
+
+
+class Runner:
+    """Runs the command on the skeleton and remembers where everything is."""
+
+    def __init__(self, bids_dir, root, monkeypatch):
+        self.bids, self.out, self.work = bids_dir, root / 'out', root / 'work'
+        self.private = self.work / 'private'
+        self.monkeypatch = monkeypatch
+
+    def __call__(self, *options, level='participant', **outcomes):
+        base = ModuleType('facebids.workflows.base')
+        base.init_facebids_wf = _factory(outcomes.get('outcomes', {}))
+        self.monkeypatch.setitem(sys.modules, 'facebids.workflows', ModuleType('workflows'))
+        self.monkeypatch.setitem(sys.modules, 'facebids.workflows.base', base)
+        places = [str(self.bids), str(self.out), level, '-w', str(self.work)]
+        return main([*places, '--nprocs', '1', *options])
+
+    def files(self, image):
+        return [self.out / name for name in names.public_files(_image(image))]
+
+    def withheld(self, image):
+        return [self.private / f'withheld/{name}' for name in names.public_files(_image(image))]
+
+    def verdicts(self):
+        return {item['image']: item['verdict'] for item in records.read_all(self.out)}
+
+    def reason(self, image):
+        found = next(item for item in records.read_all(self.out) if item['image'] == image)
+        return found['reasons'][0]
+
+
+def _image(path):
+    return HeadImage.from_relative_path(path)
+
+
+@pytest.fixture
+def run(bids_dir, tmp_path, monkeypatch):
+    for name in list(os.environ):  # what the command sets is taken back after the test
+        monkeypatch.setenv(name, os.environ[name])
+    monkeypatch.chdir(tmp_path)
+    environment = dict(os.environ)
+    yield Runner(bids_dir, tmp_path, monkeypatch)
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def test_every_image_is_released_and_described(run, capsys):
+    assert run() == 0
+    assert run.verdicts() == dict.fromkeys([FLAIR_A, T1W_A, T1W_B, T1W_2], 'pass')
+    assert all(path.is_file() for path in run.files(T1W_B))
+    pages = {path.name for path in run.out.glob('*.html')}
+    assert pages == {path.name for path in run.private.glob('*.html')}
+    assert pages == {'sub-01.html', 'sub-02.html'}
+    description = json.loads((run.out / 'dataset_description.json').read_text())
+    assert description['DatasetLinks'] == {'raw': '../raw'}
+    text = capsys.readouterr().out
+    assert re.search(rf'\[1/4\] {FLAIR_A}: pass, \d+ s', text)
+    assert text.count('9/10') == 4
+    assert 'reports: ' in text
+    assert 'nipype' not in text.lower()
+
+
+def test_nipype_speaks_to_the_log_alone(run):
+    run()
+    (log,) = (run.work / 'log').glob('*/facebids.log')
+    assert 'nipype.workflow' in log.read_text()
+    assert json.loads(log.with_name('settings.json').read_text())['seed'] == 0
+    assert not [item for item in logging.getLogger().handlers if str(run.work) in str(item)]
+
+
+@pytest.mark.parametrize('nprocs', ['1', '2'])
+def test_one_failing_image_fails_itself_and_the_others_finish(run, nprocs, capsys):
+    assert run('--nprocs', nprocs, outcomes={T1W_A: 'empty'}) == 1
+    assert run.verdicts() == {FLAIR_A: 'pass', T1W_A: 'fail', T1W_B: 'pass', T1W_2: 'pass'}
+    assert run.reason(T1W_A) == {
+        'code': 'empty_image_error',
+        'severity': 'fail',
+        'message': 'x/sub-01_ses-A_T1w.nii.gz: only zeros.',
+    }
+    assert not any(path.exists() for path in run.files(T1W_A))
+    assert 'only zeros.' in (run.out / 'sub-01.html').read_text()
+    assert not list(run.out.rglob('*crash*'))
+    assert len(list((run.work / 'crash').glob('*/*'))) == 1
+    text = capsys.readouterr().out
+    assert f'{T1W_A}: error' in text
+    assert 'crash files: ' in text
+
+
+def test_what_strangers_say_is_not_made_public(run):
+    assert run(outcomes={T1W_2: 'bug'}) == 1
+    assert run.reason(T1W_2)['code'] == 'unexpected_error'
+    assert 'ValueError' in run.reason(T1W_2)['message']
+    everything = [path.read_text() for path in run.out.rglob('*') if path.is_file()]
+    assert not any('secret' in text or str(run.work) in text for text in everything)
+
+
+def test_a_killed_process_fails_its_image_and_ends(run):
+    assert run('--nprocs', '2', '--participant-label', '01', outcomes={T1W_A: 'killed'}) == 1
+    assert run.reason(T1W_A)['code'] == 'worker_killed'
+    assert '--nprocs' in run.reason(T1W_A)['message']
+    assert run.verdicts()[T1W_B] == 'pass'
+
+
+def test_a_failed_verdict_withholds_the_image(run):
+    assert run(outcomes={T1W_A: 'fail'}) == 1
+    assert not any(path.exists() for path in run.files(T1W_A))
+    assert all(path.is_file() for path in run.withheld(T1W_A))
+    page = (run.out / 'sub-01.html').read_text()
+    assert 'A face was found.' in page
+    assert 'sub-01_ses-A_desc-renders_T1w.png' not in page
+
+
+@pytest.mark.parametrize('outcome', ['fail', 'empty'])
+def test_results_of_an_earlier_run_that_no_longer_hold_go(run, outcome):
+    assert run() == 0
+    assert run(outcomes={T1W_A: outcome}) == 1
+    assert not any(path.exists() for path in run.files(T1W_A))
+    assert all(path.exists() for path in run.withheld(T1W_A)) == (outcome == 'fail')
+    assert all(path.is_file() for path in run.files(FLAIR_A))
+    assert run() == 0
+    assert all(path.is_file() for path in run.files(T1W_A))
+    assert not any(path.exists() for path in run.withheld(T1W_A))
+
+
+def test_an_image_that_passed_and_was_not_written_has_failed(run):
+    assert run(outcomes={T1W_2: 'lost'}) == 1
+    assert run.reason(T1W_2)['code'] == 'output_missing'
+
+
+def test_later_runs_over_other_images_keep_earlier_records(run):
+    run('--participant-label', '01', '--session-label', 'A', outcomes={FLAIR_A: 'fail'})
+    assert run('--participant-label', 'sub-02') == 0
+    assert run.verdicts() == {FLAIR_A: 'fail', T1W_A: 'pass', T1W_2: 'pass'}
+    assert FLAIR_A in (run.out / 'sub-01.html').read_text()
+
+
+def test_stop_on_first_crash_starts_nothing_new(run):
+    outcomes = dict.fromkeys([FLAIR_A, T1W_A, T1W_B, T1W_2], 'empty')
+    assert run('--stop-on-first-crash', outcomes=outcomes) == 1
+    codes = sorted(item['reasons'][0]['code'] for item in records.read_all(run.out))
+    assert codes == ['empty_image_error', *['not_processed'] * 3]
+
+
+def test_an_interrupt_leaves_what_was_done_and_no_verdict_on_the_rest(run, capsys):
+    assert run(outcomes={T1W_2: 'interrupted'}) == 130
+    assert 'pass' in run.verdicts().values()
+    assert T1W_2 not in run.verdicts()
+    assert 'Run the same command again' in capsys.readouterr().err
+
+
+def test_a_dry_run_tells_the_plan_and_writes_nothing(run, tmp_path, capsys):
+    before = sorted(tmp_path.rglob('*'))
+    assert run('--dry-run', '--bids-database-dir', str(tmp_path / 'db')) == 0
+    assert sorted(tmp_path.rglob('*')) == before
+    text = capsys.readouterr().out
+    assert all(image in text for image in (FLAIR_A, T1W_A, T1W_B, T1W_2))
+
+
+def test_the_graph_is_written_when_asked_for(run):
+    assert run('--write-graph') == 0
+    assert list((run.work / 'log').glob('*/graph.dot'))
+
+
+def test_verbose_shows_each_step(run, capsys):
+    run('-v')
+    assert 'sub_02_T1w_wf.sink: end' in capsys.readouterr().out
+
+
+def test_a_participant_without_images_is_named(run, capsys):
+    (run.bids / 'sub-03/anat').mkdir(parents=True)
+    assert run('--participant-label', '02', '03') == 0
+    assert 'no T1w or FLAIR image to deface of participant 03' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('options', 'code', 'message'),
+    [
+        (['--participant-label', '09'], 2, 'There are: 01, 02'),
+        (['-w', 'raw/work'], 73, 'lies in the input'),
+        (['--private-dir', 'out/private'], 73, 'made to be shared'),
+    ],
+)
+def test_wrong_requests_end_with_their_code_and_leave_nothing(run, capsys, options, code, message):
+    assert run(*options) == code
+    assert message in capsys.readouterr().err
+    assert not run.out.exists()
+    assert not run.work.exists()
+
+
+def test_no_matching_image(run, capsys):
+    (run.bids / T1W_2).unlink()
+    assert run('--participant-label', '02') == 66
+    assert not run.out.exists()
+
+
+def test_not_bids(run, capsys):
+    (run.bids / 'dataset_description.json').unlink()
+    assert run() == 65
+    assert '--skip-bids-validation' in capsys.readouterr().err
+
+
+def test_an_internal_error_is_one_sentence_and_the_log_has_the_rest(run, monkeypatch, capsys):
+    monkeypatch.setattr('facebids.cli.participant.publish', lambda *_: 1 / 0)
+    assert run() == 70
+    text = capsys.readouterr().err
+    assert 'internal error (ZeroDivisionError' in text
+    assert 'Traceback' not in text
+    (log,) = (run.work / 'log').glob('*/facebids.log')
+    assert str(log) in text
+    assert 'Traceback' in log.read_text()
+
+
+def test_threads_caches_and_silence_are_set_before_anything_heavy(run):
+    run('--nprocs', '4', '--omp-nthreads', '3', '--dry-run')
+    assert os.environ['ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS'] == '3'
+    assert os.environ['OMP_NUM_THREADS'] == '3'
+    assert os.environ['NO_ET'] == os.environ['NIPYPE_NO_ET'] == '1'
+    assert os.environ['MPLCONFIGDIR'].startswith(str(run.work))
+
+
+def test_group_needs_metrics(run, capsys):
+    run.out.mkdir()
+    assert run(level='group') == 66
+    assert 'participant level first' in capsys.readouterr().err
+
+
+def test_group_reduces_all_images_and_tells_of_failures(run, capsys):
+    run(outcomes={T1W_A: 'fail', T1W_2: 'empty'})
+    capsys.readouterr()
+    assert run(level='group') == 1
+    rows = (run.out / names.GROUP_TABLE).read_text().splitlines()
+    dictionary = json.loads((run.out / names.GROUP_DICTIONARY).read_text())
+    assert len(rows) == 5
+    assert set(rows[0].split('\t')) == set(dictionary) - {'GeneratedBy'}
+    assert (run.out / names.GROUP_PAGE).is_file()
+    assert 'face_found_after' in capsys.readouterr().out
+
+
+def test_group_of_some_participants(run, capsys):
+    run(outcomes={T1W_2: 'fail'})
+    assert run('--participant-label', '01', level='group') == 0
+    assert len((run.out / names.GROUP_TABLE).read_text().splitlines()) == 4
+    assert run('--participant-label', '01', '09', level='group') == 2
+    assert 'no metrics of 09' in capsys.readouterr().err
+
+
+def test_a_dry_run_of_the_group_writes_nothing(run, capsys):
+    run()
+    before = sorted(run.out.rglob('*'))
+    assert run('--dry-run', level='group') == 0
+    assert sorted(run.out.rglob('*')) == before
+    assert f'{T1W_2}: pass' in capsys.readouterr().out
