@@ -140,7 +140,8 @@ def write_dataset_files(
     description = dataset_description(source, bids_dir, output_dir)
     write_json_atomic(root / 'dataset_description.json', description)
     write_text_atomic(root / '.bidsignore', BIDSIGNORE)
-    write_text_atomic(root / 'README.md', README)
+    if not (root / 'README.md').exists():  # the user may have written more into it
+        write_text_atomic(root / 'README.md', README)
     write_text_atomic(root / 'logs' / 'CITATION.md', citation.markdown())
     write_text_atomic(root / 'logs' / 'CITATION.bib', citation.bibtex())
 

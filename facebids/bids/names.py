@@ -13,7 +13,6 @@ from facebids.errors import DatasetError
 
 TEMPLATE = 'MNI152NLin2009aSym'
 RAW = 'raw'  # the name of the input dataset in BIDS URIs
-METRICS_GLOB = 'sub-*/**/*_desc-identifiability_metrics.json'
 GROUP_TABLE = 'group_identifiability.tsv'
 GROUP_DICTIONARY = 'group_identifiability.json'
 GROUP_PAGE = 'group_identifiability.html'
@@ -195,6 +194,11 @@ def metrics(image: HeadImage) -> str:
     session = {key: value for key, value in image.entities if key in ('sub', 'ses')}
     stem = _join(session | {'desc': 'identifiability'})
     return f'{PurePosixPath(image.relative_path).parent}/{stem}_metrics.json'
+
+
+def metrics_glob(participant: str) -> str:
+    """Return the pattern of all metrics of a participant; ``'*'`` stands for everybody."""
+    return f'sub-{participant}/**/*_desc-identifiability_metrics.json'
 
 
 def table(metrics_name: str) -> str:

@@ -191,11 +191,11 @@ def read_all(output_dir: str | Path, participants: Iterable[str] = ()) -> list[R
     DatasetError
         If a file of metrics cannot be read.
     """
-    wanted = {f'sub-{label}' for label in participants}
-    paths = Path(output_dir).glob(names.METRICS_GLOB)
+    # the folders asked for alone: each of a thousand jobs comes by here
+    patterns = [names.metrics_glob(label) for label in participants] or [names.metrics_glob('*')]
+    paths = [path for pattern in patterns for path in Path(output_dir).glob(pattern)]
     records = [record for path in paths for record in _read(path)]
-    chosen = (item for item in records if not wanted or item['participant_id'] in wanted)
-    return sorted(chosen, key=lambda record: record['image'])
+    return sorted(records, key=lambda record: record['image'])
 
 
 def _read(path: Path) -> list[Record]:

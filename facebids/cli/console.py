@@ -4,7 +4,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from facebids.bids import names
@@ -129,7 +129,8 @@ def show_results(records: Iterable[Record], seconds: dict[str, float]) -> None:
         faces = [_of(found.get(key), views) for key in ('faces_before', 'faces_after')]
         verdict = Text(record['verdict'], style=STYLES[record['verdict']])
         reasons = ', '.join(reason['code'] for reason in record['reasons']) or '-'
-        table.add_row(record['image'], *time_cell, *faces, verdict, reasons)
+        name = PurePosixPath(record['image']).name.partition('.')[0]
+        table.add_row(name, *time_cell, *faces, verdict, reasons)
     make_console().print(table)
 
 

@@ -118,7 +118,7 @@ def _add_places(group: Any) -> None:
     group.add_argument(
         '--clean-workdir', action='store_true',
         help='delete the intermediate files, records and logs of earlier runs first; the private '
-        'folder stays (not while other jobs use the same work folder)',
+        'folder stays (not while other jobs use the same work folder; participant level)',
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import shutil
 import stat
 from pathlib import Path
 
+from facebids.bids.inputs import read_description
 from facebids.bids.metadata import write_text_atomic
 from facebids.config import Settings
 from facebids.errors import DatasetError, OutputError
@@ -31,7 +32,7 @@ def check_places(settings: Settings) -> None:
         If the input is no folder.
     OutputError
         If a folder lies where the input would be written to, where what identifies people would
-        be shared, or where cleaning would delete results.
+        be shared, or where cleaning would delete results; or the output is another dataset.
     """
     if not settings.bids_dir.is_dir():
         raise DatasetError(f'{settings.bids_dir}: there is no such folder. Name the BIDS dataset.')
@@ -68,6 +69,7 @@ def check_places(settings: Settings) -> None:
                 f'{inner.capitalize()} ({where[inner]}) {"is" if same else "lies in"} '
                 f'{outer} ({where[outer]}): {why}'
             )
+    _check_own(settings.output_dir)
 
 
 def prepare_places(settings: Settings) -> None:
@@ -115,6 +117,16 @@ def make_writable(folder: Path, what: str, mode: int = 0o777) -> None:
             f'{folder}: the {what} folder cannot be written ({error.strerror}). '
             'Choose another, or change its permissions.'
         ) from error
+
+
+def _check_own(output_dir: Path) -> None:
+    description = read_description(output_dir, required=False)
+    makers = [maker.get('Name') for maker in description.get('GeneratedBy', [])]
+    if description and 'FaceBIDS' not in makers:
+        raise OutputError(
+            f'{output_dir}: this is another dataset ({description.get("Name", "without a name")}), '
+            'which would be overwritten. Choose a new folder for the output.'
+        )
 
 
 def _make_private(folder: Path) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from facebids.bids.metadata import write_dataset_files
 from facebids.cli.places import check_places, prepare_places
 from facebids.config import Settings
 from facebids.errors import DatasetError, OutputError
@@ -49,6 +50,16 @@ def test_folders_side_by_side_are_fine(settings, tmp_path):
     check_places(settings)
     check_places(replace(settings, output_dir=tmp_path / 'work/out'))
     assert not settings.output_dir.exists()
+
+
+def test_another_dataset_is_not_overwritten(settings, tmp_path):
+    description = settings.output_dir / 'dataset_description.json'
+    description.parent.mkdir()
+    description.write_text('{"Name": "Precious", "BIDSVersion": "1.10.0"}')
+    with pytest.raises(OutputError, match='another dataset .Precious'):
+        check_places(settings)
+    write_dataset_files(tmp_path / 'earlier', {}, settings.bids_dir)
+    check_places(replace(settings, output_dir=tmp_path / 'earlier'))
 
 
 def test_no_input(settings, tmp_path):
