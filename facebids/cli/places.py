@@ -123,8 +123,9 @@ def _check_own(output_dir: Path) -> None:
     description = read_description(output_dir, required=False)
     makers = [maker.get('Name') for maker in description.get('GeneratedBy', [])]
     if description and 'FaceBIDS' not in makers:
+        name = description.get('Name', 'without a name')
         raise OutputError(
-            f'{output_dir}: this is another dataset ({description.get("Name", "without a name")}), '
+            f'{output_dir}: this is another dataset ({name}), '
             'which would be overwritten. Choose a new folder for the output.'
         )
 

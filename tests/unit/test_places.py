@@ -56,7 +56,7 @@ def test_another_dataset_is_not_overwritten(settings, tmp_path):
     description = settings.output_dir / 'dataset_description.json'
     description.parent.mkdir()
     description.write_text('{"Name": "Precious", "BIDSVersion": "1.10.0"}')
-    with pytest.raises(OutputError, match='another dataset .Precious'):
+    with pytest.raises(OutputError, match=r'another dataset \(Precious\)'):
         check_places(settings)
     write_dataset_files(tmp_path / 'earlier', {}, settings.bids_dir)
     check_places(replace(settings, output_dir=tmp_path / 'earlier'))
