@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FaceBIDS: deface head images of a BIDS dataset and prove it by attacking the result."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version('facebids')
+except PackageNotFoundError:  # an uninstalled checkout
+    __version__ = '0+unknown'

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is taken out of a head: the face region, in the atlas's own shape.
+
+The region is cut by smooth surfaces of the atlas and ends, outwards, nowhere: everything in
+front of the face belongs to it. So the mask tells nothing about the skin of the one it
+is put on. Inwards it reaches under the skin of the generic head far enough that a head a few
+millimetres off is still cut under its skin.
+"""
+
+import numpy as np
+
+from facebids.core.atlas.geometry import smooth_union
+
+# Depth under the generic skin (mm) at which forehead, temples, cheeks and ears are cut: adults'
+# skin, registered affinely, varies along the profile by 4 to 5 mm (standard deviation); the skull
+# begins at about 8 mm, and over the temples the brain's guard at 12 mm.
+SHELL_MM = 11.0
+GUARD_MM = 5.0  # the brain guard: never nearer than this to the atlas's brain
+
+
+def _sector(x, y, z, margin):
+    """Forehead to chin and ear to ear: signed field (mm, negative inside), widened by margin."""
+    hairline = (z - 52) * 0.8 - y * 0.25
+    ears = -(y + 46) + np.maximum(z + 12, 0) * 1.1  # behind the ears, then up to the temples
+    collar = -(z + 174) + 0.4 * (60 - y)  # the throat stays
+    return np.maximum(np.maximum(hairline, ears), collar) - margin
+
+
+def face_region(x, y, z, skin):
+    """Signed field of the face region (mm, negative inside).
+
+    The union of two parts: the *midface*, a block in front of a curved wall behind the eyes,
+    under the orbital roof; and a *shell* over forehead, temples, cheeks and ears.
+
+    Parameters
+    ----------
+    x, y, z : ndarray
+        Coordinates (broadcastable), atlas mm.
+    skin : ndarray, shape (X, Y, Z)
+        Signed distance (mm) to the generic head's surface, true inside the head too.
+
+    Returns
+    -------
+    ndarray, shape (X, Y, Z)
+    """
+    wall = 118 - np.hypot(x * 0.75, y + 74)  # a vertical cylinder behind eyes and teeth
+    midface = np.maximum(wall, z + 24)
+    within = _sector(x, y, z, margin=6)
+    return np.maximum(smooth_union(midface, -(skin + SHELL_MM), 6), within)
+
+
+def face_skin_sector(x, y, z):
+    """Where skin identifies: signed field (mm, negative inside).
+
+    A little smaller than `face_region`, so that a voxel at its rim does not count as a face left.
+    """
+    return _sector(x, y, z, margin=0)
+
+
+def brain_guard(brain):
+    """Signed distance (mm, negative inside) to the volume that must not be touched."""
+    return brain - GUARD_MM

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error that FaceBIDS raises on purpose, and the exit code each one ends a run with.
+
+::
+
+    FacebidsError (70)
+    ├── UsageError (2)            options that contradict each other, unknown labels
+    ├── DatasetError (65)         the input is not a usable BIDS dataset
+    │   └── NoImagesError (66)    nothing in it matches what was asked for
+    ├── OutputError (73)          a place to write to that must not or cannot be written
+    └── ImageError (1)            one image; it fails itself and the others go on
+        ├── UnreadableImageError  truncated, corrupt, not NIfTI
+        ├── EmptyImageError       no signal: constant, all zero or not finite
+        └── NotAHeadError         no head was found in it
+"""
+
+
+class FacebidsError(Exception):
+    """Base of all errors that carry a message for the user."""
+
+    exit_code = 70
+
+
+class UsageError(FacebidsError):
+    """The command line asks for something that cannot be done."""
+
+    exit_code = 2
+
+
+class DatasetError(FacebidsError):
+    """The input dataset is unusable."""
+
+    exit_code = 65
+
+
+class NoImagesError(DatasetError):
+    """No image of the dataset matches the request."""
+
+    exit_code = 66
+
+
+class OutputError(FacebidsError):
+    """An output, work or private directory must not or cannot be written."""
+
+    exit_code = 73
+
+
+class ImageError(FacebidsError):
+    """One image cannot be processed; the others are not affected."""
+
+    exit_code = 1
+
+
+class UnreadableImageError(ImageError):
+    """The file cannot be read as a NIfTI image."""
+
+
+class EmptyImageError(ImageError):
+    """The image holds no signal."""
+
+
+class NotAHeadError(ImageError):
+    """No human head was found in the image."""
