@@ -18,21 +18,30 @@ from scipy import ndimage
 
 RESOLUTION = 3.0  # mm
 BRAIN_MARGIN_MM = 4.0  # of the second step's mask; narrower or wider scales the brain worse
-HEAD_SCHEDULE = {
-    'aff_iterations': (200, 100, 30),
-    'aff_shrink_factors': (4, 2, 1),
-    'aff_smoothing_sigmas': (2, 1, 0),
-    'aff_random_sampling_rate': 0.25,
-}
-BRAIN_SCHEDULE = {
-    'aff_iterations': (100, 50),
-    'aff_shrink_factors': (2, 1),
-    'aff_smoothing_sigmas': (1, 0),
-    'aff_random_sampling_rate': 0.5,
+# ANTs options of each step: iterations and downsampling per level, share of voxels sampled.
+SCHEDULES = {
+    'pose': {
+        'aff_iterations': (100, 50),
+        'aff_shrink_factors': (4, 2),
+        'aff_smoothing_sigmas': (2, 1),
+        'aff_random_sampling_rate': 0.25,
+    },
+    'head': {
+        'aff_iterations': (60, 20),
+        'aff_shrink_factors': (2, 1),
+        'aff_smoothing_sigmas': (1, 0),
+        'aff_random_sampling_rate': 0.15,
+    },
+    'brain': {
+        'aff_iterations': (60, 30),
+        'aff_shrink_factors': (2, 1),
+        'aff_smoothing_sigmas': (1, 0),
+        'aff_random_sampling_rate': 0.5,
+    },
 }
 MEAN_SCALE = 0.88  # adult heads over the atlas, which is about a tenth too large
 # Correlation ratio over the brain at which no further start is tried. Measured on 54 T1w and 8
-# FLAIR: registered T1w 0.21-0.68, FLAIR 0.16-0.45; transforms 12-40 degrees off 0.02-0.20 and 0-0.05.
+# FLAIR: registered 0.21-0.68 and 0.16-0.45; transforms 12-40 degrees off 0.02-0.20 and 0-0.05.
 GOOD_ENOUGH = {'T1w': 0.3, 'FLAIR': 0.15}
 RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # ITK's axes are LPS
 
@@ -165,7 +174,7 @@ def _from_itk(transform):
 
 
 def itk_text(affine):
-    """An affine (RAS mm) as the text of an ITK transform file.
+    """Write an affine (RAS mm) as the text of an ITK transform file.
 
     Parameters
     ----------
@@ -317,7 +326,7 @@ def search_starts(data, affine, atlas, modality, count=3):
             for z in range(-80, 81, 20):
                 start = np.eye(4)
                 start[:3, :3] = linear
-                start[:3, 3] = centre + (0, y, z)
+                start[:3, 3] = centre + np.array([0, y, z])
                 values = sample(smooth, affine, _apply(start, points))
                 seen = np.isfinite(values)
                 if seen.mean() > 0.15:
@@ -341,21 +350,21 @@ def _fit(atlas, modality, moving, start, seed, folder):
     brain = _to_ants(ndimage.gaussian_filter(brain_only, 0.4), atlas.affine)
     near_brain = _to_ants((atlas.brain < BRAIN_MARGIN_MM).astype(np.float32), atlas.affine)
     steps = (
-        ('Similarity', head, None, HEAD_SCHEDULE),
-        ('Affine', head, None, HEAD_SCHEDULE),
-        ('Affine', brain, near_brain, BRAIN_SCHEDULE),
+        ('pose', 'Similarity', head, None),
+        ('head', 'Affine', head, None),
+        ('brain', 'Affine', brain, near_brain),
     )
     affines = []
-    for number, (kind, fixed, mask, schedule) in enumerate(steps):
+    for name, kind, fixed, mask in steps:
         result = ants.registration(
             fixed,
             moving,
             kind,
             initial_transform=start,
             mask=mask,
-            outprefix=str(Path(folder) / f'step{number}_'),
+            outprefix=str(Path(folder) / f'{name}_'),
             random_seed=seed + 1,  # ITK takes 0 for "from the clock"
-            **schedule,
+            **SCHEDULES[name],
         )
         start = result['fwdtransforms'][0]
         affines.append(_from_itk(ants.read_transform(start)))
@@ -390,9 +399,9 @@ def register(data, affine, atlas, modality, seed=0):
     best, attempts = None, {}
     with tempfile.TemporaryDirectory() as folder:
         for name, start in _starts(image, grid, atlas, modality, folder):
-            for step, found in zip(('head', 'brain'), _fit(
-                atlas, modality, moving, start, seed, folder
-            ), strict=True):
+            for step, found in zip(
+                ('head', 'brain'), _fit(atlas, modality, moving, start, seed, folder), strict=True
+            ):
                 fit = quality(image, grid, found, atlas, modality)
                 attempts[f'{name}, {step}'] = fit['score']
                 if best is None or fit['score'] > best.quality['score']:

@@ -117,7 +117,7 @@ def build_atlas(resolution, identity=GENERIC):
 
 @cache
 def generic_atlas(resolution):
-    """The generic head, built once per process and resolution (mm)."""
+    """Return the generic head, built once per process and resolution (mm)."""
     return build_atlas(resolution)
 
 

@@ -152,5 +152,3 @@ def tissue_labels(canvas, brain, skin):
     labels[skin > -SKIN_MM] = Tissue.SKIN
     labels[skin > 0] = Tissue.AIR
     return labels
-
-

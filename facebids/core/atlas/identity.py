@@ -81,8 +81,9 @@ class Identity:
             Largest displacement along any axis (mm).
         """
         coordinates = [np.array(c) for c in np.meshgrid(*axes, indexing='ij', copy=False)]
-        original = [axis.reshape([-1 if i == j else 1 for j in range(3)]) for i, axis in
-                    enumerate(axes)]
+        original = [
+            axis.reshape([-1 if i == j else 1 for j in range(3)]) for i, axis in enumerate(axes)
+        ]
         for centre, width, displacement in self.displacements:
             where = tuple(
                 slice(*np.searchsorted(axis, (c - 3.5 * width, c + 3.5 * width)))
@@ -94,9 +95,7 @@ class Identity:
                 weight = weight * np.exp(-((local - centre[i]) ** 2) / (2 * width**2))
             for i in range(3):
                 coordinates[i][where] -= weight * displacement[i]
-        slack = max(
-            float(np.abs(c - o).max()) for c, o in zip(coordinates, original, strict=True)
-        )
+        slack = max(float(np.abs(c - o).max()) for c, o in zip(coordinates, original, strict=True))
         return coordinates, slack
 
 

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading head images, and replacing voxels in them without touching anything else.
+
+Voxels are replaced in the numbers as they stand on disk: no scaling is applied and undone, so
+data type, slope, intercept, orientation, units and every kept voxel stay what they were, bit for
+bit. Free text in the header and header extensions, which may name a person, do not.
+"""
+
+import zlib
+from dataclasses import dataclass
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+
+from facebids.errors import EmptyImageError, UnreadableImageError
+
+FREE_TEXT = ('descrip', 'aux_file', 'db_name', 'intent_name')
+SMALLEST = 16  # voxels along any axis: fewer hold no head
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A head volume to compute with.
+
+    Parameters
+    ----------
+    data : ndarray of float32, shape (X, Y, Z)
+        Scaled intensities, finite; the first volume of a series.
+    affine : ndarray, shape (4, 4)
+        Voxel indices to RAS mm.
+    """
+
+    data: np.ndarray
+    affine: np.ndarray
+
+    @property
+    def zooms(self):
+        """Voxel sizes, mm."""
+        return np.linalg.norm(self.affine[:3, :3], axis=0)
+
+
+def read_nifti(path):
+    """Open a NIfTI image.
+
+    Raises
+    ------
+    UnreadableImageError
+        If the file is missing, truncated or no NIfTI image.
+    """
+    try:
+        image = nib.load(path)
+        if not isinstance(image, nib.Nifti1Pair):
+            raise UnreadableImageError(
+                f'{path}: this is a {type(image).__name__}, not NIfTI. Convert it to NIfTI.'
+            )
+        image.dataobj.get_unscaled()  # a truncated file shows only when it is read
+        return image
+    except (OSError, EOFError, zlib.error, ImageFileError, ValueError) as error:
+        raise UnreadableImageError(
+            f'{path}: the file cannot be read as NIfTI ({type(error).__name__}). '
+            'It may be truncated or damaged: copy it again from its source.'
+        ) from error
+
+
+def read_volume(path):
+    """Read the (first) volume of a head image.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    Volume
+
+    Raises
+    ------
+    UnreadableImageError
+        If the file cannot be read.
+    EmptyImageError
+        If it holds no signal, or too few voxels for a head.
+    """
+    image = read_nifti(path)
+    if len(image.shape) < 3 or min(image.shape[:3]) < SMALLEST:
+        raise EmptyImageError(
+            f'{path}: its grid of {" x ".join(map(str, image.shape))} voxels is too small '
+            f'to hold a head (at least {SMALLEST} along each axis).'
+        )
+    data = np.asanyarray(image.dataobj)
+    if data.dtype.names or np.iscomplexobj(data):
+        raise UnreadableImageError(
+            f'{path}: voxels of type {data.dtype} have no single intensity. '
+            'Supply a magnitude image.'
+        )
+    data = data.reshape(*data.shape[:3], -1)[..., 0].astype(np.float32)
+    finite = np.isfinite(data)
+    data[~finite] = 0
+    if not finite.any() or np.ptp(data) == 0:
+        raise EmptyImageError(
+            f'{path}: the volume is empty: every voxel has the same value or none at all. '
+            'Restore the image, or leave it out with --bids-filter-file.'
+        )
+    return Volume(data, image.affine)
+
+
+def replace_voxels(path, mask, out_path):
+    """Write a copy of an image in which the voxels of a mask are zero.
+
+    Parameters
+    ----------
+    path : str or Path
+        The original; series have the mask applied to each volume.
+    mask : ndarray of bool, shape (X, Y, Z)
+    out_path : str or Path
+        Where to write, ``.nii`` or ``.nii.gz``.
+
+    Returns
+    -------
+    int
+        How many voxels outside the mask differ from the original, read back from the new file:
+        0 unless the disk or a library failed.
+    """
+    image = read_nifti(path)
+    raw = image.dataobj.get_unscaled()
+    changed = np.array(raw)
+    changed[mask] = _stored_zero(raw.dtype, image.dataobj.slope, image.dataobj.inter)
+    header = image.header.copy()
+    for field in FREE_TEXT:
+        header[field] = b''
+    header.extensions.clear()
+    header.set_slope_inter(image.dataobj.slope, image.dataobj.inter)
+    nib.save(type(image)(changed, None, header), out_path)
+    saved = read_nifti(out_path)
+    kept = saved.dataobj.get_unscaled()
+    if kept.dtype != raw.dtype or kept.shape != raw.shape or _scaling(saved) != _scaling(image):
+        return int(raw.size)
+    return int(((_bits(kept) != _bits(raw)).reshape(*mask.shape, -1).any(-1) & ~mask).sum())
+
+
+def _stored_zero(dtype, slope, inter):
+    """Return the stored number nearest to a scaled zero."""
+    if dtype.names or dtype.kind in 'fc':
+        return np.zeros((), dtype)[()] if dtype.names else dtype.type(-inter / slope)
+    limits = np.iinfo(dtype)
+    return dtype.type(np.clip(np.rint(-inter / slope), limits.min, limits.max))
+
+
+def _scaling(image):
+    return (image.dataobj.slope, image.dataobj.inter)
+
+
+def _bits(array):
+    """Return the bytes of each element, shape (..., itemsize), so that NaN equals itself."""
+    contiguous = np.ascontiguousarray(array)
+    return contiguous.view(np.uint8).reshape(*array.shape, array.dtype.itemsize)
+
+
+def write_mask(mask, like, out_path):
+    """Write a mask on the grid of another image.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (X, Y, Z)
+    like : str or Path
+        The image whose grid, orientation codes and units it takes.
+    out_path : str or Path
+    """
+    source = read_nifti(like).header
+    image = nib.Nifti1Image(mask.astype(np.uint8), None)
+    image.header['pixdim'][:4] = source['pixdim'][:4]
+    for field in (
+        'qform_code',
+        'sform_code',
+        'quatern_b',
+        'quatern_c',
+        'quatern_d',
+        'qoffset_x',
+        'qoffset_y',
+        'qoffset_z',
+        'srow_x',
+        'srow_y',
+        'srow_z',
+    ):
+        image.header[field] = source[field]
+    image.header.set_xyzt_units(*source.get_xyzt_units())
+    nib.save(
+        nib.Nifti1Image(image.dataobj, image.header.get_best_affine(), image.header), out_path
+    )

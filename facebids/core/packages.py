@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data files of installed packages, found without importing the package.
+
+`face_recognition_models` needs `pkg_resources` to be imported, which new environments lack, and
+nilearn takes seconds; both carry files that are all we want of them.
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from facebids.errors import FacebidsError
+
+
+def package_file(package, relative):
+    """Path of a file inside an installed package.
+
+    Parameters
+    ----------
+    package : str
+        Name of a top-level package.
+    relative : str
+        POSIX path inside it.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    FacebidsError
+        If the package is not installed or lacks the file.
+    """
+    spec = find_spec(package)
+    folders = spec.submodule_search_locations if spec else ()
+    for folder in folders:
+        path = Path(folder) / relative
+        if path.is_file():
+            return path
+    raise FacebidsError(
+        f'{relative} of the Python package {package} is missing. Install facebids again with '
+        'its dependencies (pip install --force-reinstall facebids).'
+    )

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verdict on a defaced image: pass, review or fail, with reasons a program can read.
+
+Anything that was not measured, or not as expected, is never a pass.
+"""
+
+from dataclasses import dataclass
+
+SEVERITIES = ('review', 'fail')
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A limit on one number of the record.
+
+    Parameters
+    ----------
+    name : str
+        Code of the reason given when the limit is not met.
+    number : str
+        Section and key of the number in the record.
+    severity : {'review', 'fail'}
+    least, most : float or None
+        The number must not lie below `least` or above `most`.
+    message : str
+        What it means, for a person.
+    source : str
+        Where the limit comes from.
+    suffix : str or None
+        The only contrast it applies to.
+    """
+
+    name: str
+    number: str
+    severity: str
+    message: str
+    source: str
+    least: float | None = None
+    most: float | None = None
+    suffix: str | None = None
+
+    @property
+    def value(self):
+        """The limit itself."""
+        return self.least if self.least is not None else self.most
+
+    def met_by(self, number):
+        """Whether a number is within the limit."""
+        if self.least is not None and number < self.least:
+            return False
+        return self.most is None or number <= self.most
+
+
+MEASURED = 'measured on public scans of 52 adults, right and deliberately wrong registrations'
+
+THRESHOLDS = (
+    Threshold(
+        'registration_failed', 'registration.brain', 'fail',
+        'The head could not be aligned with the atlas.',
+        f'{MEASURED}: T1w right 0.21-0.68, wrong 0.02-0.20', least=0.20, suffix='T1w',
+    ),
+    Threshold(
+        'registration_doubtful', 'registration.brain', 'review',
+        'The alignment with the atlas is doubtful: look whether the mask lies on the face.',
+        f'{MEASURED}: all but one right T1w are above', least=0.28, suffix='T1w',
+    ),
+    Threshold(
+        'registration_failed', 'registration.brain', 'fail',
+        'The head could not be aligned with the atlas.',
+        f'{MEASURED}: FLAIR right 0.16-0.45, wrong 0-0.05', least=0.06, suffix='FLAIR',
+    ),
+    Threshold(
+        'registration_doubtful', 'registration.brain', 'review',
+        'The alignment with the atlas is doubtful: look whether the mask lies on the face.',
+        f'{MEASURED}: twice the wrong ones', least=0.12, suffix='FLAIR',
+    ),
+    Threshold(
+        'head_outline_differs', 'registration.head', 'review',
+        "The head's outline differs from the atlas's.",
+        f'{MEASURED}: right 0.80-0.95', least=0.75,
+    ),
+    Threshold(
+        'brain_out_of_view', 'registration.brain_in_view', 'review',
+        'The field of view holds too little of the brain to rely on the alignment.',
+        'half of the brain, by convention', least=0.5,
+    ),
+    Threshold(
+        'unusual_scale', 'registration.scale', 'review',
+        'The head is unusually small or large for the atlas.',
+        'adults 0.80-0.97; children down to three quarters of that', least=0.60, most=1.10,
+    ),
+    Threshold(
+        'face_skin_left', 'mask.skin_removed_share', 'review',
+        "Some of the face's skin was not removed.",
+        'a fiftieth is the rounding of 2 mm voxels at the rim', least=0.98,
+    ),
+    Threshold(
+        'face_skin_left', 'mask.skin_removed_share', 'fail',
+        "Much of the face's skin was not removed.",
+        'a tenth is more than an ear', least=0.90,
+    ),
+    Threshold(
+        'brain_guard_changed', 'mask.guard_voxels_changed', 'fail',
+        'Voxels of the brain guard were changed.', 'no brain voxel may be touched', most=0,
+    ),
+    Threshold(
+        'voxels_changed_outside', 'mask.voxels_changed_outside', 'fail',
+        'Voxels outside the mask were changed.', 'defacing is lossless or not at all', most=0,
+    ),
+    Threshold(
+        'face_found_after', 'identifiability.faces_after', 'review',
+        'A face was still found in a view of the defaced head.',
+        'a defaced head has no face to find', most=0,
+    ),
+    Threshold(
+        'face_recognised_after', 'identifiability.distance_before_after_min', 'fail',
+        'A face found after defacing is recognised as the original one.',
+        "same-person distance of dlib's face recognition model, 0.6 (its documentation)",
+        least=0.6,
+    ),
+)  # fmt: skip
+
+# Numbers that may be undefined without anything being wrong: no face found after defacing.
+MAY_BE_UNDEFINED = ('identifiability.distance_before_after_min',)
+
+
+def judge(record):
+    """Judge an image by its numbers.
+
+    Parameters
+    ----------
+    record : dict
+        `suffix`, and the sections `registration`, `mask`, `identifiability` with their numbers.
+
+    Returns
+    -------
+    verdict : {'pass', 'review', 'fail'}
+    reasons : list of dict
+        `code`, `severity`, `message`, `value`, `threshold`; the gravest first.
+    """
+    reasons = [
+        _reason(threshold, number)
+        for threshold in THRESHOLDS
+        if threshold.suffix in (None, record['suffix'])
+        and _objectionable(threshold, number := _number(record, threshold.number))
+    ]
+    if not record['identifiability'].get('faces_before'):
+        reasons.append(
+            {
+                'code': 'attack_blind',
+                'severity': 'review',
+                'message': 'No face was found before defacing either: that none is found '
+                'afterwards proves nothing.',
+                'value': record['identifiability'].get('faces_before'),
+                'threshold': 1,
+            }
+        )
+    reasons = _gravest(reasons)
+    verdict = reasons[0]['severity'] if reasons else 'pass'
+    return verdict, reasons
+
+
+def _number(record, path):
+    section, key = path.split('.')
+    return record[section].get(key)
+
+
+def _objectionable(threshold, number):
+    if number is None or number != number:  # NaN
+        return threshold.number not in MAY_BE_UNDEFINED
+    return not threshold.met_by(number)
+
+
+def _reason(threshold, number):
+    missing = number is None or number != number
+    return {
+        'code': f'{threshold.name}_unknown' if missing else threshold.name,
+        'severity': threshold.severity,
+        'message': f'{threshold.number} could not be measured.' if missing else threshold.message,
+        'value': None if missing else number,
+        'threshold': threshold.value,
+    }
+
+
+def _gravest(reasons):
+    """One reason per code, failures first."""
+    by_code = {}
+    for reason in sorted(reasons, key=lambda reason: -SEVERITIES.index(reason['severity'])):
+        by_code.setdefault(reason['code'], reason)
+    return list(by_code.values())

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The figures of an image: slices with the mask's outline, and the renders that were attacked."""
+
+import numpy as np
+from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec
+
+from facebids.core import figures, images
+from facebids.interfaces import files
+
+
+class _FiguresInputSpec(BaseInterfaceInputSpec):
+    in_file = File(exists=True, mandatory=True, desc='head image, original or defaced')
+    mask_file = File(exists=True, mandatory=True, desc='from FaceMask')
+    registration = File(exists=True, mandatory=True, desc='from Register')
+    attack = File(exists=True, mandatory=True, desc='from Attack')
+
+
+class _FiguresOutputSpec(TraitedSpec):
+    slices = File(desc='PNG: three planes')
+    renders = File(desc='PNG: every view')
+
+
+class Figures(SimpleInterface):
+    """Draw the slices and the contact sheet of renders of one image."""
+
+    input_spec = _FiguresInputSpec
+    output_spec = _FiguresOutputSpec
+
+    def _run_interface(self, runtime):
+        from PIL import Image
+
+        volume = images.read_volume(self.inputs.in_file)
+        mask = files.read_mask(self.inputs.mask_file)
+        affine = np.array(files.read_json(self.inputs.registration)['affine'])
+        attack = files.read_arrays(self.inputs.attack)
+        drawn = {
+            'slices': figures.slice_mosaic(volume.data, mask, volume.affine, affine),
+            'renders': figures.contact_sheet(attack['pictures'], attack['boxes']),
+        }
+        for name, pixels in drawn.items():
+            self._results[name] = f'{runtime.cwd}/{name}.png'
+            Image.fromarray(pixels).save(self._results[name], optimize=True)
+        return runtime

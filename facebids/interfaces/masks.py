@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The face mask on an image's own grid."""
+
+import numpy as np
+from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec
+
+from facebids.core import images, masks, surface
+from facebids.core.atlas import generic_atlas
+from facebids.interfaces import files
+
+
+class _FaceMaskInputSpec(BaseInterfaceInputSpec):
+    in_file = File(exists=True, mandatory=True, desc='head image')
+    registration = File(exists=True, mandatory=True, desc='from Register')
+
+
+class _FaceMaskOutputSpec(TraitedSpec):
+    mask_file = File(desc='voxels to replace')
+    guard_file = File(desc='voxels that must not be touched')
+    coverage = File(desc='JSON: what the mask takes of head and skin')
+
+
+class FaceMask(SimpleInterface):
+    """Carry the atlas's face region over to the image, brain guard taken out."""
+
+    input_spec = _FaceMaskInputSpec
+    output_spec = _FaceMaskOutputSpec
+
+    def _run_interface(self, runtime):
+        in_file = self.inputs.in_file
+        volume = images.read_volume(in_file)
+        transform = np.array(files.read_json(self.inputs.registration)['affine'])
+        atlas = generic_atlas(masks.RESOLUTION)
+        place = (atlas, volume.data.shape, volume.affine, transform)
+        mask, guard = masks.face_mask(*place)
+        sector = masks.carry_over(atlas.face_skin_sector, *place) < 0
+        head = surface.head_mask(volume.data, volume.zooms)
+        for name, array in (('mask', mask), ('guard', guard)):
+            self._results[f'{name}_file'] = f'{runtime.cwd}/{name}.nii.gz'
+            images.write_mask(array, in_file, self._results[f'{name}_file'])
+        self._results['coverage'] = files.write_json(
+            runtime.cwd,
+            'coverage.json',
+            masks.coverage(mask, guard, head, sector, volume.zooms),
+        )
+        return runtime

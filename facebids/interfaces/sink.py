@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the results of an image leave the graph: the only place that writes outputs.
+
+A released image goes to the output folder; one that failed is withheld in the private folder.
+What shows or describes the original face goes to the private folder in any case. The record is
+written last: it says that everything else is there.
+"""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    File,
+    SimpleInterface,
+    TraitedSpec,
+    traits,
+)
+
+from facebids.bids import metadata, names
+from facebids.bids.names import HeadImage
+from facebids.core import registration
+from facebids.interfaces import files
+
+PRIVATE = ('found', 'names', 'boxes', 'embeddings')
+
+
+class _SinkInputSpec(BaseInterfaceInputSpec):
+    relative_path = traits.Str(mandatory=True, desc='the image, relative to its dataset')
+    output_dir = traits.Str(mandatory=True)
+    private_dir = traits.Str(mandatory=True)
+    work_dir = traits.Str(mandatory=True)
+    record = File(exists=True, mandatory=True, desc='from Judge')
+    defaced = File(exists=True, mandatory=True)
+    mask = File(exists=True, mandatory=True)
+    registration = File(exists=True, mandatory=True)
+    before = File(exists=True, mandatory=True, desc='attack on the original')
+    slices = File(exists=True, mandatory=True, desc='figure of the defaced image')
+    renders = File(exists=True, mandatory=True, desc='figure of the defaced image')
+    slices_before = File(exists=True, mandatory=True)
+    renders_before = File(exists=True, mandatory=True)
+
+
+class _SinkOutputSpec(TraitedSpec):
+    out_file = File(desc='the record, in the work folder')
+
+
+class Sink(SimpleInterface):
+    """Write everything that an image leaves behind."""
+
+    input_spec = _SinkInputSpec
+    output_spec = _SinkOutputSpec
+    _always_run = True  # the outputs may be gone while the graph's cache is not
+
+    def _run_interface(self, runtime):
+        image = HeadImage.from_relative_path(self.inputs.relative_path)
+        record = files.read_json(self.inputs.record)
+        self._write_private(image)
+        self._write_public(image, withhold=record['verdict'] == 'fail')
+        path = Path(self.inputs.work_dir) / names.record(image)
+        metadata.write_json_atomic(path, record)
+        self._results['out_file'] = str(path)
+        return runtime
+
+    def _write_public(self, image, withhold):
+        def place(name):
+            if withhold:
+                return Path(self.inputs.private_dir) / names.withheld(name)
+            return Path(self.inputs.output_dir) / name
+
+        affine = np.array(files.read_json(self.inputs.registration)['affine'])
+        # ITK maps points of the space that is resampled into, to the image's.
+        metadata.write_text_atomic(place(names.to_template(image)), registration.itk_text(affine))
+        metadata.write_text_atomic(
+            place(names.from_template(image)), registration.itk_text(np.linalg.inv(affine))
+        )
+        _copy(self.inputs.slices, place(names.figure(image, 'slices')))
+        _copy(self.inputs.renders, place(names.figure(image, 'renders')))
+        for name, source, sidecar in (
+            (names.mask(image), self.inputs.mask, metadata.mask_sidecar(image)),
+            (names.defaced(image), self.inputs.defaced, metadata.defaced_sidecar(image)),
+        ):
+            metadata.write_json_atomic(place(names.sidecar(name)), sidecar)
+            _copy(source, place(name))
+
+    def _write_private(self, image):
+        root = Path(self.inputs.private_dir)
+        attack = files.read_arrays(self.inputs.before)
+        with metadata.atomic_path(root / names.private_embeddings(image)) as path:
+            np.savez_compressed(path, **{key: attack[key] for key in PRIVATE})
+        _copy(self.inputs.slices_before, root / names.private_figure(image, 'slices'))
+        _copy(self.inputs.renders_before, root / names.private_figure(image, 'renders'))
+
+
+def _copy(source, target):
+    with metadata.atomic_path(target) as path:
+        shutil.copyfile(source, path)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The record of an image: its numbers, and the verdict on them."""
+
+import numpy as np
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    File,
+    SimpleInterface,
+    TraitedSpec,
+    traits,
+)
+
+from facebids.bids.names import HeadImage
+from facebids.core import identifiability, render
+from facebids.core.recognition import Recognition
+from facebids.core.verdict import judge
+from facebids.interfaces import files
+
+
+class _JudgeInputSpec(BaseInterfaceInputSpec):
+    relative_path = traits.Str(mandatory=True, desc='the image, relative to its dataset')
+    registration = File(exists=True, mandatory=True, desc='from Register')
+    coverage = File(exists=True, mandatory=True, desc='from FaceMask')
+    integrity = File(exists=True, mandatory=True, desc='from Deface')
+    before = File(exists=True, mandatory=True, desc='attack on the original')
+    after = File(exists=True, mandatory=True, desc='attack on the defaced image')
+
+
+class _JudgeOutputSpec(TraitedSpec):
+    out_file = File(desc='JSON: the record')
+
+
+class Judge(SimpleInterface):
+    """Gather an image's numbers and judge them."""
+
+    input_spec = _JudgeInputSpec
+    output_spec = _JudgeOutputSpec
+
+    def _run_interface(self, runtime):
+        image = HeadImage.from_relative_path(self.inputs.relative_path)
+        registration = files.read_json(self.inputs.registration)
+        affine = np.array(registration['affine'])
+        before = files.read_arrays(self.inputs.before)
+        after = files.read_arrays(self.inputs.after)
+        named = {view.name for view in render.named_views()}
+        record = {
+            'image': image.relative_path,
+            'participant_id': image.participant_id,
+            'session_id': image.session_id,
+            'suffix': image.suffix,
+            'verdict': None,
+            'reasons': None,
+            'registration': {
+                'quality': registration['quality']['score'],
+                'brain': registration['quality']['brain'],
+                'head': registration['quality']['head'],
+                'brain_in_view': registration['quality']['brain_in_view'],
+                'scale': float(np.cbrt(np.linalg.det(affine[:3, :3]))),
+                'start': registration['start'],
+            },
+            'mask': files.read_json(self.inputs.coverage) | files.read_json(self.inputs.integrity),
+            'identifiability': identifiability.compare(
+                Recognition.from_arrays(before),
+                Recognition.from_arrays(after),
+                after['at_known_place'],
+                np.array([name not in named for name in before['names'].tolist()]),
+            ),
+        }
+        record['verdict'], record['reasons'] = judge(record)
+        self._results['out_file'] = files.write_json(runtime.cwd, 'record.json', record)
+        return runtime

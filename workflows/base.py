@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole graph: one workflow per participant, in it one per image."""
+
+import re
+
+from nipype.pipeline import engine as pe
+
+from facebids.workflows.image import init_image_wf
+
+
+def init_facebids_wf(*, settings, plans):
+    """Build the graph of a run.
+
+    Parameters
+    ----------
+    settings : facebids.config.Settings
+    plans : tuple of facebids.bids.plan.ParticipantPlan
+
+    Returns
+    -------
+    nipype.pipeline.engine.Workflow
+    """
+    workflow = pe.Workflow(name='facebids_wf')
+    workflow.add_nodes([init_participant_wf(settings=settings, plan=plan) for plan in plans])
+    return workflow
+
+
+def init_participant_wf(*, settings, plan):
+    """Build the graph of one participant: a workflow for each image of the plan.
+
+    Parameters
+    ----------
+    settings : facebids.config.Settings
+    plan : facebids.bids.plan.ParticipantPlan
+
+    Returns
+    -------
+    nipype.pipeline.engine.Workflow
+    """
+    workflow = pe.Workflow(name=re.sub(r'\W', '_', f'sub_{plan.participant}_wf'))
+    workflow.add_nodes(
+        [
+            init_image_wf(
+                image=item.image,
+                seed=settings.seed,
+                omp_nthreads=settings.omp_nthreads,
+                output_dir=str(settings.output_dir),
+                private_dir=str(settings.private_dir),
+                work_dir=str(settings.work_dir),
+            )
+            for item in plan.images
+        ]
+    )
+    return workflow

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From an image to its defaced copy."""
+
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from facebids.interfaces.deface import Deface
+from facebids.interfaces.masks import FaceMask
+from facebids.interfaces.registration import Register
+
+
+def init_deface_wf(*, modality, seed, omp_nthreads):
+    """Build the graph that registers an image, carries the face mask over and applies it.
+
+    Parameters
+    ----------
+    modality : str
+        Contrast of the atlas to register to.
+    seed : int
+    omp_nthreads : int
+        Threads of the registration.
+
+    Returns
+    -------
+    nipype.pipeline.engine.Workflow
+        Inputs: ``in_file``. Outputs: ``registration``, ``mask``, ``coverage``, ``defaced``,
+        ``integrity``.
+    """
+    workflow = pe.Workflow(name='deface_wf')
+    inputnode = pe.Node(niu.IdentityInterface(fields=['in_file']), name='inputnode')
+    outputnode = pe.Node(
+        niu.IdentityInterface(fields=['registration', 'mask', 'coverage', 'defaced', 'integrity']),
+        name='outputnode',
+    )
+    register = pe.Node(
+        Register(modality=modality, seed=seed), name='register', n_procs=omp_nthreads, mem_gb=1
+    )
+    face_mask = pe.Node(FaceMask(), name='face_mask', mem_gb=1)
+    deface = pe.Node(Deface(), name='deface', mem_gb=1)
+    workflow.connect([
+        (inputnode, register, [('in_file', 'in_file')]),
+        (inputnode, face_mask, [('in_file', 'in_file')]),
+        (inputnode, deface, [('in_file', 'in_file')]),
+        (register, face_mask, [('out_file', 'registration')]),
+        (face_mask, deface, [('mask_file', 'mask_file'), ('guard_file', 'guard_file')]),
+        (register, outputnode, [('out_file', 'registration')]),
+        (face_mask, outputnode, [('mask_file', 'mask'), ('coverage', 'coverage')]),
+        (deface, outputnode, [('out_file', 'defaced'), ('integrity', 'integrity')]),
+    ])  # fmt: skip
+    return workflow

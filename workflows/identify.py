@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The attack on an image before and after defacing, and the verdict."""
+
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from facebids.interfaces.recognition import Attack
+from facebids.interfaces.verdict import Judge
+
+
+def init_identify_wf(*, relative_path, seed):
+    """Build the graph that attacks the original and the defaced image and judges the outcome.
+
+    Parameters
+    ----------
+    relative_path : str
+        The image, relative to its dataset.
+    seed : int
+        Seed of the random views, the same before and after.
+
+    Returns
+    -------
+    nipype.pipeline.engine.Workflow
+        Inputs: ``in_file``, ``defaced``, ``registration``, ``coverage``, ``integrity``.
+        Outputs: ``before``, ``after``, ``record``.
+    """
+    workflow = pe.Workflow(name='identify_wf')
+    inputnode = pe.Node(
+        niu.IdentityInterface(
+            fields=['in_file', 'defaced', 'registration', 'coverage', 'integrity']
+        ),
+        name='inputnode',
+    )
+    outputnode = pe.Node(
+        niu.IdentityInterface(fields=['before', 'after', 'record']), name='outputnode'
+    )
+    attack_before = pe.Node(Attack(seed=seed), name='attack_before', mem_gb=2)
+    attack_after = pe.Node(Attack(seed=seed), name='attack_after', mem_gb=2)
+    judge = pe.Node(Judge(relative_path=relative_path), name='judge', mem_gb=0.2)
+    workflow.connect([
+        (inputnode, attack_before, [('in_file', 'in_file'), ('registration', 'registration')]),
+        (inputnode, attack_after, [('defaced', 'in_file'), ('registration', 'registration')]),
+        (attack_before, attack_after, [('out_file', 'known_faces')]),
+        (inputnode, judge, [
+            ('registration', 'registration'),
+            ('coverage', 'coverage'),
+            ('integrity', 'integrity'),
+        ]),
+        (attack_before, judge, [('out_file', 'before')]),
+        (attack_after, judge, [('out_file', 'after')]),
+        (attack_before, outputnode, [('out_file', 'before')]),
+        (attack_after, outputnode, [('out_file', 'after')]),
+        (judge, outputnode, [('out_file', 'record')]),
+    ])  # fmt: skip
+    return workflow

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One image's way through the program."""
+
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from facebids.bids import names
+from facebids.interfaces.sink import Sink
+from facebids.workflows.deface import init_deface_wf
+from facebids.workflows.figures import init_figures_wf
+from facebids.workflows.identify import init_identify_wf
+
+
+def init_image_wf(*, image, seed, omp_nthreads, output_dir, private_dir, work_dir):
+    """Build the graph of one image: deface, attack, judge, draw, and write it all.
+
+    Parameters
+    ----------
+    image : facebids.bids.names.HeadImage
+    seed : int
+        Seed of registration and random views.
+    omp_nthreads : int
+        Threads of the registration.
+    output_dir, private_dir, work_dir : str
+        Where results go.
+
+    Returns
+    -------
+    nipype.pipeline.engine.Workflow
+    """
+    workflow = pe.Workflow(name=names.workflow_name(image))
+    inputnode = pe.Node(niu.IdentityInterface(fields=['in_file']), name='inputnode')
+    inputnode.inputs.in_file = image.path
+    deface_wf = init_deface_wf(modality=image.suffix, seed=seed, omp_nthreads=omp_nthreads)
+    identify_wf = init_identify_wf(relative_path=image.relative_path, seed=seed)
+    figures_wf = init_figures_wf()
+    sink = pe.Node(
+        Sink(
+            relative_path=image.relative_path,
+            output_dir=output_dir,
+            private_dir=private_dir,
+            work_dir=work_dir,
+        ),
+        name='sink',
+    )
+    workflow.connect([
+        (inputnode, deface_wf, [('in_file', 'inputnode.in_file')]),
+        (inputnode, identify_wf, [('in_file', 'inputnode.in_file')]),
+        (deface_wf, identify_wf, [
+            ('outputnode.registration', 'inputnode.registration'),
+            ('outputnode.coverage', 'inputnode.coverage'),
+            ('outputnode.integrity', 'inputnode.integrity'),
+            ('outputnode.defaced', 'inputnode.defaced'),
+        ]),
+        (inputnode, figures_wf, [('in_file', 'inputnode.in_file')]),
+        (deface_wf, figures_wf, [
+            ('outputnode.registration', 'inputnode.registration'),
+            ('outputnode.mask', 'inputnode.mask'),
+            ('outputnode.defaced', 'inputnode.defaced'),
+        ]),
+        (identify_wf, figures_wf, [
+            ('outputnode.before', 'inputnode.before'),
+            ('outputnode.after', 'inputnode.after'),
+        ]),
+        (deface_wf, sink, [
+            ('outputnode.registration', 'registration'),
+            ('outputnode.mask', 'mask'),
+            ('outputnode.defaced', 'defaced'),
+        ]),
+        (identify_wf, sink, [('outputnode.before', 'before'), ('outputnode.record', 'record')]),
+        (figures_wf, sink, [
+            ('outputnode.slices', 'slices'),
+            ('outputnode.renders', 'renders'),
+            ('outputnode.slices_before', 'slices_before'),
+            ('outputnode.renders_before', 'renders_before'),
+        ]),
+    ])  # fmt: skip
+    return workflow
