@@ -7,6 +7,7 @@ The rules are read from the source with `ast`, so they hold for code that no oth
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -280,11 +281,9 @@ def test_help_is_fast_and_imports_nothing_heavy():
 
 def _tracked() -> list[Path]:
     """Return the files of the project: what git tracks, or in a copy without it, what is there."""
-    done = subprocess.run(
-        ['git', 'ls-files', '-z'], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if done.returncode == 0:
-        return [path for name in done.stdout.split('\0') if (path := ROOT / name).is_file()]
+    if (ROOT / '.git').exists() and shutil.which('git'):
+        listed = subprocess.check_output(['git', 'ls-files', '-z'], cwd=ROOT, text=True)
+        return [path for name in listed.split('\0') if (path := ROOT / name).is_file()]
     kept = ('facebids', 'workflows', 'tests', 'scripts', 'docs', 'benchmarks', '.ci', '.circleci')
     nested = [path for folder in kept for path in (ROOT / folder).rglob('*') if path.is_file()]
     return [path for path in nested if '__pycache__' not in path.parts]
