@@ -281,9 +281,11 @@ def test_help_is_fast_and_imports_nothing_heavy():
 
 def _tracked() -> list[Path]:
     """Return the files of the project: what git tracks, or in a copy without it, what is there."""
-    if (ROOT / '.git').exists() and shutil.which('git'):
-        listed = subprocess.check_output(['git', 'ls-files', '-z'], cwd=ROOT, text=True)
-        return [path for name in listed.split('\0') if (path := ROOT / name).is_file()]
+    if shutil.which('git'):
+        command = ['git', 'ls-files', '-z']
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if done.stdout:
+            return [path for name in done.stdout.split('\0') if (path := ROOT / name).is_file()]
     kept = ('facebids', 'workflows', 'tests', 'scripts', 'docs', 'benchmarks', '.ci', '.circleci')
     nested = [path for folder in kept for path in (ROOT / folder).rglob('*') if path.is_file()]
     return [path for path in nested if '__pycache__' not in path.parts]
