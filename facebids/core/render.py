@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Photograph-like pictures of a head, by ray casting on the CPU. The only importer of embreex."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+CENTRE = np.array([0.0, 62.0, -62.0])  # middle of an average face in the posed frame, mm
+DISTANCE = 1200.0  # mm from the camera to the face, as in a portrait
+FIELD = 270.0  # mm across the picture at the face: forehead to chin fill 60 % of it
+SKIN = np.array([214, 172, 148], float)
+BACKGROUND = np.array([46, 48, 52], float)
+AMBIENT, DIFFUSE, FILL, SPECULAR, SHININESS = 0.22, 0.72, 0.18, 0.10, 18.0
+
+
+@dataclass(frozen=True)
+class View:
+    """Where the camera and the light stand.
+
+    Parameters
+    ----------
+    name : str
+    yaw, pitch, roll : float
+        Turn of the head before the camera, degrees: to its left, upwards, to its left shoulder.
+    light : tuple of 2 floats
+        Direction the light comes from, degrees from the camera: to the right, upwards.
+    """
+
+    name: str
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    light: tuple[float, float] = (20.0, 30.0)
+
+
+def named_views():
+    """Return the orientations of Steeg et al. (2024): frontal, half side, side and top."""
+    return (
+        View('frontal'),
+        View('halfside', yaw=40),
+        View('side', yaw=85),
+        View('top', pitch=-40),
+    )
+
+
+def random_views(seed, count=10):
+    """Return views as of casual portraits, after Schwarz et al. (2019).
+
+    Yaw within 20 degrees, pitch within 12 and roll within 6, in which frontal face detectors
+    work; light from up to 50 degrees to either side and 10 below to 50 above. The study says
+    "random views and lighting" and no more.
+
+    Parameters
+    ----------
+    seed : int
+    count : int
+
+    Returns
+    -------
+    tuple of View
+    """
+    rng = np.random.default_rng([seed, 1684])
+    return tuple(
+        View(
+            f'random{number + 1:02d}',
+            yaw=rng.uniform(-20, 20),
+            pitch=rng.uniform(-12, 12),
+            roll=rng.uniform(-6, 6),
+            light=(rng.uniform(-50, 50), rng.uniform(-10, 50)),
+        )
+        for number in range(count)
+    )
+
+
+def render(mesh, pose, views, size=400):
+    """Render a head.
+
+    Parameters
+    ----------
+    mesh : Mesh
+        Skin, RAS mm.
+    pose : ndarray, shape (4, 4)
+        Rigid, mesh RAS mm to posed RAS mm (face towards +y, up is +z).
+    views : sequence of View
+    size : int
+        Pixels along each side.
+
+    Returns
+    -------
+    ndarray of uint8, shape (V, size, size, 3)
+    """
+    from embreex.mesh_construction import TriangleMesh
+    from embreex.rtcore_scene import EmbreeScene
+
+    vertices = (mesh.vertices @ pose[:3, :3].T + pose[:3, 3] - CENTRE).astype(np.float32)
+    normals = mesh.normals @ pose[:3, :3].T
+    scene = EmbreeScene()
+    TriangleMesh(scene, vertices, mesh.faces)
+    pictures = np.empty((len(views), size, size, 3), np.uint8)
+    for picture, view in zip(pictures, views, strict=True):
+        picture[...] = _render_view(scene, mesh.faces, normals, view, size)
+    return pictures
+
+
+def _render_view(scene, faces, normals, view, size):
+    to_head = _rotation(view).T  # camera axes, then the head's
+    half = FIELD / 2
+    across = np.linspace(half, -half, size, dtype=np.float32)  # the head's right is to our left
+    down = np.linspace(half, -half, size, dtype=np.float32)
+    target = np.zeros((size, size, 3), np.float32)
+    target[..., 0], target[..., 2] = across[None, :], down[:, None]
+    camera = np.array([0, DISTANCE, 0], np.float32)
+    directions = (target - camera).reshape(-1, 3)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    origins = np.broadcast_to(camera @ to_head.T, directions.shape).astype(np.float32)
+    rays = np.ascontiguousarray((directions @ to_head.T).astype(np.float32))
+    hits = scene.run(np.ascontiguousarray(origins), rays, output=1)
+    seen = hits['primID'] >= 0
+    u, v = hits['u'][seen, None], hits['v'][seen, None]
+    corners = normals[faces[hits['primID'][seen]]]
+    normal = (1 - u - v) * corners[:, 0] + u * corners[:, 1] + v * corners[:, 2]
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    picture = np.tile(BACKGROUND, (size * size, 1))
+    picture[seen] = _shade(normal, -rays[seen], _direction(view.light) @ to_head.T, to_head)
+    return picture.reshape(size, size, 3).clip(0, 255).astype(np.uint8)
+
+
+def _shade(normal, to_camera, light, to_head):
+    """Skin colour: wrapped diffuse light, a weak fill from the camera, a soft highlight.
+
+    Blinn (1977) for the highlight; the wrap imitates light scattered under the skin.
+    """
+    wrapped = np.maximum((normal @ light + 0.25) / 1.25, 0)
+    fill = np.maximum(normal @ (to_head @ np.array([0, 1.0, 0])), 0)
+    halfway = to_camera + light
+    halfway /= np.linalg.norm(halfway, axis=1, keepdims=True)
+    highlight = np.maximum((normal * halfway).sum(1), 0) ** SHININESS
+    matt = AMBIENT + DIFFUSE * wrapped + FILL * fill
+    return SKIN * matt[:, None] + 255 * SPECULAR * highlight[:, None]
+
+
+def _direction(light):
+    """Unit vector towards the light in camera axes."""
+    azimuth, elevation = np.deg2rad(light)
+    return np.array(
+        [
+            -np.sin(azimuth) * np.cos(elevation),
+            np.cos(azimuth) * np.cos(elevation),
+            np.sin(elevation),
+        ]
+    )
+
+
+def _rotation(view):
+    """Rotation from the head's axes to the camera's."""
+    yaw, pitch, roll = np.deg2rad((view.yaw, view.pitch, view.roll))
+    cz, sz, cx, sx, cy, sy = (
+        np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
+    )  # fmt: skip
+    turn = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    nod = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    tilt = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    return tilt @ nod @ turn
