@@ -140,7 +140,7 @@ def _shade(normal, to_camera, light, to_head):
 
 
 def _direction(light):
-    """Unit vector towards the light in camera axes."""
+    """Return the unit vector towards the light in camera axes."""
     azimuth, elevation = np.deg2rad(light)
     return np.array(
         [
