@@ -5,6 +5,7 @@ import re
 
 from nipype.pipeline import engine as pe
 
+from facebids import __version__
 from facebids.workflows.image import init_image_wf
 
 
@@ -20,7 +21,8 @@ def init_facebids_wf(*, settings, plans):
     -------
     nipype.pipeline.engine.Workflow
     """
-    workflow = pe.Workflow(name='facebids_wf')
+    # The version is in the name so that no result of another one is taken from the cache.
+    workflow = pe.Workflow(name=re.sub(r'\W', '_', f'facebids_{__version__}_wf'))
     workflow.add_nodes([init_participant_wf(settings=settings, plan=plan) for plan in plans])
     return workflow
 

@@ -43,7 +43,7 @@ def face_region(x, y, z, skin):
     -------
     ndarray, shape (X, Y, Z)
     """
-    wall = 118 - np.hypot(x * 0.75, y + 74)  # a vertical cylinder behind eyes and teeth
+    wall = 100 - np.hypot(x * 0.75, y + 74)  # a vertical cylinder behind eyes, sinuses and teeth
     midface = np.maximum(wall, z + 24)
     within = _sector(x, y, z, margin=6)
     return np.maximum(smooth_union(midface, -(skin + SHELL_MM), 6), within)
