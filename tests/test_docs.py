@@ -58,6 +58,17 @@ def test_every_metric_is_documented():
     assert not [metric.column for metric in records.METRICS if f'`{metric.column}`' not in page]
 
 
+def test_every_number_that_has_a_threshold_is_documented():
+    from facebids.core.verdict import THRESHOLDS
+
+    numbers = _page('metrics.md').partition('## Thresholds')[0]
+    columns = {
+        threshold.number.removeprefix('identifiability.').replace('.', '_')
+        for threshold in THRESHOLDS
+    }
+    assert not [column for column in columns if f'| `{column}` |' not in numbers]
+
+
 def _threshold_row(threshold) -> str:
     """Return the row of the table of thresholds, as it has to stand in the page."""
     limits = {'at least': threshold.least, 'at most': threshold.most}
