@@ -74,3 +74,33 @@ def no_network(monkeypatch, tmp_path_factory):
     yield
     attempts = log.read_text() if log.exists() else ''
     assert not attempts, f'the network was asked for:\n{attempts}'
+
+
+@pytest.fixture(scope='session')
+def phantom_person():
+    """Somebody who does not exist, and the head at 2 mm."""
+    from facebids.core import phantom
+
+    person = phantom.draw_person(np.random.default_rng(7))
+    return person, phantom.build_person(person, 2.0)
+
+
+@pytest.fixture(scope='session')
+def phantom_scan(phantom_person):
+    """Return a tilted T1w scan of the phantom person, with its true transform."""
+    from facebids.core import phantom
+
+    rng = np.random.default_rng(8)
+    person, head = phantom_person
+    return phantom.scan(head, phantom.draw_pose(rng, person), 'T1w', rng)
+
+
+@pytest.fixture(scope='session')
+def phantom_pictures(phantom_scan):
+    """Four random views of the phantom and their names."""
+    from facebids.core import registration, render, surface
+
+    mesh = surface.skin_surface(phantom_scan.data, phantom_scan.affine)
+    views = render.random_views(seed=0, count=4)
+    pictures = render.render(mesh, registration.pose(phantom_scan.transform), views)
+    return pictures, tuple(view.name for view in views)

@@ -140,10 +140,13 @@ def replace_voxels(path, mask, out_path):
 
 def _stored_zero(dtype, slope, inter):
     """Return the stored number nearest to a scaled zero."""
-    if dtype.names or dtype.kind in 'fc':
-        return np.zeros((), dtype)[()] if dtype.names else dtype.type(-inter / slope)
+    if dtype.names:
+        return np.zeros((), dtype)[()]
+    zero = -inter / slope + 0.0  # never minus zero
+    if dtype.kind in 'fc':
+        return dtype.type(zero)
     limits = np.iinfo(dtype)
-    return dtype.type(np.clip(np.rint(-inter / slope), limits.min, limits.max))
+    return dtype.type(np.clip(np.rint(zero), limits.min, limits.max))
 
 
 def _scaling(image):

@@ -9,6 +9,7 @@ from scipy import ndimage
 from facebids.errors import NotAHeadError
 
 HEAD_ML = (500, 12000)  # a cropped slab of a child's head; a head with neck and shoulders
+CONTRAST = 2.0  # signal over air, of anything worth calling a scan
 BRIDGE_MM = 5.0  # gaps (nostrils, lips, ear canals) that are bridged to tell inside from outside
 SMOOTH_MM, SMOOTH_VOXELS = 0.9, 0.75  # standard deviation of the skin's smoothing: the larger
 
@@ -71,6 +72,11 @@ def head_mask(data, zooms):
         raise NotAHeadError(
             f'No head was found: what stands out from the air measures {volume:.0f} mL, a head '
             f'{HEAD_ML[0]} to {HEAD_ML[1]} mL. Leave the image out with --bids-filter-file.'
+        )
+    if not head.all() and np.median(smooth[head]) < CONTRAST * np.median(smooth[~head]):
+        raise NotAHeadError(
+            'No head was found: nothing stands out from the noise. Look at the image, or leave it '
+            'out with --bids-filter-file.'
         )
     # What the opening took off the head's own skin comes back; specks in the air do not.
     head = tissue & ndimage.binary_dilation(head, iterations=2)

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+import json
+
+import numpy as np
+import pytest
+
+from facebids.core.identifiability import compare
+from facebids.core.recognition import Recognition
+
+NAMES = np.array(['random01', 'random02', 'frontal'])
+RANDOM = np.array([True, True, False])
+
+
+def recognition(*rows):
+    """One value per view, the first coordinate of its embedding; None where no face was found."""
+    embeddings = np.full((len(rows), 128), np.nan)
+    for view, value in enumerate(rows):
+        if value is not None:
+            embeddings[view] = 0
+            embeddings[view, 0] = value
+    found = np.array([row is not None for row in rows])
+    empty = np.zeros(len(rows))
+    return Recognition(NAMES, found, empty, empty, empty, embeddings)
+
+
+def test_distances_and_counts():
+    before, after = recognition(0.0, 0.3, 0.1), recognition(None, 1.0, None)
+    at_place = recognition(0.5, 1.3, 0.0).embeddings
+    numbers = compare(before, after, at_place, RANDOM)
+    assert (numbers['views'], numbers['faces_before'], numbers['faces_after']) == (2, 2, 1)
+    assert numbers['distance_within_before'] == pytest.approx(0.3)
+    assert numbers['distance_before_after'] == pytest.approx((1.0 + 0.7 + 0.9) / 3)
+    assert numbers['distance_before_after_min'] == pytest.approx(0.7)
+    assert numbers['distance_at_known_place'] == pytest.approx((0.5 + 1.0) / 2)
+    assert numbers['named'] == {'frontal': {'before': True, 'after': False}}
+
+
+def test_what_is_undefined_is_null():
+    numbers = compare(
+        recognition(None, None, None),
+        recognition(None, None, None),
+        np.full((3, 128), np.nan),
+        RANDOM,
+    )
+    assert json.loads(json.dumps(numbers, allow_nan=False))['distance_before_after'] is None
+    assert numbers['distance_within_before'] is None
+    assert numbers['faces_after'] == 0

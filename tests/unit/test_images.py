@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+import gzip
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from facebids.core import images
+from facebids.errors import EmptyImageError, UnreadableImageError
+
+SHAPE = (20, 18, 16)
+MASK = np.zeros(SHAPE, bool)
+MASK[5:9, 2:7, 3:12] = True
+DTYPES = ['u1', 'i1', 'i2', 'u2', 'i4', 'f4', 'f8', 'c8', 'rgb']
+
+
+def make(path, dtype='i2', shape=SHAPE, slope=None, inter=0.0, endian='<'):
+    rng = np.random.default_rng(0)
+    if dtype == 'rgb':
+        data = rng.integers(0, 255, (*shape, 3), np.uint8)
+        data = data.view([('R', 'u1'), ('G', 'u1'), ('B', 'u1')]).reshape(shape)
+    elif dtype == 'c8':
+        data = (rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype('c8')
+    elif dtype.startswith('f'):
+        data = rng.normal(size=shape).astype(dtype)
+        data[0, 0, 0] = np.nan
+    else:
+        limits = np.iinfo(dtype)
+        data = rng.integers(limits.min, limits.max, shape, dtype, endpoint=True)
+    affine = np.array([[0, 0, 2, -9], [-2, 0.1, 0, 30], [0, 2.1, 0, 4], [0, 0, 0, 1.0]])
+    header = nib.Nifti1Header(endianness=endian)
+    header.set_data_dtype(data.dtype)
+    image = nib.Nifti1Image(data, affine, header)
+    image.set_qform(affine, 2, strip_shears=True)
+    image.set_sform(affine, 4)
+    image.header.set_xyzt_units('mm', 'sec')
+    image.header['descrip'] = b'Jane Doe'
+    image.header.extensions.append(nib.nifti1.Nifti1Extension('comment', b'born 1970'))
+    if slope is not None:
+        image.header.set_slope_inter(slope, inter)
+    nib.save(image, path)
+    return path
+
+
+def stored(path):
+    return nib.load(path).dataobj.get_unscaled()
+
+
+@pytest.mark.parametrize('ending', ['.nii', '.nii.gz'])
+@pytest.mark.parametrize('dtype', DTYPES)
+def test_kept_voxels_are_equal_bit_for_bit(tmp_path, dtype, ending):
+    source = make(tmp_path / f'in{ending}', dtype)
+    assert images.replace_voxels(source, MASK, tmp_path / f'out{ending}') == 0
+    before, after = stored(source), stored(tmp_path / f'out{ending}')
+    assert before.dtype == after.dtype
+    assert before[~MASK].tobytes() == after[~MASK].tobytes()
+    assert not after[MASK].view('u1').any()
+
+
+@pytest.mark.parametrize('endian', '<>')
+def test_scaling_geometry_and_byte_order_stay(tmp_path, endian):
+    source = make(tmp_path / 'in.nii.gz', 'i2', slope=0.02311, inter=3.0, endian=endian)
+    images.replace_voxels(source, MASK, tmp_path / 'out.nii.gz')
+    before, after = nib.load(source).header, nib.load(tmp_path / 'out.nii.gz').header
+    changed = {'descrip', 'vox_offset'}
+    for field in set(before.keys()) - changed:
+        np.testing.assert_array_equal(before[field], after[field], err_msg=field)
+    values = nib.load(tmp_path / 'out.nii.gz').get_fdata()[MASK]
+    np.testing.assert_allclose(values, 0, atol=0.02311 / 2)
+
+
+def test_every_volume_of_a_series_is_defaced(tmp_path):
+    source = make(tmp_path / 'in.nii.gz', shape=(*SHAPE, 3))
+    assert images.replace_voxels(source, MASK, tmp_path / 'out.nii.gz') == 0
+    assert not stored(tmp_path / 'out.nii.gz')[MASK].any()
+    assert stored(tmp_path / 'out.nii.gz')[~MASK].any()
+
+
+def test_free_text_and_extensions_go(tmp_path):
+    images.replace_voxels(make(tmp_path / 'in.nii.gz'), MASK, tmp_path / 'out.nii.gz')
+    content = gzip.decompress((tmp_path / 'out.nii.gz').read_bytes())
+    assert b'Jane' not in content
+    assert b'1970' not in content
+
+
+def test_mask_takes_the_grid_of_its_image(tmp_path):
+    source = make(tmp_path / 'in.nii.gz')
+    images.write_mask(MASK, source, tmp_path / 'mask.nii.gz')
+    mask, image = nib.load(tmp_path / 'mask.nii.gz'), nib.load(source)
+    np.testing.assert_array_equal(mask.affine, image.affine)
+    for field in ('qform_code', 'sform_code', 'xyzt_units'):
+        assert mask.header[field] == image.header[field]
+    np.testing.assert_array_equal(np.asanyarray(mask.dataobj) > 0, MASK)
+
+
+def test_truncated_file(tmp_path):
+    path = make(tmp_path / 'in.nii.gz')
+    path.write_bytes(path.read_bytes()[:-900])
+    with pytest.raises(UnreadableImageError, match=r'in\.nii\.gz.*truncated'):
+        images.read_volume(path)
+
+
+@pytest.mark.parametrize('content', [b'', b'not an image at all' * 100])
+def test_not_nifti(tmp_path, content):
+    (tmp_path / 'in.nii.gz').write_bytes(content)
+    with pytest.raises(UnreadableImageError):
+        images.read_volume(tmp_path / 'in.nii.gz')
+
+
+@pytest.mark.parametrize('value', [0.0, 7.0, np.nan])
+def test_empty_volume(tmp_path, value):
+    image = nib.Nifti1Image(np.full(SHAPE, value, np.float32), np.eye(4))
+    nib.save(image, tmp_path / 'in.nii.gz')
+    with pytest.raises(EmptyImageError, match='empty'):
+        images.read_volume(tmp_path / 'in.nii.gz')
+
+
+def test_too_small_to_hold_a_head(tmp_path):
+    nib.save(nib.Nifti1Image(np.ones((40, 40, 3), 'i2'), np.eye(4)), tmp_path / 'in.nii.gz')
+    with pytest.raises(EmptyImageError, match='40 x 40 x 3'):
+        images.read_volume(tmp_path / 'in.nii.gz')
+
+
+def test_volume_is_finite_and_scaled(tmp_path):
+    volume = images.read_volume(make(tmp_path / 'in.nii.gz', 'f4', shape=(*SHAPE, 2)))
+    assert volume.data.shape == SHAPE
+    assert np.isfinite(volume.data).all()
+    np.testing.assert_allclose(volume.zooms, np.linalg.norm(volume.affine[:3, :3], axis=0))

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+
+from facebids.core import recognition
+from facebids.core.packages import package_file
+from facebids.errors import FacebidsError
+
+
+@pytest.fixture(scope='module')
+def found(phantom_pictures):
+    return recognition.recognise(*phantom_pictures)
+
+
+def test_face_of_a_phantom_is_found(found):
+    assert found.found.all()
+    assert set(found.detector) <= {'hog', 'cnn'}
+    np.testing.assert_array_equal(np.isfinite(found.embeddings).all(axis=1), found.found)
+
+
+@pytest.mark.parametrize('picture', [np.zeros((200, 200, 3)), 255 * np.ones((200, 200, 3))])
+def test_no_face_in_a_blank_picture(picture):
+    result = recognition.recognise([picture.astype(np.uint8)], ['blank'])
+    assert not result.found[0]
+    assert np.isnan(result.embeddings).all()
+    assert (result.boxes == -1).all()
+
+
+def test_known_place_gives_the_same_embedding(found, phantom_pictures):
+    again = recognition.embed_at(phantom_pictures[0], found.boxes)
+    np.testing.assert_array_equal(again, found.embeddings)
+
+
+def test_arrays_make_the_round_trip(found, tmp_path):
+    np.savez(tmp_path / 'faces.npz', other=np.arange(3), **found.to_arrays())
+    with np.load(tmp_path / 'faces.npz') as arrays:
+        back = recognition.Recognition.from_arrays(dict(arrays))
+    for name, array in found.to_arrays().items():
+        np.testing.assert_array_equal(array, getattr(back, name), err_msg=name)
+
+
+def test_model_files_are_found_without_importing_their_package():
+    import sys
+
+    assert package_file('face_recognition_models', 'models/mmod_human_face_detector.dat').is_file()
+    assert 'face_recognition_models' not in sys.modules
+
+
+@pytest.mark.parametrize('package', ['no_such_package', 'numpy'])
+def test_missing_model_is_named(package):
+    with pytest.raises(FacebidsError, match=rf'nothing\.dat.*{package}'):
+        package_file(package, 'nothing.dat')

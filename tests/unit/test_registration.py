@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+
+from facebids.core import registration
+from facebids.core.atlas import generic_atlas
+
+ATLAS = 3.0
+
+
+def rotation(degrees, axis):
+    from scipy.spatial.transform import Rotation
+
+    return Rotation.from_euler('xyz'[axis], degrees, degrees=True).as_matrix()
+
+
+def error(found, truth, atlas):
+    """Distance (mm) between where two affines put points of the brain."""
+    points = registration.grid_points(atlas, atlas.brain < 0)[::40]
+    moved = [points @ a[:3, :3].T + a[:3, 3] for a in (found, truth)]
+    return np.linalg.norm(moved[0] - moved[1], axis=1)
+
+
+def test_phantom_is_registered_within_a_voxel(phantom_scan):
+    atlas = generic_atlas(ATLAS)
+    found = registration.register(phantom_scan.data, phantom_scan.affine, atlas, 'T1w')
+    distance = error(found.affine, phantom_scan.transform, atlas)
+    assert distance.mean() < 1.5
+    assert distance.max() < 3
+    assert found.quality['brain'] > 0.6
+
+
+def test_search_finds_a_tilted_head_off_centre(phantom_scan):
+    atlas = generic_atlas(ATLAS)
+    tilt = np.eye(4)
+    tilt[:3, :3] = rotation(25, 0)
+    tilt[:3, 3] = 0, 45, -40
+    image, grid = registration.resample_isotropic(phantom_scan.data, tilt @ phantom_scan.affine)
+    starts = registration.search_starts(image, grid, atlas, 'T1w')
+    nearest = min(error(start, tilt @ phantom_scan.transform, atlas).mean() for start in starts)
+    assert nearest < 25
+
+
+def test_quality_tells_right_from_wrong(phantom_scan):
+    atlas = generic_atlas(ATLAS)
+    wrong = phantom_scan.transform.copy()
+    wrong[:3, :3] = wrong[:3, :3] @ rotation(20, 0)
+    image, grid = registration.resample_isotropic(phantom_scan.data, phantom_scan.affine)
+    right, bad = (
+        registration.quality(image, grid, transform, atlas, 'T1w')
+        for transform in (phantom_scan.transform, wrong)
+    )
+    assert right['brain'] > 0.6 > 0.3 > bad['brain']
+    assert right['brain_in_view'] == 1
+
+
+def test_pose_is_the_rigid_part():
+    turn, scale = rotation(30, 2), np.diag([0.9, 0.8, 0.85])
+    affine = np.eye(4)
+    affine[:3, :3] = turn @ scale
+    affine[:3, 3] = 5, -3, 12
+    pose = registration.pose(affine)
+    np.testing.assert_allclose(pose[:3, :3], turn.T, atol=1e-12)
+    np.testing.assert_allclose(pose @ affine @ [0, 0, 0, 1], [0, 0, 0, 1], atol=1e-12)
+    np.testing.assert_allclose(np.linalg.det(pose), 1)
+
+
+def test_itk_text_reads_back_in_ants(tmp_path):
+    import ants
+
+    affine = np.eye(4)
+    affine[:3, :3] = rotation(20, 1) * 1.1
+    affine[:3, 3] = 3, 4, 5
+    (tmp_path / 'affine.txt').write_text(registration.itk_text(affine))
+    transform = ants.read_transform(str(tmp_path / 'affine.txt'))
+    point = np.array([10.0, 20.0, 30.0])
+    moved = transform.apply_to_point((point * [-1, -1, 1]).tolist())  # LPS
+    np.testing.assert_allclose(
+        np.array(moved) * [-1, -1, 1], affine[:3, :3] @ point + affine[:3, 3], rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize('zooms', [(1, 1, 1), (0.8, 0.8, 5.0), (2, 3, 2)])
+def test_resampling_keeps_places(zooms):
+    shape = tuple(np.ceil(np.array([60, 60, 60]) / zooms).astype(int))
+    affine = np.diag([-zooms[0], zooms[1], zooms[2], 1.0])
+    affine[:3, 3] = 7, -20, 3
+    grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing='ij'), -1)
+    ramp = (grid @ affine[:3, :3].T + affine[:3, 3]) @ [1.0, 2.0, 3.0]
+    data, new = registration.resample_isotropic(ramp, affine)
+    inner = np.stack(np.meshgrid(*map(np.arange, data.shape), indexing='ij'), -1)[5:-5, 5:-5, 5:-5]
+    expected = (inner @ new[:3, :3].T + new[:3, 3]) @ [1.0, 2.0, 3.0]
+    np.testing.assert_allclose(data[5:-5, 5:-5, 5:-5], expected, atol=0.5)
+
+
+def test_correlation_ratio_sees_any_relation_and_no_more():
+    rng = np.random.default_rng(0)
+    reference = rng.normal(size=5000)
+    assert registration.correlation_ratio(reference, np.abs(reference)) > 0.9
+    assert registration.correlation_ratio(reference, rng.normal(size=5000)) < 0.05
+
+
+def test_flattening_removes_shading(phantom_scan):
+    image, _ = registration.resample_isotropic(phantom_scan.data, phantom_scan.affine)
+    shade = np.linspace(0.3, 3, image.shape[1])[None, :, None]
+    tissue = image > registration.foreground_threshold(image)
+    plain, shaded = (registration.flatten_bias(i, 3.0)[tissue] for i in (image, image * shade))
+    before = np.corrcoef(image[tissue], (image * shade)[tissue])[0, 1]
+    assert np.corrcoef(plain, shaded)[0, 1] > max(before, 0.9)

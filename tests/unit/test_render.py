@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+
+from facebids.core import render, surface
+
+BACKGROUND = render.BACKGROUND.astype(np.uint8)
+
+
+@pytest.fixture(scope='module')
+def head():
+    """Return a ball at the face's place with a nose towards +y and an ear at +x."""
+    grid = np.stack(np.meshgrid(*[np.arange(-110, 111, 4.0)] * 3, indexing='ij'))
+    inside = np.linalg.norm(grid, axis=0) < 80
+    inside |= np.linalg.norm(grid - np.array([0, 84, 0])[:, None, None, None], axis=0) < 16
+    inside |= np.linalg.norm(grid - np.array([90, 0, 0])[:, None, None, None], axis=0) < 16
+    affine = np.diag([4.0, 4, 4, 1])
+    affine[:3, 3] = render.CENTRE - 110
+    return surface.skin_surface(inside * 100.0, affine)
+
+
+def covered(picture):
+    return (picture != BACKGROUND).any(axis=-1)
+
+
+def test_ear_on_the_right_appears_on_the_left(head):
+    picture = render.render(head, np.eye(4), [render.View('frontal')])[0]
+    columns = np.flatnonzero(covered(picture).any(axis=0))
+    assert 200 - columns[0] > columns[-1] - 200 + 10
+
+
+def test_yaw_turns_the_nose_to_its_left(head):
+    """The head turns to its left: the nose goes to the viewer's right."""
+    plain, turned = render.render(head, np.eye(4), [render.View('a'), render.View('b', yaw=-85)])
+    assert (
+        np.flatnonzero(covered(turned).any(axis=0))[0]
+        != np.flatnonzero(covered(plain).any(axis=0))[0]
+    )
+
+
+def test_pose_moves_the_head(head):
+    pose = np.eye(4)
+    pose[2, 3] = 50
+    up = render.render(head, pose, [render.View('frontal')])[0]
+    level = render.render(head, np.eye(4), [render.View('frontal')])[0]
+    rows = [np.flatnonzero(covered(p).any(axis=1)).mean() for p in (up, level)]
+    assert rows[1] - rows[0] == pytest.approx(50 / render.FIELD * 400, rel=0.1)
+
+
+def test_light_shades_the_other_side(head):
+    views = [render.View('left', light=(-70, 0)), render.View('right', light=(70, 0))]
+    left, right = render.render(head, np.eye(4), views).astype(float)
+    assert left[:, 100:200].mean() > left[:, 200:300].mean()
+    assert right[:, 200:300].mean() > right[:, 100:200].mean()
+
+
+def test_random_views_repeat_with_their_seed():
+    assert render.random_views(3) == render.random_views(3)
+    assert render.random_views(3) != render.random_views(4)
+    assert len(render.random_views(0, 10)) == 10
+    assert max(abs(view.yaw) for view in render.random_views(0, 200)) <= 20
+
+
+def test_named_views_are_those_of_the_study():
+    names = [view.name for view in render.named_views()]
+    assert names == ['frontal', 'halfside', 'side', 'top']

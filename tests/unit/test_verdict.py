@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+import copy
+
+import pytest
+
+from facebids.core.verdict import MAY_BE_UNDEFINED, THRESHOLDS, judge
+
+GOOD = {
+    'suffix': 'T1w',
+    'registration': {'brain': 0.6, 'head': 0.92, 'brain_in_view': 1.0, 'scale': 0.88},
+    'mask': {'skin_removed_share': 1.0, 'guard_voxels_changed': 0, 'voxels_changed_outside': 0},
+    'identifiability': {
+        'faces_before': 10,
+        'faces_after': 0,
+        'distance_before_after': None,
+        'distance_at_known_place': 0.6,
+    },
+}
+
+
+def changed(path, value):
+    record = copy.deepcopy(GOOD)
+    section, key = path.split('.')
+    record[section][key] = value
+    return record
+
+
+def test_all_well_passes():
+    assert judge(GOOD) == ('pass', [])
+
+
+@pytest.mark.parametrize('threshold', THRESHOLDS, ids=lambda t: f'{t.name}-{t.severity}-{t.value}')
+def test_each_threshold_is_enforced(threshold):
+    beyond = threshold.least - 0.01 if threshold.least is not None else threshold.most + 1
+    record = changed(threshold.number, beyond)
+    record['suffix'] = threshold.suffix or 'T1w'
+    verdict, reasons = judge(record)
+    assert verdict != 'pass'
+    assert threshold.name in {reason['code'] for reason in reasons}
+    if threshold.severity == 'fail':
+        assert verdict == 'fail'
+
+
+@pytest.mark.parametrize('path', sorted({t.number for t in THRESHOLDS} - set(MAY_BE_UNDEFINED)))
+@pytest.mark.parametrize('missing', [None, float('nan')])
+def test_what_was_not_measured_never_passes(path, missing):
+    verdict, reasons = judge(changed(path, missing))
+    assert verdict != 'pass'
+    assert any(reason['code'].endswith('_unknown') for reason in reasons)
+    assert all(reason['value'] is None for reason in reasons)
+
+
+def test_blind_attack_proves_nothing():
+    verdict, reasons = judge(changed('identifiability.faces_before', 0))
+    assert verdict == 'review'
+    assert reasons[0]['code'] == 'attack_blind'
+
+
+def test_gravest_reason_comes_first_and_once():
+    record = changed('mask.skin_removed_share', 0.5)
+    record['registration']['head'] = 0.1
+    verdict, reasons = judge(record)
+    codes = [reason['code'] for reason in reasons]
+    assert verdict == 'fail'
+    assert codes[0] == 'face_skin_left'
+    assert len(codes) == len(set(codes))
