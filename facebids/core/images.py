@@ -129,8 +129,10 @@ def replace_voxels(path, mask, out_path):
     for field in FREE_TEXT:
         header[field] = b''
     header.extensions.clear()
-    header.set_slope_inter(image.dataobj.slope, image.dataobj.inter)
-    nib.save(type(image)(changed, None, header), out_path)
+    defaced = type(image)(changed, None, header)
+    # On the image, not before: nibabel forgets the scaling of a header that it is given.
+    defaced.header.set_slope_inter(image.dataobj.slope, image.dataobj.inter)
+    nib.save(defaced, out_path)
     saved = read_nifti(out_path)
     kept = saved.dataobj.get_unscaled()
     if kept.dtype != raw.dtype or kept.shape != raw.shape or _scaling(saved) != _scaling(image):

@@ -9,7 +9,7 @@ from scipy import ndimage
 from facebids.errors import NotAHeadError
 
 HEAD_ML = (500, 12000)  # a cropped slab of a child's head; a head with neck and shoulders
-CONTRAST = 2.0  # signal over air, of anything worth calling a scan
+CONTRAST = 6.0  # median signal over median air: pure noise has up to 5, scans 36 and more
 BRIDGE_MM = 5.0  # gaps (nostrils, lips, ear canals) that are bridged to tell inside from outside
 SMOOTH_MM, SMOOTH_VOXELS = 0.9, 0.75  # standard deviation of the skin's smoothing: the larger
 

@@ -65,6 +65,7 @@ def test_scaling_geometry_and_byte_order_stay(tmp_path, endian):
     changed = {'descrip', 'vox_offset'}
     for field in set(before.keys()) - changed:
         np.testing.assert_array_equal(before[field], after[field], err_msg=field)
+    assert nib.load(tmp_path / 'out.nii.gz').dataobj.slope == nib.load(source).dataobj.slope
     values = nib.load(tmp_path / 'out.nii.gz').get_fdata()[MASK]
     np.testing.assert_allclose(values, 0, atol=0.02311 / 2)
 
