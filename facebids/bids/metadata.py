@@ -55,8 +55,8 @@ result with face recognition.
 - `sub-*.html`, `group_identifiability.html`: the same to read.
 
 An image with the verdict *fail* is not here; its metrics say why. The verdict *review* asks for a
-look at the report before the image is shared. The verdict *pass* says that the attacks that were
-tried found nothing. That is a lower bound of the risk: a stronger attack may find more, and
+look at the report before the image is shared. The verdict *pass* says that no attack that was
+tried recognised the face. That is a lower bound of the risk: a stronger attack may find more, and
 nothing here looks at anything but the image.
 
 How to cite the methods: `logs/CITATION.md`, `logs/CITATION.bib`.

@@ -21,7 +21,7 @@ from facebids.errors import DatasetError
 Record = dict[str, Any]
 SECTIONS = ('registration', 'mask', 'identifiability')
 VERDICTS = {
-    'pass': 'every attack that was tried found nothing; a lower bound of the risk',
+    'pass': 'no attack that was tried recognised the face; a lower bound of the risk',
     'review': 'somebody has to look at it before it is shared',
     'fail': 'the image is withheld',
 }

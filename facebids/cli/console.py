@@ -75,7 +75,8 @@ class ImageProgress:
         if status == 'start':
             self.started[node.fullname] = time.monotonic()
             return
-        self.seconds[key] += time.monotonic() - self.started.pop(node.fullname)
+        now = time.monotonic()
+        self.seconds[key] += now - self.started.pop(node.fullname, now)  # the cached start not
         record = self.read_record(self.images[key]) if status == 'end' else None
         if record or status == 'exception':
             self._end(key, record['verdict'] if record else 'error')

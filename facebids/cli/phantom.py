@@ -47,7 +47,8 @@ def main(argv=None):
     except FacebidsError as error:
         print(f'facebids-phantom: {error}')
         return error.exit_code
-    print(f'{options.participants} participants written to {options.output}')
+    people = 'participant' if options.participants == 1 else 'participants'
+    print(f'{options.participants} {people} written to {options.output}')
     return 0
 
 

@@ -61,6 +61,8 @@ def set_environment(settings: Settings) -> None:
         MPLBACKEND='Agg',
         MPLCONFIGDIR=str(cache / 'matplotlib'),
     )
+    # A container's unknown user, or cron, has none; pybids asks for it when it is imported.
+    os.environ.setdefault('HOME', str(cache))
 
 
 def run(settings: Settings) -> int:

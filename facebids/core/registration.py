@@ -17,6 +17,7 @@ import numpy as np
 from scipy import ndimage
 
 RESOLUTION = 3.0  # mm
+MIN_POINTS = 1000  # of the atlas in view, about 27 mL: fewer tell nothing
 BRAIN_MARGIN_MM = 4.0  # of the second step's mask; narrower or wider scales the brain worse
 # ANTs options of each step: iterations and downsampling per level, share of voxels sampled.
 SCHEDULES = {
@@ -249,15 +250,20 @@ def quality(data, affine, transform, atlas, modality):
     dict
         `brain`: correlation ratio between the atlas's and the image's intensities over the brain
         and its fluid; `head`: Dice overlap of the two heads' voxels within the field of view;
+        `tissue`: correlation ratio inside the brain alone, which a bottle of water lacks;
         `brain_in_view`: share of the atlas's brain inside the field of view; `score`: geometric
-        mean of the first two.
+        mean of `brain` and `head`.
     """
     near_brain = atlas.brain < BRAIN_MARGIN_MM
     values = sample(data, affine, _apply(transform, grid_points(atlas, near_brain)))
     seen = np.isfinite(values)
     reference = np.where(atlas.brain < 0, atlas.contrast(modality), 0)[near_brain]
     in_view = float(seen[atlas.brain[near_brain] < 0].mean())
-    brain = correlation_ratio(reference[seen], values[seen]) if seen.sum() > 1000 else 0.0
+    inside = seen & (atlas.brain[near_brain] < -BRAIN_MARGIN_MM)
+    brain, tissue = (
+        correlation_ratio(reference[where], values[where]) if where.sum() > MIN_POINTS else 0.0
+        for where in (seen, inside)
+    )
 
     everywhere = grid_points(atlas, np.ones(atlas.brain.shape, bool))
     values = sample(data, affine, _apply(transform, everywhere))
@@ -267,6 +273,7 @@ def quality(data, affine, transform, atlas, modality):
     head = float(2 * (found & expected).sum() / max(found.sum() + expected.sum(), 1))
     return {
         'brain': brain,
+        'tissue': tissue,
         'head': head,
         'brain_in_view': in_view,
         'score': float(np.sqrt(max(brain, 0) * head)),

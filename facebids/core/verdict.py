@@ -41,8 +41,9 @@ class Threshold:
 
     @property
     def value(self):
-        """The limit itself."""
-        return self.least if self.least is not None else self.most
+        """The limit, or both as a list."""
+        limits = [limit for limit in (self.least, self.most) if limit is not None]
+        return limits[0] if len(limits) == 1 else limits
 
     def met_by(self, number):
         """Whether a number is within the limit."""
@@ -77,6 +78,11 @@ THRESHOLDS = (
         'registration_doubtful', 'registration.brain', 'review',
         'The alignment with the atlas is doubtful: look whether the mask lies on the face.',
         f'{MEASURED}: twice the wrong ones', least=0.12, suffix='FLAIR',
+    ),
+    Threshold(
+        'no_brain_found', 'registration.tissue', 'fail',
+        'No brain was found where it should be: the alignment failed, or this is not a head.',
+        f'{MEASURED}: 0.09 and more; a bottle of water 0.01', least=0.05,
     ),
     Threshold(
         'head_outline_differs', 'registration.head', 'review',

@@ -16,6 +16,8 @@ from facebids.core.recognition import Recognition
 from facebids.core.verdict import judge
 from facebids.interfaces import files
 
+QUALITY = ('brain', 'tissue', 'head', 'brain_in_view')
+
 
 class _JudgeInputSpec(BaseInterfaceInputSpec):
     relative_path = traits.Str(mandatory=True, desc='the image, relative to its dataset')
@@ -52,9 +54,7 @@ class Judge(SimpleInterface):
             'reasons': None,
             'registration': {
                 'quality': registration['quality']['score'],
-                'brain': registration['quality']['brain'],
-                'head': registration['quality']['head'],
-                'brain_in_view': registration['quality']['brain_in_view'],
+                **{key: registration['quality'][key] for key in QUALITY},
                 'scale': float(np.cbrt(np.linalg.det(affine[:3, :3]))),
                 'start': registration['start'],
             },

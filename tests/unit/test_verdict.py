@@ -7,7 +7,13 @@ from facebids.core.verdict import MAY_BE_UNDEFINED, THRESHOLDS, judge
 
 GOOD = {
     'suffix': 'T1w',
-    'registration': {'brain': 0.6, 'head': 0.92, 'brain_in_view': 1.0, 'scale': 0.88},
+    'registration': {
+        'brain': 0.6,
+        'tissue': 0.3,
+        'head': 0.92,
+        'brain_in_view': 1.0,
+        'scale': 0.88,
+    },
     'mask': {'skin_removed_share': 1.0, 'guard_voxels_changed': 0, 'voxels_changed_outside': 0},
     'identifiability': {
         'faces_before': 10,

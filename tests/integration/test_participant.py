@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole program on a phantom dataset with a few bad images in it, offline."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from facebids.cli.phantom import main as make_phantoms
+from facebids.cli.run import main
+
+GOOD = 'sub-01/anat/sub-01_T1w.nii.gz'
+BAD = {
+    'sub-02/anat/sub-02_T1w.nii.gz': 'unreadable_image_error',
+    'sub-03/anat/sub-03_T1w.nii.gz': 'empty_image_error',
+    'sub-04/anat/sub-04_T1w.nii.gz': 'no_brain_found',
+}
+EXPECTED = (Path(__file__).parents[1] / 'data' / 'expected_outputs.txt').read_text().split()
+
+
+def make_bad_images(root):
+    for name in BAD:
+        (root / name).parent.mkdir(parents=True)
+    truncated, empty, no_head = (root / name for name in BAD)
+    truncated.write_bytes((root / GOOD).read_bytes()[:200_000])
+    nib.save(nib.Nifti1Image(np.zeros((40, 40, 40), 'i2'), np.eye(4)), empty)
+    # a bottle of water
+    grid = np.stack(np.indices((90, 90, 90))) - 45
+    bottle = (np.hypot(grid[0], grid[1]) < 30) & (np.abs(grid[2]) < 38)
+    noise = np.random.default_rng(0).rayleigh(8, bottle.shape)
+    volume = (500 * bottle + noise).astype('i2')
+    nib.save(nib.Nifti1Image(volume, np.diag([2.0, 2, 2, 1])), no_head)
+    (root / 'participants.tsv').unlink()
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory):
+    """Return the folder of a run, and its exit code."""
+    root = tmp_path_factory.mktemp('run')
+    assert make_phantoms([str(root / 'raw'), '--participants', '1', '--seed', '1']) == 0
+    make_bad_images(root / 'raw')
+    source = (root / 'raw' / GOOD).read_bytes()
+    code = main(
+        [
+            str(root / 'raw'),
+            str(root / 'out'),
+            'participant',
+            '-w',
+            str(root / 'work'),
+            '--nprocs',
+            '1',
+        ]
+    )
+    assert (root / 'raw' / GOOD).read_bytes() == source
+    return root, code
+
+
+def record(root, image):
+    name = re.sub(
+        r'/anat/(sub-\d+)_T1w.nii.gz', r'/anat/\1_desc-identifiability_metrics.json', image
+    )
+    (found,) = json.loads((root / 'out' / name).read_text())['images']
+    return found
+
+
+@pytest.mark.usefixtures('no_network')
+def test_one_bad_image_fails_itself_and_the_exit_code_tells(run):
+    root, code = run
+    assert code == 1
+    assert record(root, GOOD)['verdict'] in ('pass', 'review')
+    for image, reason in BAD.items():
+        found = record(root, image)
+        assert found['verdict'] == 'fail'
+        assert reason in [r['code'] for r in found['reasons']], image
+
+
+def test_output_is_exactly_what_is_documented(run):
+    root, _ = run
+    written = {
+        p.relative_to(root / 'out').as_posix() for p in (root / 'out').rglob('*') if p.is_file()
+    }
+    assert sorted(written) == sorted(EXPECTED)
+
+
+def test_image_is_defaced_and_nothing_else_changed(run):
+    root, _ = run
+    before = np.asanyarray(nib.load(root / 'raw' / GOOD).dataobj)
+    anat = root / 'out' / 'sub-01' / 'anat'
+    after = np.asanyarray(nib.load(anat / 'sub-01_desc-defaced_T1w.nii.gz').dataobj)
+    mask = np.asanyarray(nib.load(anat / 'sub-01_space-T1w_desc-face_mask.nii.gz').dataobj) > 0
+    np.testing.assert_array_equal(before[~mask], after[~mask])
+    assert not after[mask].any()
+    found = record(root, GOOD)
+    assert found['mask']['skin_removed_share'] > 0.99
+    assert found['identifiability']['faces_before'] >= 9
+
+
+def test_true_brain_of_the_phantom_is_untouched(run):
+    from facebids.core import masks
+    from facebids.core.atlas import generic_atlas
+
+    root, _ = run
+    truth = json.loads((root / 'raw/sourcedata/sub-01/phantom_truth.json').read_text())[GOOD]
+    image = nib.load(root / 'out/sub-01/anat/sub-01_space-T1w_desc-face_mask.nii.gz')
+    atlas = generic_atlas(2.0)
+    brain = masks.carry_over(atlas.brain, atlas, image.shape, image.affine, np.array(truth)) < 0
+    assert not (np.asanyarray(image.dataobj)[brain]).any()
+
+
+def test_nothing_identifying_is_public(run):
+    root, _ = run
+    private = root / 'work' / 'private'
+    assert (private.stat().st_mode & 0o777) == 0o700
+    assert (private / 'sub-01' / 'sub-01_T1w_faces.npz').exists()
+    assert (private / 'sub-01' / 'figures' / 'sub-01_desc-rendersbefore_T1w.png').exists()
+    assert not list((root / 'out').rglob('*before*'))
+    assert not list((root / 'out').rglob('*.npz'))
+    assert 'before.png' not in (root / 'out' / 'sub-01.html').read_text()
+
+
+def test_failed_images_are_withheld(run):
+    root, _ = run
+    for participant in ('sub-02', 'sub-03', 'sub-04'):
+        assert not list((root / 'out' / participant).rglob('*.nii.gz'))
+        assert not list((root / 'out' / participant).rglob('*.png'))
+    withheld = root / 'work' / 'private' / 'withheld' / 'sub-04' / 'anat'
+    assert (withheld / 'sub-04_desc-defaced_T1w.nii.gz').exists()
+
+
+def test_no_path_of_the_machine_is_written(run):
+    root, _ = run
+    for path in (root / 'out').rglob('*'):
+        if path.suffix in ('.json', '.html', '.tsv', '.txt', '.md'):
+            text = path.read_text()
+            assert str(root) not in text, path
+            assert not re.search(r'(?<![\w.:/])/(home|root|tmp|usr|opt|work)/', text), path
+
+
+def test_group_stage_reduces_to_a_table_and_a_page(run):
+    root, _ = run
+    code = main([str(root / 'raw'), str(root / 'group'), 'group', '-w', str(root / 'work')])
+    assert code == 66  # nothing there yet
+    copy = root / 'copy'
+    shutil.copytree(root / 'out', copy)
+    assert main([str(root / 'raw'), str(copy), 'group', '-w', str(root / 'work')]) == 1
+    header, *rows = (copy / 'group_identifiability.tsv').read_text().splitlines()
+    assert len(rows) == 4
+    columns = header.split('\t')
+    dictionary = json.loads((copy / 'group_identifiability.json').read_text())
+    assert set(columns) <= set(dictionary)
+    assert 'fail' in (copy / 'group_identifiability.html').read_text()
+
+
+def test_derivatives_are_valid_bids(run):
+    validator = Path(sys.executable).with_name('bids-validator-deno')
+    if not validator.exists():
+        pytest.skip('bids-validator-deno is not installed: pip install facebids[validate]')
+    root, _ = run
+    result = subprocess.run(
+        [validator, '--format', 'json', root / 'out'], capture_output=True, text=True, check=False
+    )
+    issues = json.loads(result.stdout)['issues']['issues']
+    assert [issue for issue in issues if issue['severity'] == 'error'] == []
+
+
+@pytest.mark.parametrize('nprocs', ['1', '2'])
+def test_second_run_takes_everything_from_the_cache(run, nprocs):
+    root, _ = run
+    defaced = root / 'out/sub-01/anat/sub-01_desc-defaced_T1w.nii.gz'
+    content = defaced.read_bytes()
+    results = {
+        path: path.stat().st_mtime_ns
+        for path in (root / 'work').rglob('result_*.pklz')
+        if 'sub_01_wf' in path.as_posix()
+    }
+    assert len(results) == 9
+    arguments = ['--participant-label', '01', '--nprocs', nprocs]
+    argv = [str(root / 'raw'), str(root / 'out'), 'participant', '-w', str(root / 'work')]
+    assert main([*argv, *arguments]) == 0
+    assert defaced.read_bytes() == content
+    run_again = {path.name for path, time in results.items() if path.stat().st_mtime_ns != time}
+    assert run_again == {'result_sink.pklz'}
