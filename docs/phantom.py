@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Draw ``phantom.png``: a phantom before and after defacing. Run it again when either changes."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from facebids.core import masks, phantom, registration, render, surface
+from facebids.core.atlas import generic_atlas
+
+
+def main():
+    """Write the picture beside this file."""
+    rng = np.random.default_rng(1)
+    person = phantom.draw_person(rng)
+    head = phantom.build_person(person, 1.5)
+    scan = phantom.scan(head, phantom.draw_pose(rng, person), 'T1w', rng, spacing=1.5)
+    place = (generic_atlas(masks.RESOLUTION), scan.data.shape, scan.affine, scan.transform)
+    mask, _ = masks.face_mask(*place)
+    pose = registration.pose(scan.transform)
+    views = [view for view in render.named_views() if view.name in ('frontal', 'halfside')]
+    pictures = [
+        picture
+        for data in (scan.data, np.where(mask, 0, scan.data))
+        for picture in render.render(surface.skin_surface(data, scan.affine), pose, views)
+    ]
+    strip = np.concatenate([picture[:, 60:340] for picture in pictures], axis=1)
+    Image.fromarray(strip).save(Path(__file__).with_name('phantom.png'), optimize=True)
+
+
+if __name__ == '__main__':
+    main()
