@@ -16,8 +16,8 @@ def main():
     person = phantom.draw_person(rng)
     head = phantom.build_person(person, 1.5)
     scan = phantom.scan(head, phantom.draw_pose(rng, person), 'T1w', rng, spacing=1.5)
-    place = (generic_atlas(masks.RESOLUTION), scan.data.shape, scan.affine, scan.transform)
-    mask, _ = masks.face_mask(*place)
+    atlas = generic_atlas(masks.RESOLUTION)
+    mask, _ = masks.face_mask(atlas, scan.data, scan.affine, scan.transform)
     pose = registration.pose(scan.transform)
     views = [view for view in render.named_views() if view.name in ('frontal', 'halfside')]
     pictures = [

@@ -4,7 +4,14 @@
 import numpy as np
 from scipy import ndimage
 
+from facebids.core.grids import coarse_slices, refine
+
 RESOLUTION = 2.0  # mm, of the atlas whose regions are carried over
+MARGIN_MM = 3.0  # around the subject's own brain
+GROWTH_MM = 10.0  # how far from the atlas's brain the subject's is looked for
+BRIDGE_MM = 2.0  # half the width under which a connection is no brain
+LOCAL_MM = 12.0  # Gaussian in which the brain's signal is averaged
+LIKE_BRAIN = (0.55, 1.6)  # signal over that average
 
 
 def carry_over(field, atlas, shape, affine, transform):
@@ -37,23 +44,66 @@ def carry_over(field, atlas, shape, affine, transform):
     )
 
 
-def face_mask(atlas, shape, affine, transform):
-    """Voxels to be replaced: the face region without the brain guard.
+def subject_brain(data, distance, zooms):
+    """Grow the atlas's brain to where this subject's brain reaches.
 
-    The mask is cut by surfaces of the atlas alone; nothing of the subject's skin is in it.
+    Affine registration leaves a brain up to 10 mm outside the atlas's. What has the signal of the
+    brain nearby, hangs together with it over more than thin bridges and lies within `GROWTH_MM`
+    is taken for brain.
 
     Parameters
     ----------
-    atlas, shape, affine, transform
+    data : ndarray, shape (X, Y, Z)
+        Intensities.
+    distance : ndarray, shape (X, Y, Z)
+        Signed distance (mm, atlas) to the atlas's brain, negative inside.
+    zooms : array of 3 floats
+        Voxel sizes, mm.
+
+    Returns
+    -------
+    ndarray of bool, shape (X, Y, Z)
+    """
+    core = distance < -3
+    weight = ndimage.gaussian_filter(core.astype(np.float32), LOCAL_MM / zooms, truncate=3)
+    local = ndimage.gaussian_filter(data * core, LOCAL_MM / zooms, truncate=3)
+    ratio = data / (local / np.maximum(weight, 1e-4) + 1e-6)
+    alike = (ratio > LIKE_BRAIN[0]) & (ratio < LIKE_BRAIN[1]) & (distance < GROWTH_MM)
+    solid = alike | (distance < 0)
+    eroded = ndimage.distance_transform_edt(solid, sampling=zooms) > BRIDGE_MM
+    labels, _ = ndimage.label(eroded | core)
+    kept = np.isin(labels, np.unique(labels[core])) & (labels > 0)
+    return ndimage.distance_transform_edt(~kept, sampling=zooms) <= BRIDGE_MM
+
+
+def face_mask(atlas, data, affine, transform):
+    """Voxels to be replaced: the face region without the brain guard.
+
+    Outwards the mask is cut by surfaces of the atlas alone; nothing of the subject's skin is in
+    it. Inwards the guard, which is the atlas's brain with a margin and the subject's own brain
+    with a smaller one, takes precedence.
+
+    Parameters
+    ----------
+    atlas : HeadAtlas
+    data : ndarray, shape (X, Y, Z)
+        Intensities.
+    affine, transform : ndarray, shape (4, 4)
         See `carry_over`.
 
     Returns
     -------
-    mask, guard : ndarray of bool, shape `shape`
+    mask, guard : ndarray of bool, shape (X, Y, Z)
         Voxels to replace, and voxels that must not be touched.
     """
-    guard = carry_over(atlas.brain_guard, atlas, shape, affine, transform) < 0
-    region = carry_over(atlas.face_region, atlas, shape, affine, transform) < 0
+    place = (atlas, data.shape, affine, transform)
+    zooms = np.linalg.norm(affine[:3, :3], axis=0)
+    slices = coarse_slices(zooms)
+    coarse = zooms * [part.step for part in slices]
+    brain = subject_brain(data[slices], carry_over(atlas.brain, *place)[slices], coarse)
+    near = ndimage.distance_transform_edt(~brain, sampling=coarse) <= MARGIN_MM
+    guard = refine(near, slices, data.shape) | (carry_over(atlas.brain_guard, *place) < 0)
+    region = carry_over(atlas.face_region, *place) < 0
     return region & ~guard, guard
 
 

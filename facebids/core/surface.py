@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from facebids.core.grids import coarse_slices, refine
 from facebids.errors import NotAHeadError
 
 HEAD_ML = (500, 12000)  # a cropped slab of a child's head; a head with neck and shoulders
@@ -137,22 +138,18 @@ def _local_signal(data, head, zooms, width=8.0):
 
 def _interior(head, zooms):
     """Voxels enclosed by the head once its narrow openings are bridged; found at about 2 mm."""
-    stride = np.maximum(np.rint(2 / zooms), 1).astype(int)
-    coarse = head[tuple(slice(None, None, s) for s in stride)]
-    zooms = zooms * stride
+    slices = coarse_slices(zooms)
+    zooms = zooms * [part.step for part in slices]
     pad = int(np.ceil(BRIDGE_MM / zooms.min())) + 1
-    padded = np.pad(coarse, pad)
+    padded = np.pad(head[slices], pad)
     bridged = ndimage.distance_transform_edt(~padded, sampling=zooms) < BRIDGE_MM
     # Slice by slice: cavities that a cropped field of view or the throat opens are closed too.
     for axis in range(3):
-        slices = np.moveaxis(bridged, axis, 0)
-        for index in range(slices.shape[0]):
-            slices[index] = ndimage.binary_fill_holes(slices[index])
+        for plane in np.moveaxis(bridged, axis, 0):
+            plane[...] = ndimage.binary_fill_holes(plane)
     depth = ndimage.distance_transform_edt(bridged, sampling=zooms)
     inner = (depth > BRIDGE_MM + 2)[tuple(slice(pad, -pad) for _ in range(3))]
-    for axis, s in enumerate(stride):
-        inner = np.repeat(inner, s, axis)
-    return inner[tuple(slice(n) for n in head.shape)]
+    return refine(inner, slices, head.shape)
 
 
 def _open(mask, radius, zooms):

@@ -32,7 +32,7 @@ class FaceMask(SimpleInterface):
         transform = np.array(files.read_json(self.inputs.registration)['affine'])
         atlas = generic_atlas(masks.RESOLUTION)
         place = (atlas, volume.data.shape, volume.affine, transform)
-        mask, guard = masks.face_mask(*place)
+        mask, guard = masks.face_mask(atlas, volume.data, volume.affine, transform)
         sector = masks.carry_over(atlas.face_skin_sector, *place) < 0
         head = surface.head_mask(volume.data, volume.zooms)
         for name, array in (('mask', mask), ('guard', guard)):

@@ -83,7 +83,7 @@ class HeadAtlas:
     @cached_property
     def brain_guard(self):
         """Signed distance (mm, negative inside) to what must not be touched."""
-        return brain_guard(self.brain)
+        return brain_guard(self._grid[2], self.brain)
 
 
 def build_atlas(resolution, identity=GENERIC):

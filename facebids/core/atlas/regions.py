@@ -15,7 +15,10 @@ from facebids.core.atlas.geometry import smooth_union
 # skin, registered affinely, varies along the profile by 4 to 5 mm (standard deviation); the skull
 # begins at about 8 mm, and over the temples the brain's guard at 12 mm.
 SHELL_MM = 11.0
-GUARD_MM = 5.0  # the brain guard: never nearer than this to the atlas's brain
+# The brain guard, mm from the atlas's brain. Under the brain it may be wide, for the face's skin
+# is far; affinely registered temporal poles lie up to 8 mm off.
+GUARD_MM, BASE_GUARD_MM = 5.0, 9.0
+BASE_Z = -12.0  # where the one turns into the other over 12 mm
 
 
 def _sector(x, y, z, margin):
@@ -57,6 +60,15 @@ def face_skin_sector(x, y, z):
     return _sector(x, y, z, margin=0)
 
 
-def brain_guard(brain):
-    """Signed distance (mm, negative inside) to the volume that must not be touched."""
-    return brain - GUARD_MM
+def brain_guard(z, brain):
+    """Signed field (mm, negative inside) of the volume that must not be touched.
+
+    Parameters
+    ----------
+    z : ndarray
+        Coordinate (broadcastable), atlas mm.
+    brain : ndarray, shape (X, Y, Z)
+        Signed distance (mm) to the brain's surface.
+    """
+    below = np.clip((BASE_Z - z) / 12, 0, 1)
+    return brain - (GUARD_MM + (BASE_GUARD_MM - GUARD_MM) * below)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real heads, where there are any: registration, brain and attack, by the numbers."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from facebids.core import images, masks, recognition, registration, render, surface
+from facebids.core.atlas import generic_atlas
+
+FEW = ['nichart01', 'nichart10']
+MANY = ['nichart02', 'nichart04', 'nichart07', 'nichart13', 'nichart17', 'nichart22']
+PEOPLE = [*FEW, *(pytest.param(name, marks=pytest.mark.slow) for name in MANY)]
+
+
+def load(heads, person, suffix):
+    path = heads / f'sub-{person}' / 'anat' / f'sub-{person}_{suffix}.nii.gz'
+    volume = images.read_volume(path)
+    return volume, registration.register(
+        volume.data, volume.affine, generic_atlas(registration.RESOLUTION), suffix
+    )
+
+
+def true_brain(heads, person):
+    """Brain mask of the T1w, and its hull with the fluid between the gyri."""
+    folder = heads / 'derivatives' / 'brain' / f'sub-{person}' / 'anat'
+    (path,) = folder.glob(f'sub-{person}_space-T1w_*mask.nii.gz')
+    brain = np.asanyarray(nib.load(path).dataobj) > 0
+    closed = ndimage.binary_closing(np.pad(brain, 8), iterations=5)[8:-8, 8:-8, 8:-8]
+    return brain, ndimage.binary_fill_holes(closed)
+
+
+@pytest.mark.parametrize('person', PEOPLE)
+def test_brain_is_found_and_kept(heads, person):
+    volume, found = load(heads, person, 'T1w')
+    brain, hull = true_brain(heads, person)
+    atlas = generic_atlas(masks.RESOLUTION)
+    place = (atlas, volume.data.shape, volume.affine, found.affine)
+    expected = masks.carry_over(atlas.brain, *place) < 0
+    dice = 2 * (expected & hull).sum() / (expected.sum() + hull.sum())
+    assert dice > 0.92
+    mask, _ = masks.face_mask(atlas, volume.data, volume.affine, found.affine)
+    # A few voxels of 2 mm at a gyrus that affine registration leaves far outside the atlas.
+    assert (mask & brain).sum() <= 5
+
+
+@pytest.mark.parametrize('suffix', ['T1w', 'FLAIR'])
+@pytest.mark.parametrize('person', PEOPLE)
+def test_face_is_found_before_and_not_recognised_after(heads, person, suffix):
+    volume, found = load(heads, person, suffix)
+    atlas = generic_atlas(masks.RESOLUTION)
+    mask, _ = masks.face_mask(atlas, volume.data, volume.affine, found.affine)
+    views = render.random_views(0, 5)
+    before, after = (
+        render.render(
+            surface.skin_surface(data, volume.affine), registration.pose(found.affine), views
+        )
+        for data in (volume.data, np.where(mask, 0, volume.data))
+    )
+    faces = recognition.recognise(before, [view.name for view in views])
+    assert faces.found.sum() >= 4
+    at_place = recognition.embed_at(after, faces.boxes)
+    distance = np.linalg.norm(at_place - faces.embeddings, axis=1)[faces.found]
+    assert distance.mean() > 0.45
