@@ -21,9 +21,9 @@ class View:
     ----------
     name : str
     yaw, pitch, roll : float
-        Turn of the head before the camera, degrees: to its left, upwards, to its left shoulder.
+        Turn of the head before the camera, degrees: to its left, upwards, to its right shoulder.
     light : tuple of 2 floats
-        Direction the light comes from, degrees from the camera: to the right, upwards.
+        Direction the light comes from, degrees from the camera: to the right of the picture, up.
     """
 
     name: str
