@@ -9,6 +9,7 @@ from facebids.core.grids import coarse_slices, refine
 RESOLUTION = 2.0  # mm, of the atlas whose regions are carried over
 MARGIN_MM = 3.0  # around the subject's own brain
 GROWTH_MM = 10.0  # how far from the atlas's brain the subject's is looked for
+SCALP_MM = 9.0  # and how far under the atlas's skin: scalp and skull are thicker
 BRIDGE_MM = 2.0  # half the width under which a connection is no brain
 LOCAL_MM = 12.0  # Gaussian in which the brain's signal is averaged
 LIKE_BRAIN = (0.55, 1.6)  # signal over that average
@@ -44,12 +45,12 @@ def carry_over(field, atlas, shape, affine, transform):
     )
 
 
-def subject_brain(data, distance, zooms):
+def subject_brain(data, distance, skin, zooms):
     """Grow the atlas's brain to where this subject's brain reaches.
 
     Affine registration leaves a brain up to 10 mm outside the atlas's. What has the signal of the
     brain nearby, hangs together with it over more than thin bridges and lies within `GROWTH_MM`
-    is taken for brain.
+    of it and `SCALP_MM` under the skin is taken for brain.
 
     Parameters
     ----------
@@ -57,6 +58,8 @@ def subject_brain(data, distance, zooms):
         Intensities.
     distance : ndarray, shape (X, Y, Z)
         Signed distance (mm, atlas) to the atlas's brain, negative inside.
+    skin : ndarray, shape (X, Y, Z)
+        The same to the atlas's skin.
     zooms : array of 3 floats
         Voxel sizes, mm.
 
@@ -69,6 +72,7 @@ def subject_brain(data, distance, zooms):
     local = ndimage.gaussian_filter(data * core, LOCAL_MM / zooms, truncate=3)
     ratio = data / (local / np.maximum(weight, 1e-4) + 1e-6)
     alike = (ratio > LIKE_BRAIN[0]) & (ratio < LIKE_BRAIN[1]) & (distance < GROWTH_MM)
+    alike &= skin < -SCALP_MM
     solid = alike | (distance < 0)
     eroded = ndimage.distance_transform_edt(solid, sampling=zooms) > BRIDGE_MM
     labels, _ = ndimage.label(eroded | core)
@@ -100,7 +104,8 @@ def face_mask(atlas, data, affine, transform):
     zooms = np.linalg.norm(affine[:3, :3], axis=0)
     slices = coarse_slices(zooms)
     coarse = zooms * [part.step for part in slices]
-    brain = subject_brain(data[slices], carry_over(atlas.brain, *place)[slices], coarse)
+    distance, skin = (carry_over(f, *place)[slices] for f in (atlas.brain, atlas.depth))
+    brain = subject_brain(data[slices], distance, skin, coarse)
     near = ndimage.distance_transform_edt(~brain, sampling=coarse) <= MARGIN_MM
     guard = refine(near, slices, data.shape) | (carry_over(atlas.brain_guard, *place) < 0)
     region = carry_over(atlas.face_region, *place) < 0

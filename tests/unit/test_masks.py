@@ -62,7 +62,7 @@ def test_brain_grows_to_where_the_subject_has_it():
     grid = np.stack(np.indices((80, 80, 80))) * 2.0 - 80
     radius = np.linalg.norm(grid, axis=0)
     data = np.where(radius < 57, 100.0, np.where(radius < 63, 10.0, np.where(radius < 70, 100, 0)))
-    found = masks.subject_brain(data, radius - 50, np.full(3, 2.0))
+    found = masks.subject_brain(data, radius - 50, radius - 70, np.full(3, 2.0))
     assert found[radius < 56].all()
     assert not found[radius > 59].any()
 

@@ -69,11 +69,15 @@ class HeadAtlas:
         return np.meshgrid(*self.axes, indexing='ij', sparse=True)
 
     @cached_property
+    def depth(self):
+        """Signed distance (mm, negative inside) to the skin, true deep inside the head too."""
+        inside = ndimage.distance_transform_edt(self.skin < 0) * float(self.affine[0, 0])
+        return np.where(self.skin < 0, -inside, self.skin).astype(np.float32)
+
+    @cached_property
     def face_region(self):
         """Signed field (mm, negative inside) of what is removed, brain guard not considered."""
-        inside = ndimage.distance_transform_edt(self.skin < 0) * float(self.affine[0, 0])
-        depth = np.where(self.skin < 0, -inside, self.skin).astype(np.float32)
-        return face_region(*self._grid, depth)
+        return face_region(*self._grid, self.depth)
 
     @cached_property
     def face_skin_sector(self):
