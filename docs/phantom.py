@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facebids.core import masks, phantom, registration, render, surface
+from facebids.core import images, masks, phantom, registration, render, surface
 from facebids.core.atlas import generic_atlas
 
 
@@ -17,7 +17,9 @@ def main():
     head = phantom.build_person(person, 1.5)
     scan = phantom.scan(head, phantom.draw_pose(rng, person), 'T1w', rng, spacing=1.5)
     atlas = generic_atlas(masks.RESOLUTION)
-    mask, _ = masks.face_mask(atlas, scan.data, scan.affine, scan.transform)
+    volume = images.Volume(scan.data, scan.affine)
+    head_voxels = surface.head_mask(volume.data, volume.zooms)
+    mask, _, _ = masks.face_mask(atlas, volume, scan.transform, head_voxels)
     pose = registration.pose(scan.transform)
     views = [view for view in render.named_views() if view.name in ('frontal', 'halfside')]
     pictures = [

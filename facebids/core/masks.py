@@ -4,9 +4,11 @@
 import numpy as np
 from scipy import ndimage
 
+from facebids.core.atlas import SHELL_STEPS_MM
 from facebids.core.grids import coarse_slices, refine
 
 RESOLUTION = 2.0  # mm, of the atlas whose regions are carried over
+ENOUGH_SKIN = 0.98  # share of the face's skin in the mask at which the region reaches far enough
 MARGIN_MM = 3.0  # around the subject's own brain
 GROWTH_MM = 10.0  # how far from the atlas's brain the subject's is looked for
 SCALP_MM = 9.0  # and how far under the atlas's skin: scalp and skull are thicker
@@ -80,36 +82,52 @@ def subject_brain(data, distance, skin, zooms):
     return ndimage.distance_transform_edt(~kept, sampling=zooms) <= BRIDGE_MM
 
 
-def face_mask(atlas, data, affine, transform):
+def face_mask(atlas, volume, transform, head):
     """Voxels to be replaced: the face region without the brain guard.
 
     Outwards the mask is cut by surfaces of the atlas alone; nothing of the subject's skin is in
-    it. Inwards the guard, which is the atlas's brain with a margin and the subject's own brain
-    with a smaller one, takes precedence.
+    it. Where much of the skin lies deeper than the region reaches, the region takes the atlas's
+    next step inwards. The guard, which is the atlas's brain with a margin and the subject's own
+    brain with a smaller one, takes precedence.
 
     Parameters
     ----------
     atlas : HeadAtlas
-    data : ndarray, shape (X, Y, Z)
-        Intensities.
-    affine, transform : ndarray, shape (4, 4)
-        See `carry_over`.
+    volume : Volume
+        The image.
+    transform : ndarray, shape (4, 4)
+        Atlas RAS mm to subject RAS mm.
+    head : ndarray of bool, shape (X, Y, Z)
+        The subject's head.
 
     Returns
     -------
     mask, guard : ndarray of bool, shape (X, Y, Z)
         Voxels to replace, and voxels that must not be touched.
+    numbers : dict
+        `coverage` of the mask, and `shell_mm`, the step that was taken.
     """
-    place = (atlas, data.shape, affine, transform)
-    zooms = np.linalg.norm(affine[:3, :3], axis=0)
-    slices = coarse_slices(zooms)
-    coarse = zooms * [part.step for part in slices]
+    place = (atlas, volume.data.shape, volume.affine, transform)
+    guard = _guard(volume, place)
+    sector = carry_over(atlas.face_skin_sector, *place) < 0
+    for shell in SHELL_STEPS_MM:
+        mask = (carry_over(atlas.face_region(shell), *place) < 0) & ~guard
+        numbers = coverage(mask, guard, head, sector, volume.zooms)
+        if (numbers['skin_removed_share'] or 1) >= ENOUGH_SKIN:
+            break
+    return mask, guard, numbers | {'shell_mm': shell}
+
+
+def _guard(volume, place):
+    """Voxels that must not be touched: the atlas's guard and a margin around the own brain."""
+    atlas = place[0]
+    slices = coarse_slices(volume.zooms)
+    zooms = volume.zooms * [part.step for part in slices]
     distance, skin = (carry_over(f, *place)[slices] for f in (atlas.brain, atlas.depth))
-    brain = subject_brain(data[slices], distance, skin, coarse)
-    near = ndimage.distance_transform_edt(~brain, sampling=coarse) <= MARGIN_MM
-    guard = refine(near, slices, data.shape) | (carry_over(atlas.brain_guard, *place) < 0)
-    region = carry_over(atlas.face_region, *place) < 0
-    return region & ~guard, guard
+    brain = subject_brain(volume.data[slices], distance, skin, zooms)
+    near = ndimage.distance_transform_edt(~brain, sampling=zooms) <= MARGIN_MM
+    guard = carry_over(atlas.brain_guard, *place) < 0
+    return guard | refine(near, slices, guard.shape)
 
 
 def coverage(mask, guard, head, sector, zooms):

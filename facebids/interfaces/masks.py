@@ -30,17 +30,11 @@ class FaceMask(SimpleInterface):
         in_file = self.inputs.in_file
         volume = images.read_volume(in_file)
         transform = np.array(files.read_json(self.inputs.registration)['affine'])
-        atlas = generic_atlas(masks.RESOLUTION)
-        place = (atlas, volume.data.shape, volume.affine, transform)
-        mask, guard = masks.face_mask(atlas, volume.data, volume.affine, transform)
-        sector = masks.carry_over(atlas.face_skin_sector, *place) < 0
         head = surface.head_mask(volume.data, volume.zooms)
+        atlas = generic_atlas(masks.RESOLUTION)
+        mask, guard, numbers = masks.face_mask(atlas, volume, transform, head)
         for name, array in (('mask', mask), ('guard', guard)):
             self._results[f'{name}_file'] = f'{runtime.cwd}/{name}.nii.gz'
             images.write_mask(array, in_file, self._results[f'{name}_file'])
-        self._results['coverage'] = files.write_json(
-            runtime.cwd,
-            'coverage.json',
-            masks.coverage(mask, guard, head, sector, volume.zooms),
-        )
+        self._results['coverage'] = files.write_json(runtime.cwd, 'coverage.json', numbers)
         return runtime

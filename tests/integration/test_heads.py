@@ -40,7 +40,8 @@ def test_brain_is_found_and_kept(heads, person):
     expected = masks.carry_over(atlas.brain, *place) < 0
     dice = 2 * (expected & hull).sum() / (expected.sum() + hull.sum())
     assert dice > 0.92
-    mask, _ = masks.face_mask(atlas, volume.data, volume.affine, found.affine)
+    head = surface.head_mask(volume.data, volume.zooms)
+    mask, _, _ = masks.face_mask(atlas, volume, found.affine, head)
     # A few voxels of 2 mm at a gyrus that affine registration leaves far outside the atlas.
     assert (mask & brain).sum() <= 5
 
@@ -50,7 +51,8 @@ def test_brain_is_found_and_kept(heads, person):
 def test_face_is_found_before_and_not_recognised_after(heads, person, suffix):
     volume, found = load(heads, person, suffix)
     atlas = generic_atlas(masks.RESOLUTION)
-    mask, _ = masks.face_mask(atlas, volume.data, volume.affine, found.affine)
+    head = surface.head_mask(volume.data, volume.zooms)
+    mask, _, _ = masks.face_mask(atlas, volume, found.affine, head)
     views = render.random_views(0, 5)
     before, after = (
         render.render(

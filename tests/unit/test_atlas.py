@@ -54,15 +54,15 @@ def test_face_region_holds_the_face_and_not_the_brain(atlas):
         (0, 92, 10),
         (88, -27, -52),
     )
-    assert (at(atlas, atlas.face_region, eyes, nose, mouth, forehead, ear) < 0).all()
-    assert (atlas.face_region[atlas.brain < 5] > -3).mean() > 0.97
+    assert (at(atlas, atlas.face_region(), eyes, nose, mouth, forehead, ear) < 0).all()
+    assert (atlas.face_region()[atlas.brain < 5] > -3).mean() > 0.97
     vertex, back, neck = (0, -15, 100), (0, -118, 0), (0, -110, -140)
-    assert (at(atlas, atlas.face_region, vertex, back, neck) > 0).all()
+    assert (at(atlas, atlas.face_region(), vertex, back, neck) > 0).all()
 
 
 def test_face_region_is_open_towards_the_air(atlas):
     """Outwards the region ends nowhere: it must not draw the outline of a face."""
-    region = atlas.face_region < 0
+    region = atlas.face_region() < 0
     skin_in_region = region & (np.abs(atlas.skin) < 3)
     first = skin_in_region.argmax(axis=1)  # along y, towards the front
     for x, z in np.argwhere(skin_in_region.any(axis=1))[::50]:
@@ -72,14 +72,14 @@ def test_face_region_is_open_towards_the_air(atlas):
 
 def test_sector_lies_inside_the_region(atlas):
     skin = np.abs(atlas.skin) < 2
-    assert (atlas.face_region[skin & (atlas.face_skin_sector < 0)] < 0).all()
+    assert (atlas.face_region()[skin & (atlas.face_skin_sector < 0)] < 0).all()
 
 
 def test_identities_differ_in_the_face_alone():
     someone = build_atlas(3.0, draw_identity(np.random.default_rng(1)))
     other = build_atlas(3.0, draw_identity(np.random.default_rng(2)))
     np.testing.assert_array_equal(someone.brain, other.brain)
-    face = someone.face_region < 0
+    face = someone.face_region() < 0
     difference = np.abs(someone.skin - other.skin)
     near = (np.abs(someone.skin) < 10) & (np.abs(other.skin) < 30)
     assert difference[near & face].mean() > 1

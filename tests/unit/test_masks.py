@@ -3,14 +3,19 @@ import numpy as np
 import pytest
 
 from facebids.core import masks, surface
-from facebids.core.atlas import generic_atlas
+from facebids.core.atlas import SHELL_STEPS_MM, generic_atlas
+from facebids.core.images import Volume
+
+
+def face_mask(scan, data):
+    volume = Volume(data.astype(np.float32), scan.affine)
+    head = surface.head_mask(volume.data, volume.zooms)
+    return masks.face_mask(generic_atlas(2.0), volume, scan.transform, head)
 
 
 @pytest.fixture(scope='module')
 def regions(phantom_scan):
-    return masks.face_mask(
-        generic_atlas(2.0), phantom_scan.data, phantom_scan.affine, phantom_scan.transform
-    )
+    return face_mask(phantom_scan, phantom_scan.data)
 
 
 def test_field_is_carried_through_the_transform(phantom_scan):
@@ -25,7 +30,7 @@ def test_field_is_carried_through_the_transform(phantom_scan):
 
 
 def test_no_brain_voxel_is_in_the_mask(phantom_scan, phantom_person, regions):
-    mask, guard = regions
+    mask, guard, _ = regions
     _, head = phantom_person
     place = (head, phantom_scan.data.shape, phantom_scan.affine, phantom_scan.transform)
     brain = masks.carry_over(head.brain, *place) < 3
@@ -34,27 +39,43 @@ def test_no_brain_voxel_is_in_the_mask(phantom_scan, phantom_person, regions):
     assert mask.any()
 
 
-def test_face_and_little_else_is_taken(phantom_scan, regions):
-    mask, guard = regions
-    atlas = generic_atlas(2.0)
-    place = (atlas, phantom_scan.data.shape, phantom_scan.affine, phantom_scan.transform)
-    zooms = np.full(3, 2.0)
-    head = surface.head_mask(phantom_scan.data, zooms)
-    sector = masks.carry_over(atlas.face_skin_sector, *place) < 0
-    numbers = masks.coverage(mask, guard, head, sector, zooms)
+def test_face_and_little_else_is_taken(regions):
+    numbers = regions[2]
     assert numbers['skin_removed_share'] > 0.99
     assert numbers['guard_cost_ml'] == 0
     assert 0.1 < numbers['head_removed_share'] < 0.3
     assert numbers['skin_in_view_ml'] > 50
+    assert numbers['shell_mm'] == min(SHELL_STEPS_MM)
+
+
+def test_deeper_face_takes_the_next_step(phantom_scan, phantom_person):
+    """A face 13 mm under the generic one is still cut under its skin."""
+    _, head = phantom_person
+    place = (head, phantom_scan.data.shape, phantom_scan.affine, phantom_scan.transform)
+    front = masks.carry_over(np.broadcast_to(head.axes[1][:, None], head.skin.shape), *place) > 40
+    lean = (masks.carry_over(head.skin, *place) > -13) & front
+    _, _, numbers = face_mask(phantom_scan, np.where(lean, 3, phantom_scan.data))
+    assert numbers['shell_mm'] > min(SHELL_STEPS_MM), numbers
+    assert numbers['skin_removed_share'] > 0.9, numbers
 
 
 def test_mask_does_not_follow_the_skin(phantom_scan, regions):
-    """Whatever stands where the face was, the mask is the same: it tells nothing about it."""
-    faceless = np.where(regions[0], 0, phantom_scan.data)
-    mask, _ = masks.face_mask(
-        generic_atlas(2.0), faceless, phantom_scan.affine, phantom_scan.transform
+    """Somebody with the same head and a longer nose gets the same mask."""
+    atlas = generic_atlas(2.0)
+    x, y, z = (
+        masks.carry_over(
+            np.broadcast_to(axis.reshape(np.roll((-1, 1, 1), i)), atlas.skin.shape),
+            atlas,
+            phantom_scan.data.shape,
+            phantom_scan.affine,
+            phantom_scan.transform,
+        )
+        for i, axis in enumerate(atlas.axes)
     )
-    np.testing.assert_array_equal(mask, regions[0])
+    nose = np.hypot(np.hypot(x, y - 115), z + 90) < 14
+    assert (nose & (phantom_scan.data < 100)).sum() > 100
+    longer = np.where(nose, 500, phantom_scan.data)
+    np.testing.assert_array_equal(face_mask(phantom_scan, longer)[0], regions[0])
 
 
 def test_brain_grows_to_where_the_subject_has_it():

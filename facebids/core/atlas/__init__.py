@@ -23,7 +23,12 @@ from facebids.core.atlas.brain import brain_distance, sample_brain
 from facebids.core.atlas.contrasts import SIGNAL, paint_contrast
 from facebids.core.atlas.geometry import Canvas
 from facebids.core.atlas.identity import GENERIC, Identity, draw_identity
-from facebids.core.atlas.regions import brain_guard, face_region, face_skin_sector
+from facebids.core.atlas.regions import (
+    SHELL_STEPS_MM,
+    brain_guard,
+    face_region,
+    face_skin_sector,
+)
 
 SPACE = 'MNI152NLin2009aSym'
 EXTENT = ((-105.0, 105.0), (-146.0, 130.0), (-192.0, 116.0))  # mm along x, y, z
@@ -74,10 +79,9 @@ class HeadAtlas:
         inside = ndimage.distance_transform_edt(self.skin < 0) * float(self.affine[0, 0])
         return np.where(self.skin < 0, -inside, self.skin).astype(np.float32)
 
-    @cached_property
-    def face_region(self):
+    def face_region(self, shell=SHELL_STEPS_MM[0]):
         """Signed field (mm, negative inside) of what is removed, brain guard not considered."""
-        return face_region(*self._grid, self.depth)
+        return face_region(*self._grid, self.depth, shell)
 
     @cached_property
     def face_skin_sector(self):
@@ -127,6 +131,7 @@ def generic_atlas(resolution):
 
 __all__ = [
     'MODALITIES',
+    'SHELL_STEPS_MM',
     'SPACE',
     'HeadAtlas',
     'Identity',

@@ -14,7 +14,8 @@ from facebids.core.atlas.geometry import smooth_union
 # Depth under the generic skin (mm) at which forehead, temples, cheeks and ears are cut: adults'
 # skin, registered affinely, varies along the profile by 4 to 5 mm (standard deviation); the skull
 # begins at about 8 mm, and over the temples the brain's guard at 12 mm.
-SHELL_MM = 11.0
+# A face that lies deeper takes the next step.
+SHELL_STEPS_MM = (11.0, 14.0, 17.0)
 # The brain guard, mm from the atlas's brain. Under the brain it may be wide, for the face's skin
 # is far; affinely registered temporal poles lie up to 8 mm off.
 GUARD_MM, BASE_GUARD_MM = 5.0, 9.0
@@ -29,7 +30,7 @@ def _sector(x, y, z, margin):
     return np.maximum(np.maximum(hairline, ears), collar) - margin
 
 
-def face_region(x, y, z, skin):
+def face_region(x, y, z, skin, shell=SHELL_STEPS_MM[0]):
     """Signed field of the face region (mm, negative inside).
 
     The union of two parts: the *midface*, a block in front of a curved wall behind the eyes,
@@ -41,6 +42,8 @@ def face_region(x, y, z, skin):
         Coordinates (broadcastable), atlas mm.
     skin : ndarray, shape (X, Y, Z)
         Signed distance (mm) to the generic head's surface, true inside the head too.
+    shell : float
+        Depth (mm) of the shell.
 
     Returns
     -------
@@ -49,7 +52,7 @@ def face_region(x, y, z, skin):
     wall = 100 - np.hypot(x * 0.75, y + 74)  # a vertical cylinder behind eyes, sinuses and teeth
     midface = np.maximum(wall, z + 24)
     within = _sector(x, y, z, margin=6)
-    return np.maximum(smooth_union(midface, -(skin + SHELL_MM), 6), within)
+    return np.maximum(smooth_union(midface, -(skin + shell), 6), within)
 
 
 def face_skin_sector(x, y, z):
