@@ -77,9 +77,49 @@ METRICS = (
         safer='higher',
     ),
     Metric(
+        'identifiability', 'distance_before_after_min', 'Least distance to the original',
+        'Least distance between any face found before and any found after.',
+        unit='arbitrary',
+        safer='higher',
+    ),
+    Metric(
+        'identifiability', 'distance_at_known_place', 'Distance at the known place',
+        'Mean distance between matching views when the defaced one is embedded where the face was '
+        'before, face found or not: what somebody gets who knows where to look.',
+        unit='arbitrary',
+        safer='higher',
+    ),
+    Metric(
         'registration', 'quality', 'Registration quality',
         'How well the image fits the head atlas after registration.',
         safer='higher',
+    ),
+    Metric(
+        'registration', 'brain', 'Brain agreement',
+        "Correlation ratio of the atlas's and the image's intensities over the brain, 0 to 1.",
+        safer='higher',
+    ),
+    Metric(
+        'registration', 'tissue', 'Tissue agreement',
+        'The same inside the brain alone: grey and white matter are told apart.',
+        safer='higher',
+    ),
+    Metric(
+        'registration', 'head', 'Head overlap',
+        "Dice overlap of the atlas's head with the image's.",
+        safer='higher',
+    ),
+    Metric(
+        'registration', 'brain_in_view', 'Brain in view',
+        "Share of the atlas's brain inside the field of view.",
+    ),
+    Metric(
+        'registration', 'scale', 'Head size',
+        "Size of the head relative to the atlas's, which is about a tenth too large.",
+    ),
+    Metric(
+        'registration', 'start', 'Start of the registration',
+        'Which attempt of the registration was kept.',
     ),
     Metric(
         'mask', 'volume_ml', 'Mask volume',
@@ -94,6 +134,22 @@ METRICS = (
         'mask', 'skin_removed_share', 'Face skin removed',
         "Share of the skin of the atlas's face region that was removed.",
         safer='higher',
+    ),
+    Metric(
+        'mask', 'skin_in_view_ml', 'Face skin in view',
+        'Volume of that skin in the field of view.',
+        unit='mL',
+    ),
+    Metric(
+        'mask', 'guard_cost_ml', 'Face skin guarded',
+        'Volume of that skin which the guard around the brain keeps.',
+        unit='mL',
+        safer='lower',
+    ),
+    Metric(
+        'mask', 'shell_mm', 'Depth of the region',
+        'Depth under the generic skin at which the face region ends.',
+        unit='mm',
     ),
     Metric(
         'mask', 'guard_voxels_changed', 'Brain guard changed',

@@ -121,8 +121,7 @@ THRESHOLDS = (
     Threshold(
         'face_found_after', 'identifiability.faces_after', 'review',
         'Something like a face is found in most views of the defaced head.',
-        'half of ten views: a cut head seen by a detector at its usual setting shows a few; public '
-        'scans 0-10, median 3',
+        'half of ten views: detectors see a few faces in cut heads; public scans 0-10, median 3',
         most=5,
     ),
     Threshold(
