@@ -16,6 +16,8 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
+from facebids.core.surface import tissue_threshold
+
 RESOLUTION = 3.0  # mm
 MIN_POINTS = 1000  # of the atlas in view, about 27 mL: fewer tell nothing
 BRAIN_MARGIN_MM = 4.0  # of the second step's mask; narrower or wider scales the brain worse
@@ -143,7 +145,7 @@ def flatten_bias(data, spacing, width=30.0):
     -------
     ndarray, shape (X, Y, Z)
     """
-    tissue = (data > foreground_threshold(data)).astype(np.float32)
+    tissue = (data > tissue_threshold(data)).astype(np.float32)
     share = ndimage.gaussian_filter(tissue, width / spacing)
     mean = ndimage.gaussian_filter(data * tissue, width / spacing) / np.maximum(share, 0.02)
     floor = 0.2 * float(np.median(mean[tissue > 0]))
@@ -268,7 +270,7 @@ def quality(data, affine, transform, atlas, modality):
     everywhere = grid_points(atlas, np.ones(atlas.brain.shape, bool))
     values = sample(data, affine, _apply(transform, everywhere))
     seen = np.isfinite(values)
-    found = values[seen] > foreground_threshold(data)
+    found = values[seen] > tissue_threshold(data)
     expected = (atlas.skin.ravel() < 0)[seen]
     head = float(2 * (found & expected).sum() / max(found.sum() + expected.sum(), 1))
     return {
@@ -278,18 +280,6 @@ def quality(data, affine, transform, atlas, modality):
         'brain_in_view': in_view,
         'score': float(np.sqrt(max(brain, 0) * head)),
     }
-
-
-def foreground_threshold(data):
-    """Intensity between air and tissue: Otsu's threshold of the logarithm.
-
-    The logarithm keeps the brain above it where a surface coil makes the scalp many times
-    brighter. Intensities under 1 % of the brightest are taken as that.
-    """
-    from skimage.filters import threshold_otsu
-
-    top = float(np.quantile(data, 0.999))
-    return float(np.exp(threshold_otsu(np.log(np.maximum(data, 0.01 * top)))))
 
 
 def _apply(affine, points):

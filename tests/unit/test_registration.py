@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from facebids.core import registration
+from facebids.core import registration, surface
 from facebids.core.atlas import generic_atlas
 
 ATLAS = 3.0
@@ -103,7 +103,7 @@ def test_correlation_ratio_sees_any_relation_and_no_more():
 def test_flattening_removes_shading(phantom_scan):
     image, _ = registration.resample_isotropic(phantom_scan.data, phantom_scan.affine)
     shade = np.linspace(0.3, 3, image.shape[1])[None, :, None]
-    tissue = image > registration.foreground_threshold(image)
+    tissue = image > surface.tissue_threshold(image)
     plain, shaded = (registration.flatten_bias(i, 3.0)[tissue] for i in (image, image * shade))
     before = np.corrcoef(image[tissue], (image * shade)[tissue])[0, 1]
     assert np.corrcoef(plain, shaded)[0, 1] > max(before, 0.9)
