@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+
+from facebids.core.identifiability.ranking import (
+    best_of_each_person,
+    cmc,
+    hits,
+    mate_ranks,
+    rank_n,
+)
+
+NAN = np.nan
+
+
+def ranks(rows, mates):
+    return mate_ranks(np.array(rows, dtype=float), np.array(mates, dtype=bool)).tolist()
+
+
+@pytest.mark.parametrize(
+    ('scores', 'mates', 'rank'),
+    [
+        ([0.9, 0.1, 0.2], [1, 0, 0], 1),
+        ([0.1, 0.9, 0.2], [1, 0, 0], 3),
+        ([0.5, 0.5, 0.2], [1, 0, 0], 1.5),
+        ([0.5, 0.5, 0.5], [1, 0, 0], 2),
+        ([0.5, 0.5, 0.9], [1, 1, 0], 2),  # a tie with a second mate is no tie
+        ([0.1, 0.8, 0.5], [1, 1, 0], 1),  # the better mate counts
+        ([0.1, NAN, NAN], [1, 0, 0], 1),  # a number beats no score
+        ([NAN, 0.8, 0.5], [1, 1, 0], 1),
+        ([NAN, 0.1, 0.2], [1, 0, 0], 3),
+        ([NAN, NAN, NAN], [1, 0, 0], 3),  # a miss, even where nobody else has a score
+        ([-np.inf, NAN, NAN], [1, 0, 0], 1),
+    ],
+)
+def test_rank_of_the_best_mate(scores, mates, rank):
+    assert ranks([scores], [mates]) == [rank]
+
+
+def test_a_search_without_mate_has_no_rank():
+    assert np.isnan(ranks([[0.1, 0.2]], [[0, 0]])).all()
+    assert mate_ranks(np.empty((0, 3)), np.empty((0, 3), bool)).shape == (0,)
+
+
+def test_ranks_are_those_of_sorting():
+    rng = np.random.default_rng(1)
+    scores = rng.normal(size=(30, 20))
+    own = rng.integers(20, size=30)
+    places = (np.argsort(-scores, axis=1) == own[:, None]).argmax(axis=1) + 1
+    assert (mate_ranks(scores, own[:, None] == np.arange(20)) == places).all()
+
+
+def test_order_of_the_gallery_does_not_matter():
+    rng = np.random.default_rng(2)
+    scores = rng.integers(5, size=(20, 12)).astype(float)  # many ties
+    scores[rng.random(scores.shape) < 0.1] = NAN
+    mates = rng.random(scores.shape) < 0.1
+    order = rng.permutation(12)
+    changed = mate_ranks(scores[:, order], mates[:, order])
+    np.testing.assert_array_equal(mate_ranks(scores, mates), changed)
+
+
+def test_cmc_counts_who_is_found_within_n_places():
+    found = np.array([1, 1, 2, 4, NAN])
+    assert cmc(found, 5).tolist() == [0.5, 0.75, 0.75, 1, 1]
+    assert [rank_n(found, n) for n in (1, 2, 5)] == [0.5, 0.75, 1]
+    np.testing.assert_array_equal(hits(found, [1, 4]), [[1, 1], [1, 1], [0, 1], [0, 1], [NAN] * 2])
+
+
+def test_a_tie_for_the_first_place_is_not_found_first():
+    assert cmc(np.array([1.5]), 3).tolist() == [0, 1, 1]
+
+
+def test_cmc_of_guessing_is_the_diagonal():
+    scores = np.random.default_rng(3).normal(size=(4000, 10))
+    curve = cmc(mate_ranks(scores, np.arange(10) == np.zeros((4000, 1))), 10)
+    np.testing.assert_allclose(curve, np.arange(1, 11) / 10, atol=0.03)
+
+
+def test_where_nobody_has_a_mate_there_is_no_curve():
+    assert np.isnan(cmc(np.array([NAN, NAN]), 3)).all()
+    assert np.isnan(rank_n(np.array([]), 1))
+
+
+def test_of_several_scans_of_one_person_the_best_counts():
+    scores = np.array([[0.1, 0.5, NAN, 0.3], [NAN, 0.2, 0.4, 0.9]])
+    mates = np.array([[0, 1, 0, 0], [0, 0, 0, 0]], dtype=bool)
+    people = np.array(['b', 'a', 'b', 'a'])
+    best, best_mates, names = best_of_each_person(scores, mates, people)
+    assert names.tolist() == ['a', 'b']
+    np.testing.assert_array_equal(best, [[0.5, 0.1], [0.9, 0.4]])
+    assert best_mates.tolist() == [[True, False], [False, False]]
+
+
+def test_one_scan_each_is_left_as_it_is():
+    scores = np.random.default_rng(4).normal(size=(3, 5))
+    best, _, _ = best_of_each_person(scores, np.zeros((3, 5), bool), np.arange(5))
+    np.testing.assert_array_equal(best, scores)
+    nobody, _, people = best_of_each_person(np.empty((3, 0)), np.empty((3, 0), bool), [])
+    assert nobody.shape == (3, 0)
+    assert not people.size
