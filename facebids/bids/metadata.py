@@ -52,7 +52,7 @@ result with face recognition.
 - `*_desc-face_mask.nii.gz`: the mask; 1 where a voxel was replaced.
 - `*_xfm.txt`: affine transforms between the image and the head atlas (ITK text files).
 - `*_desc-identifiability_metrics.json`, `.tsv`: what the attack found, and the verdict.
-- `sub-*.html`, `group_identifiability.html`: the same to read.
+- `sub-*.html`, `group.html`: the same to read.
 
 An image with the verdict *fail* is not here; its metrics say why. The verdict *review* asks for a
 look at the report before the image is shared. The verdict *pass* says that no attack that was

@@ -15,7 +15,7 @@ TEMPLATE = 'MNI152NLin2009aSym'
 RAW = 'raw'  # the name of the input dataset in BIDS URIs
 GROUP_TABLE = 'group_identifiability.tsv'
 GROUP_DICTIONARY = 'group_identifiability.json'
-GROUP_PAGE = 'group_identifiability.html'
+GROUP_PAGE = 'group.html'
 
 # schema/rules/entities.yaml of BIDS 1.11.2, without those that no volume has
 ENTITY_ORDER = (

@@ -117,14 +117,6 @@ def _another_session(probe: Scan, enrolled: Scan) -> bool:
 
 
 KINDS = {
-    # before defacing it would compare a file with itself: nothing to learn
-    'same_scan': Kind(
-        'The same scan',
-        lambda probe, enrolled: probe.image == enrolled.image,
-        False,
-        'No scan was enrolled before and after defacing.',
-        (DEFACED_PROBE,),
-    ),
     'runs': Kind(
         'Another scan of the same session',
         _another,
@@ -148,6 +140,14 @@ KINDS = {
         _another_session,
         True,
         'Nobody has scans of two contrasts in different sessions.',
+    ),
+    # before defacing it would compare a file with itself: nothing to learn
+    'same_scan': Kind(
+        'The same scan',
+        lambda probe, enrolled: probe.image == enrolled.image,
+        False,
+        'No scan was enrolled before and after defacing.',
+        (DEFACED_PROBE,),
     ),
 }
 STUDIES = ('S1', 'S2', 'S3')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page of the whole dataset: verdicts, every image, and every number before beside after."""
+"""The page of the whole dataset: who can be told from whom, and every image before and after."""
 
 import math
 from collections import Counter
@@ -11,7 +11,8 @@ import facebids
 from facebids.bids import citation, names, records
 from facebids.bids.metadata import write_text_atomic
 from facebids.bids.records import KNOWN, Record
-from facebids.reports import number, render
+from facebids.bids.results import Results
+from facebids.reports import comparisons, curves, number, render, tables
 
 WIDTH, HEIGHT = 440, 260  # of a plot
 LEFT, RIGHT, TOP, BOTTOM = 130, 330, 20, 220  # where its two columns and its scale lie
@@ -45,7 +46,9 @@ class PairedPlot:
     missing: int
 
 
-def write_page(output_dir: str | Path, found: Sequence[Record]) -> None:
+def write_page(
+    output_dir: str | Path, found: Sequence[Record], results: Results | None = None
+) -> None:
     """Write the page of all images.
 
     Parameters
@@ -54,7 +57,10 @@ def write_page(output_dir: str | Path, found: Sequence[Record]) -> None:
         Folder of the derivative dataset.
     found
         Records of all images.
+    results
+        What comparisons between people gave.
     """
+    results = results or Results()
     counts = Counter(record['verdict'] for record in found)
     text = render(
         'group.html.j2',
@@ -68,6 +74,24 @@ def write_page(output_dir: str | Path, found: Sequence[Record]) -> None:
         methods=citation.paragraphs(),
         references=citation.REFERENCES,
         version=facebids.__version__,
+        results=results,
+        captions=curves.CAPTIONS,
+        rate=tables.rate,
+        between=tables.between,
+        figure=tables.figure,
+        percent=tables.percent,
+        blocks=comparisons.blocks(results),
+        larger=tables.larger(results),
+        studies=tables.studies(results),
+        frame={
+            'width': curves.WIDTH,
+            'height': curves.HEIGHT,
+            'left': curves.LEFT,
+            'right': curves.RIGHT,
+            'top': curves.TOP,
+            'bottom': curves.BOTTOM,
+            'labels': curves.LABELS,
+        },
         size={'width': WIDTH, 'height': HEIGHT, 'left': LEFT, 'right': RIGHT, 'bottom': BOTTOM},
     )
     write_text_atomic(Path(output_dir) / names.GROUP_PAGE, text)

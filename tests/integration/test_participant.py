@@ -154,7 +154,7 @@ def test_group_stage_reduces_to_a_table_and_a_page(run):
     columns = header.split('\t')
     dictionary = json.loads((copy / 'group_identifiability.json').read_text())
     assert set(columns) <= set(dictionary)
-    assert 'fail' in (copy / 'group_identifiability.html').read_text()
+    assert 'fail' in (copy / 'group.html').read_text()
 
 
 def test_derivatives_are_valid_bids(run):

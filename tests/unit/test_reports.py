@@ -7,13 +7,14 @@ import pytest
 from facebids.bids import names, records
 from facebids.bids.metadata import write_text_atomic
 from facebids.bids.names import HeadImage
-from facebids.reports import group, number, participant
+from facebids.bids.results import NotPossible, Outcome, Results, Search
+from facebids.reports import comparisons, curves, group, number, participant, tables
 
 PATH = 'sub-01/ses-A/anat/sub-01_ses-A_T1w.nii.gz'
 T1W = HeadImage.from_relative_path(PATH)
 FLAIR = HeadImage.from_relative_path(PATH.replace('T1w', 'FLAIR'))
 OTHER = HeadImage.from_relative_path('sub-02/anat/sub-02_T1w.nii.gz')
-VOID = {'meta', 'link', 'img', 'br', 'circle', 'line'}
+VOID = {'meta', 'link', 'img', 'br', 'circle', 'line', 'rect', 'polygon', 'polyline'}
 
 
 class _Page(HTMLParser):
@@ -173,3 +174,155 @@ def test_a_plot_of_nothing_but_errors_has_a_scale():
 )
 def test_numbers_on_pages(value, text):
     assert number(value) == text
+
+
+# --- comparisons between people -----------------------------------------------------------------
+
+
+def _outcome(condition='before', engine='fused', study='scans', auc=0.98, **more):
+    summary = {
+        'probes': 2, 'people': 2, 'people_with_mates': 2, 'missing': 0,
+        'rank1': 0.5, 'rank1_low': 0.25, 'rank1_high': 0.75, 'rank5': 1.0,
+        'auc': auc, 'auc_low': auc - 0.02, 'auc_high': auc + 0.01,
+        'cmc': [0.5, 1.0, 1.0, 1.0], 'cmc_low': [0.25, 1, 1, 1], 'cmc_high': [0.75, 1, 1, 1],
+        'roc': {'fpr': [0, 0, 1], 'tpr': [0, 1, 1]},
+        'intra_median': 0.65, 'intra_q1': 0.47, 'intra_q3': 0.8,
+        'inter_median': 0.5, 'inter_q1': 0.39, 'inter_q3': 0.62,
+        'svm': {'auc': 0.69, 'auc_sd': 0.01, 'accuracy': 0.65, 'accuracy_sd': 0.01},
+        'expected_rank1': [{'n': 10, 'rate': 0.4}, {'n': 10**9, 'rate': 0.001}],
+        'open_set': [{'threshold': 1.0, 'tpir': 0.25, 'fpir': 0.0}],
+        'detection': 0.9, 'reasons': ['Too few people for the SVM.'],
+    }  # fmt: skip
+    key = {'scans': 'sessions_T1w_in_T1w', 'S4': 'S4_pairs_of_renders'}.get(study, f'{study}_x')
+    return Outcome(
+        **{
+            'study': study,
+            'key': key,
+            'title': 'Another session',
+            'condition': condition,
+            'probe': 'T1w before defacing',
+            'gallery': 'T1w before defacing',
+            'engine': engine,
+            'gallery_size': 4,
+            'left_out': 0,
+            'summary': summary,
+            'spread': {'same': (0.1, 0.2, 0.3, 0.4, 0.5), 'other': (-0.5, -0.4, -0.3, -0.2, -0.1)},
+        }
+        | more
+    )
+
+
+def _group_page(out, *outcomes, not_possible=()):
+    found = records.read_all(out)
+    group.write_page(
+        out, found, Results(outcomes, not_possible, ('2 photographs of 1 person.',), 2)
+    )
+    return (out / names.GROUP_PAGE).read_text()
+
+
+def test_before_and_after_stand_in_one_picture(places):
+    text = _group_page(places[0], _outcome(), _outcome('after'), _outcome('after_both'))
+    page = _Page(text)
+    assert (
+        text.count('<polyline class="curve before"')
+        == text.count('<polyline class="curve after"')
+        == 2
+    )
+    assert 'Right person first: before defacing 50%, defaced, among originals 50%' in page.text
+    assert 'proves nothing' in page.text.replace('\n', ' ').replace('  ', ' ')
+    assert '50 % (25 to 75)' in page.text
+    assert '25 %\n' not in page.text
+    assert '1,000,000,000' in page.text
+    assert '2 photographs of 1 person.' in page.text
+
+
+def test_the_page_never_calls_a_result_anonymous(places):
+    text = _group_page(places[0], _outcome(auc=0.55), _outcome('after'))
+    assert 'lower bound of the risk' in text.replace('\n  ', ' ')
+    assert 'anonym' not in text.lower().replace('of anonymous mri research', '')
+
+
+def test_an_attack_that_was_weak_before_warns():
+    def warning(*outcomes):
+        return comparisons.blocks(Results(outcomes))[0].warning
+
+    assert warning(_outcome(), _outcome('after')) == ''
+    assert 'weak before' in warning(_outcome(auc=0.6), _outcome('after'))
+    assert 'no figure before' in warning(_outcome('after'))
+
+
+def test_what_is_not_possible_is_named_with_its_reason(places):
+    reason = NotPossible('S1', 'S1', 'Renders among photographs', 'No photographs: none.')
+    page = _Page(_group_page(places[0], not_possible=[reason]))
+    assert page.text.count('No photographs: none.') == 2
+    assert 'Nothing could be compared.' in page.text
+
+
+def test_the_strongest_engine_is_in_the_plots():
+    weak, strong = _outcome(engine='dlib', auc=0.6), _outcome(engine='geometry', auc=0.9)
+    assert tables.strongest([weak, strong]) == 'geometry'
+    assert tables.strongest([weak, strong, _outcome(engine='fused', auc=0.5)]) == 'fused'
+
+
+@pytest.mark.parametrize(
+    ('study', 'published'), [('S1', '28 of 29'), ('S2', '83 %'), ('S4', '0.69 (0.01)')]
+)
+def test_tables_have_the_figures_of_the_study_beside_those_of_the_data(study, published):
+    results = Results((_outcome(study=study), _outcome('after', study=study)))
+    found = next(item for item in tables.studies(results) if item.name == study)
+    (table,) = found.tables
+    cells = [cell for row in table.rows for cell in row]
+    assert published in cells
+    assert all(len(row) == len(table.header) for row in table.rows)
+    assert '90 %' in cells
+
+
+def test_each_participant_has_the_places_of_every_match_in_s3():
+    searches = (
+        Search('01', PATH, 'frontal', 1.0, 0.93, (1.0, 3.0), (0.93, 0.9)),
+        Search('02', PATH, 'frontal', 7.0, 0.5),
+    )
+    (study,) = [
+        s for s in tables.studies(Results((_outcome(study='S3', searches=searches),))) if s.tables
+    ]
+    hits, people = study.tables
+    assert hits.rows == (('frontal', '1 of 2'),)
+    assert people.rows == (
+        ('sub-01', 'before', '1 (0.930), 3 (0.900)'),
+        ('sub-02', 'before', 'none'),
+    )
+    assert not people.folded
+
+
+def test_a_table_of_many_people_is_folded():
+    searches = tuple(Search(f'{n:02d}', PATH, 'frontal', 1.0, 0.9) for n in range(31))
+    study = tables.studies(Results((_outcome(study='S3', searches=searches),)))[2]
+    assert study.tables[1].folded
+
+
+def test_curves_lie_in_their_frame():
+    plot = curves.cmc([_outcome(), _outcome('after')])
+    points = [tuple(map(float, p.split(','))) for line in plot.lines for p in line.points.split()]
+    assert all(curves.LEFT <= x <= curves.RIGHT for x, _ in points)
+    assert all(curves.TOP <= y <= curves.BOTTOM for _, y in points)
+    assert plot.lines[0].points.split()[0] == f'{curves.LEFT},{(curves.TOP + curves.BOTTOM) / 2:g}'
+    assert [line.kind for line in plot.lines] == ['before', 'after', 'chance']
+
+
+def test_plots_without_numbers_are_left_out_or_say_so():
+    empty = _outcome(summary={'probes': 1}, spread={'same': None, 'other': None})
+    assert curves.cmc([empty]) is curves.roc([empty]) is curves.similarity([empty]) is None
+    boxes = curves.similarity(
+        [_outcome(), _outcome('after', spread={'same': None, 'other': None})]
+    )
+    assert boxes.rows[0].positions == tuple(sorted(boxes.rows[0].positions))
+    assert boxes.rows[2].positions is None
+    assert 'no face was found' in boxes.summary
+
+
+@pytest.mark.parametrize(
+    ('value', 'text'),
+    [(None, 'n/a'), (0.0, '0 %'), (0.834, '83 %'), (0.00123, '0.12 %'), (1, '100 %')],
+)
+def test_shares_on_pages(value, text):
+    assert tables.percent(value) == text
