@@ -7,7 +7,7 @@ from scipy.stats import mannwhitneyu
 from facebids.core.identifiability.verification import (
     FOLDS,
     auc,
-    deal_folds,
+    person_folds,
     quantiles,
     roc,
     same_person_svm,
@@ -177,16 +177,20 @@ def test_what_is_learned_of_people_is_not_tested_on_them():
     assert np.mean(grouped) < 0.51
 
 
-def test_no_person_is_in_two_folds_and_each_fold_has_genuine_pairs():
+def test_nobody_is_trained_on_and_tested():
     rng = np.random.default_rng(8)
     a, b = rng.integers(0, 40, 90), rng.integers(20, 70, 70)
-    people, folds = deal_folds(a, b, seed=3)
-    assert people.tolist() == sorted({*a, *b})
-    assert set(folds) == set(range(FOLDS))
-    matched = np.isin(people, a) & np.isin(people, b)
-    for members in (people, people[matched]):
-        counts = np.bincount(folds[np.isin(people, members)], minlength=FOLDS)
-        assert np.ptp(counts) <= 1
+    same = a[:, None] == b
+    tested = []
+    for train, test in person_folds(a, b, seed=3):
+        trained = {*a[train.any(axis=1)], *b[train.any(axis=0)]}
+        tested.append({*a[test.any(axis=1)], *b[test.any(axis=0)]})
+        assert not trained & tested[-1]
+        assert same[train].any()
+        assert same[test].any()
+        assert len(tested[-1] & {*a} & {*b}) in (2, 3)  # of 13
+    assert set.union(*tested) == {*a, *b}
+    assert sum(map(len, tested)) == len({*a, *b})
 
 
 def test_svm_depends_on_its_seed_alone():

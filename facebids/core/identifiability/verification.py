@@ -155,20 +155,18 @@ def same_person_svm(scores, people_a, people_b, seed):
     reason : str or None
         Why there is no result.
     """
-    same = np.asarray(people_a)[:, None] == np.asarray(people_b)[None, :]
-    people, folds = deal_folds(people_a, people_b, seed)
-    matched = np.isin(people, people_a) & np.isin(people, people_b)
-    if matched.sum() < FOLDS or len(people) < 2 * FOLDS:
+    people_a, people_b = np.asarray(people_a), np.asarray(people_b)
+    people = np.union1d(people_a, people_b)
+    matched = np.intersect1d(people_a, people_b)
+    if len(matched) < FOLDS or len(people) < 2 * FOLDS:
         return None, (
             f'The SVM needs {2 * FOLDS} people, {FOLDS} of them with a genuine pair; '
-            f'here are {len(people)} and {matched.sum()}.'
+            f'here are {len(people)} and {len(matched)}.'
         )
-    fold_a = folds[np.searchsorted(people, people_a)][:, None]
-    fold_b = folds[np.searchsorted(people, people_b)][None, :]
+    same = people_a[:, None] == people_b
     figures = []
-    for fold in range(FOLDS):
-        train = (fold_a != fold) & (fold_b != fold) & ~np.isnan(scores)
-        test = (fold_a == fold) & (fold_b == fold)
+    for train, test in person_folds(people_a, people_b, seed):
+        train = train & ~np.isnan(scores)
         if len(np.unique(same[train])) < 2:
             return None, 'The SVM has too few pairs with a score to learn from.'
         decide = _train_svm(scores[train], same[train])
@@ -182,28 +180,32 @@ def same_person_svm(scores, people_a, people_b, seed):
     }, None
 
 
-def deal_folds(people_a, people_b, seed):
-    """Deal people to folds: those with a genuine pair first, so that each fold has its share.
+def person_folds(people_a, people_b, seed):
+    """Deal people to five folds, and pairs after them.
+
+    People with a genuine pair are dealt first, so that each fold has its share of them.
 
     Parameters
     ----------
-    people_a, people_b : ndarray
+    people_a : ndarray, shape (A,)
+    people_b : ndarray, shape (B,)
     seed : int
 
-    Returns
-    -------
-    people : ndarray, shape (N,)
-        Sorted.
-    folds : ndarray of int, shape (N,)
-        Fold of each person.
+    Yields
+    ------
+    train, test : ndarray of bool, shape (A, B)
+        Pairs with nobody, and with nobody but people, of this fold.
     """
     people = np.union1d(people_a, people_b)
-    matched = np.isin(people, people_a) & np.isin(people, people_b)
+    matched = np.isin(people, np.intersect1d(people_a, people_b))
     shuffled = np.random.default_rng(seed).permutation(len(people))
     order = shuffled[np.argsort(~matched[shuffled], kind='stable')]
     folds = np.empty(len(people), dtype=int)
     folds[order] = np.arange(len(people)) % FOLDS
-    return people, folds
+    fold_a = folds[np.searchsorted(people, people_a)][:, None]
+    fold_b = folds[np.searchsorted(people, people_b)][None, :]
+    for fold in range(FOLDS):
+        yield (fold_a != fold) & (fold_b != fold), (fold_a == fold) & (fold_b == fold)
 
 
 def _train_svm(scores, same):
