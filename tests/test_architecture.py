@@ -59,7 +59,7 @@ OWNERS = {
     'ants': {'facebids.core.registration'},
     'bids': {'facebids.bids.inputs'},
     'dlib': {'facebids.core.recognition'},
-    'embreex': {'facebids.core.render'},
+    'embreex': {'facebids.core.rays'},
     'jinja2': {'facebids.reports'},
     'nilearn': {'facebids.core.atlas'},
     'nipype': {

@@ -67,7 +67,11 @@ def init_image_wf(*, image, seed, omp_nthreads, output_dir, private_dir, work_di
             ('outputnode.mask', 'mask'),
             ('outputnode.defaced', 'defaced'),
         ]),
-        (identify_wf, sink, [('outputnode.before', 'before'), ('outputnode.record', 'record')]),
+        (identify_wf, sink, [
+            ('outputnode.before', 'before'),
+            ('outputnode.after', 'after'),
+            ('outputnode.record', 'record'),
+        ]),
         (figures_wf, sink, [
             ('outputnode.slices', 'slices'),
             ('outputnode.renders', 'renders'),

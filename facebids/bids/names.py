@@ -13,8 +13,13 @@ from facebids.errors import DatasetError
 
 TEMPLATE = 'MNI152NLin2009aSym'
 RAW = 'raw'  # the name of the input dataset in BIDS URIs
+STATES = ('before', 'after')  # an image before and after defacing
 GROUP_TABLE = 'group_identifiability.tsv'
 GROUP_DICTIONARY = 'group_identifiability.json'
+COMPARISONS_TABLE = 'group_comparisons.tsv'
+COMPARISONS_DICTIONARY = 'group_comparisons.json'
+SEARCHES_TABLE = 'group_searches.tsv'
+SEARCHES_DICTIONARY = 'group_searches.json'
 GROUP_PAGE = 'group.html'
 
 # schema/rules/entities.yaml of BIDS 1.11.2, without those that no volume has
@@ -152,9 +157,9 @@ def public_files(image: HeadImage) -> tuple[str, ...]:
 # --- private folder -----------------------------------------------------------------------------
 
 
-def private_embeddings(image: HeadImage) -> str:
-    """Return where, in the private folder, the image's face embeddings stand."""
-    return f'{image.participant_id}/{image.stem}_{image.suffix}_faces.npz'
+def private_templates(image: HeadImage, state: str) -> str:
+    """Return where, in the private folder, the image's templates stand, for one of `STATES`."""
+    return f'{image.participant_id}/{image.stem}_{image.suffix}_{state}.npz'
 
 
 def private_figure(image: HeadImage, kind: str) -> str:

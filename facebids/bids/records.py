@@ -90,6 +90,12 @@ METRICS = (
         safer='higher',
     ),
     Metric(
+        'identifiability', 'agreement_before_after', 'Agreement with the original',
+        'Share of the face whose shape agrees between the original and the defaced head, from 0 '
+        'to 1: what is left of it for a comparison of depth maps.',
+        safer='lower',
+    ),
+    Metric(
         'registration', 'quality', 'Registration quality',
         'How well the image fits the head atlas after registration.',
         safer='higher',
@@ -284,7 +290,11 @@ def _locked(folder: Path) -> Iterator[None]:
 def table(records: list[Record]) -> str:
     """Return records as tab-separated values, a row an image, as BIDS wants them."""
     rows = [row(record) for record in records]
-    header = columns(rows)
+    return tsv(columns(rows), rows)
+
+
+def tsv(header: list[str], rows: Iterable[dict[str, Any]]) -> str:
+    """Return rows as tab-separated values; what a row does not have is ``n/a``."""
     lines = [header, *([_cell(item.get(name)) for name in header] for item in rows)]
     return ''.join('\t'.join(line) + '\n' for line in lines)
 

@@ -15,6 +15,7 @@ from facebids.core.packages import package_file
 
 MODELS = 'models/{}.dat'
 NO_BOX = (-1, -1, -1, -1)
+RANDOM = 'random'  # how the names of random views begin
 
 
 @dataclass(frozen=True)

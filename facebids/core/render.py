@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Photograph-like pictures of a head, by ray casting on the CPU. The only importer of embreex."""
+"""Photograph-like pictures of a head, by ray casting."""
 
 from dataclasses import dataclass
 
 import numpy as np
+
+from facebids.core.rays import Scene
 
 CENTRE = np.array([0.0, 62.0, -62.0])  # middle of an average face in the posed frame, mm
 DISTANCE = 1200.0  # mm from the camera to the face, as in a portrait
@@ -89,13 +91,9 @@ def render(mesh, pose, views, size=400):
     -------
     ndarray of uint8, shape (V, size, size, 3)
     """
-    from embreex.mesh_construction import TriangleMesh
-    from embreex.rtcore_scene import EmbreeScene
-
     vertices = (mesh.vertices @ pose[:3, :3].T + pose[:3, 3] - CENTRE).astype(np.float32)
     normals = mesh.normals @ pose[:3, :3].T
-    scene = EmbreeScene()
-    TriangleMesh(scene, vertices, mesh.faces)
+    scene = Scene(vertices, mesh.faces)
     pictures = np.empty((len(views), size, size, 3), np.uint8)
     for picture, view in zip(pictures, views, strict=True):
         picture[...] = _render_view(scene, mesh.faces, normals, view, size)
@@ -112,12 +110,12 @@ def _render_view(scene, faces, normals, view, size):
     camera = np.array([0, DISTANCE, 0], np.float32)
     directions = (target - camera).reshape(-1, 3)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    origins = np.broadcast_to(camera @ to_head.T, directions.shape).astype(np.float32)
-    rays = np.ascontiguousarray((directions @ to_head.T).astype(np.float32))
-    hits = scene.run(np.ascontiguousarray(origins), rays, output=1)
-    seen = hits['primID'] >= 0
-    u, v = hits['u'][seen, None], hits['v'][seen, None]
-    corners = normals[faces[hits['primID'][seen]]]
+    origins = np.broadcast_to(camera @ to_head.T, directions.shape)
+    rays = directions @ to_head.T
+    hits = scene.cast(origins, rays)
+    seen = hits.found
+    u, v = hits.u[seen, None], hits.v[seen, None]
+    corners = normals[faces[hits.triangle[seen]]]
     normal = (1 - u - v) * corners[:, 0] + u * corners[:, 1] + v * corners[:, 2]
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     picture = np.tile(BACKGROUND, (size * size, 1))

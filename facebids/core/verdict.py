@@ -57,6 +57,10 @@ STRANGERS = (
     'mean distance between views of two people 0.44-0.80, 1st percentile 0.50, median 0.62; of '
     'one scan 0.26-0.49 (62 public scans)'
 )
+STRANGERS_SHAPE = (
+    'share of the face that agrees within 0.7 mm: two people 0.30 on average, 99th percentile '
+    '0.45; one person scanned twice 0.59-0.86 (62 public scans)'
+)
 
 THRESHOLDS = (
     Threshold(
@@ -134,12 +138,24 @@ THRESHOLDS = (
         'The place where the face was is nearer to the original than a stranger.',
         STRANGERS, least=0.5,
     ),
+    Threshold(
+        'shape_recognised_after', 'identifiability.agreement_before_after', 'review',
+        'More of the face agrees in shape with the original than is common between strangers.',
+        STRANGERS_SHAPE, most=0.35,
+    ),
+    Threshold(
+        'shape_recognised_after', 'identifiability.agreement_before_after', 'fail',
+        'The shape of what is left is nearer to the original than a stranger.',
+        STRANGERS_SHAPE, most=0.45,
+    ),
 )  # fmt: skip
 
 # Undefined where no face was found, afterwards or before; the latter has a reason of its own.
+# Agreement is undefined where a scan shows less than a quarter of the face.
 MAY_BE_UNDEFINED = (
     'identifiability.distance_before_after',
     'identifiability.distance_at_known_place',
+    'identifiability.agreement_before_after',
 )
 
 

@@ -20,10 +20,8 @@ from nipype.interfaces.base import (
 
 from facebids.bids import metadata, names
 from facebids.bids.names import HeadImage
-from facebids.core import registration
+from facebids.core import engines, registration
 from facebids.interfaces import files
-
-PRIVATE = ('found', 'names', 'boxes', 'embeddings')
 
 
 class _SinkInputSpec(BaseInterfaceInputSpec):
@@ -36,6 +34,7 @@ class _SinkInputSpec(BaseInterfaceInputSpec):
     mask = File(exists=True, mandatory=True)
     registration = File(exists=True, mandatory=True)
     before = File(exists=True, mandatory=True, desc='attack on the original')
+    after = File(exists=True, mandatory=True, desc='attack on the defaced image')
     slices = File(exists=True, mandatory=True, desc='figure of the defaced image')
     renders = File(exists=True, mandatory=True, desc='figure of the defaced image')
     slices_before = File(exists=True, mandatory=True)
@@ -86,9 +85,16 @@ class Sink(SimpleInterface):
 
     def _write_private(self, image):
         root = Path(self.inputs.private_dir)
-        attack = files.read_arrays(self.inputs.before)
-        with metadata.atomic_path(root / names.private_embeddings(image)) as path:
-            np.savez_compressed(path, **{key: attack[key] for key in PRIVATE})
+        for state in names.STATES:
+            attack = files.read_arrays(getattr(self.inputs, state))
+            frontal = attack['names'].tolist().index('frontal')
+            with metadata.atomic_path(root / names.private_templates(image, state)) as path:
+                np.savez_compressed(
+                    path,
+                    frontal=attack['pictures'][frontal],
+                    frontal_box=attack['boxes'][frontal],
+                    **engines.pack(engines.unpack(attack)),
+                )
         _copy(self.inputs.slices_before, root / names.private_figure(image, 'slices'))
         _copy(self.inputs.renders_before, root / names.private_figure(image, 'renders'))
 

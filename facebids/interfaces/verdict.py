@@ -11,7 +11,7 @@ from nipype.interfaces.base import (
 )
 
 from facebids.bids.names import HeadImage
-from facebids.core import identifiability, render
+from facebids.core import engines, identifiability, render
 from facebids.core.recognition import Recognition
 from facebids.core.verdict import judge
 from facebids.interfaces import files
@@ -44,6 +44,7 @@ class Judge(SimpleInterface):
         affine = np.array(registration['affine'])
         before = files.read_arrays(self.inputs.before)
         after = files.read_arrays(self.inputs.after)
+        shape = engines.unpack(before)['geometry'], engines.unpack(after)['geometry']
         named = {view.name for view in render.named_views()}
         record = {
             'image': image.relative_path,
@@ -64,8 +65,16 @@ class Judge(SimpleInterface):
                 Recognition.from_arrays(after),
                 after['at_known_place'],
                 np.array([name not in named for name in before['names'].tolist()]),
-            ),
+            )
+            | {
+                'agreement_before_after': _number(engines.score('geometry', *([s] for s in shape)))
+            },
         }
         record['verdict'], record['reasons'] = judge(record)
         self._results['out_file'] = files.write_json(runtime.cwd, 'record.json', record)
         return runtime
+
+
+def _number(scores):
+    value = float(scores[0, 0])
+    return None if np.isnan(value) else value

@@ -117,7 +117,7 @@ def test_nothing_identifying_is_public(run):
     root, _ = run
     private = root / 'work' / 'private'
     assert (private.stat().st_mode & 0o777) == 0o700
-    assert (private / 'sub-01' / 'sub-01_T1w_faces.npz').exists()
+    assert (private / 'sub-01' / 'sub-01_T1w_before.npz').exists()
     assert (private / 'sub-01' / 'figures' / 'sub-01_desc-rendersbefore_T1w.png').exists()
     assert not list((root / 'out').rglob('*before*'))
     assert not list((root / 'out').rglob('*.npz'))

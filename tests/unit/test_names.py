@@ -53,7 +53,10 @@ def test_a_name_that_is_not_bids_is_refused_by_name(name):
             names.private_figure(IMAGE, 'renders'),
             'sub-01/figures/sub-01_ses-A_acq-x_run-1_desc-rendersbefore_T1w.png',
         ),
-        (names.private_embeddings(IMAGE), 'sub-01/sub-01_ses-A_acq-x_run-1_T1w_faces.npz'),
+        (
+            names.private_templates(IMAGE, 'before'),
+            'sub-01/sub-01_ses-A_acq-x_run-1_T1w_before.npz',
+        ),
         (names.withheld('sub-01/a.png'), 'withheld/sub-01/a.png'),
         (names.record(IMAGE), 'records/sub-01_ses-A_acq-x_run-1_T1w.json'),
         (names.workflow_name(IMAGE), 'sub_01_ses_A_acq_x_run_1_T1w_wf'),
@@ -84,8 +87,12 @@ def test_an_entity_that_bids_does_not_know_is_kept():
 
 def test_images_of_one_folder_share_no_name():
     other = HeadImage.from_relative_path(PATH.replace('T1w', 'FLAIR'))
-    makers = (names.record, names.workflow_name, names.private_embeddings)
+    makers = (names.record, names.workflow_name)
     assert all(maker(IMAGE) != maker(other) for maker in makers)
+    templates = {
+        names.private_templates(image, state) for image in (IMAGE, other) for state in names.STATES
+    }
+    assert len(templates) == 4
     assert not set(names.public_files(IMAGE)) & set(names.public_files(other))
     assert names.metrics(IMAGE) == names.metrics(other)
 

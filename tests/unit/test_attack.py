@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+
+from facebids.core import attack, engines
+from facebids.core.depth import GRAZING, RAYS, generic
+from facebids.core.images import Volume
+
+
+@pytest.fixture(scope='module')
+def volume(phantom_scan):
+    return Volume(phantom_scan.data.astype(np.float32), phantom_scan.affine)
+
+
+@pytest.fixture(scope='module')
+def head(volume, phantom_scan):
+    return attack.look_at(volume, phantom_scan.transform, seed=0)
+
+
+def test_faces_are_found_and_the_face_lies_on_the_generic_one(head):
+    assert head.recognition.found[:10].mean() >= 0.9
+    base, normal = generic()
+    facing = (normal * RAYS).sum(-1) > GRAZING
+    assert np.nanmedian(np.abs(head.depth - base)[facing]) < 3
+    assert np.abs(np.linalg.det(head.pose[:3, :3]) - 1) < 1e-6
+
+
+def test_a_defaced_head_is_seen_as_its_original_was(head, volume, phantom_scan):
+    again = attack.look_at(
+        volume, phantom_scan.transform, 0, known=(head.pose, head.recognition.boxes)
+    )
+    np.testing.assert_array_equal(again.pictures, head.pictures)
+    np.testing.assert_array_equal(again.at_known_place, head.recognition.embeddings)
+
+
+def test_template_of_a_defaced_head_holds_what_stands_at_the_known_place(
+    head, volume, phantom_scan
+):
+    back = np.linalg.inv(phantom_scan.transform) @ volume.affine
+    ahead = np.indices(volume.data.shape).reshape(3, -1).T @ back[1, :3] + back[1, 3]
+    cut = np.where(ahead.reshape(volume.data.shape) > 40, 0, volume.data)
+    flat = attack.look_at(
+        Volume(cut, volume.affine),
+        phantom_scan.transform,
+        0,
+        known=(head.pose, head.recognition.boxes),
+    )
+    before, after = engines.enrol(head), engines.enrol(flat)
+    there = head.recognition.found
+    assert np.isfinite(after['dlib']['embeddings'][there]).all()
+    assert not after['dlib']['found'].all()
+    agreement = engines.score('geometry', [after['geometry']], [before['geometry']])[0, 0]
+    assert agreement < 0.5
+    assert engines.score('geometry', [before['geometry']], [before['geometry']])[0, 0] > 0.99

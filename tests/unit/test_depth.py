@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+from skimage.measure import marching_cubes
+
+from facebids.core import depth
+from facebids.core.atlas import generic_atlas
+from facebids.core.rays import Scene
+
+
+def everywhere(where):
+    return np.ones(where.shape[:-1], bool)
+
+
+@pytest.fixture(scope='module')
+def face():
+    atlas = generic_atlas(2.0)
+    corners, faces, _, _ = marching_cubes(atlas.skin, 0)
+    corners = corners @ atlas.affine[:3, :3].T + atlas.affine[:3, 3]
+    return corners * depth.GENERIC_SIZE, faces
+
+
+def moved(face, degrees, millimetres):
+    rigid = np.eye(4)
+    rigid[:3, :3] = Rotation.from_euler('xyz', degrees, degrees=True).as_matrix()
+    rigid[:3, 3] = millimetres
+    return Scene(face[0] @ rigid[:3, :3].T + rigid[:3, 3], face[1]), rigid
+
+
+def test_points_lie_where_the_rays_met_the_skin(face):
+    measured = depth.measure(Scene(*face), everywhere)
+    known = ~np.isnan(measured)
+    distance = np.linalg.norm(depth.points(measured)[known][::97, None] - face[0], axis=2).min(1)
+    assert distance.max() < 2.0  # mesh of 2 mm: no point of a triangle is farther from a corner
+
+
+def test_normals_point_outwards_and_have_unit_length():
+    base, normal = depth.generic()
+    np.testing.assert_allclose(np.linalg.norm(normal, axis=-1), 1, atol=1e-6)
+    assert not np.isnan(base).any()
+    assert ((normal * depth.RAYS).sum(-1) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ('degrees', 'millimetres'), [((0, 0, 0), (0, 6, -8)), ((6, -4, 5), (3, -5, 6))]
+)
+def test_alignment_undoes_a_motion(face, degrees, millimetres):
+    scene, rigid = moved(face, degrees, millimetres)
+    pose = np.eye(4)
+    for _ in range(2):
+        pose = depth.align(depth.measure(scene, everywhere, pose)) @ pose
+    left = pose @ rigid
+    corners = np.array([[0, 90, -80, 1], [60, 20, -90, 1], [-60, 20, 20, 1]])
+    assert np.abs(corners @ left.T - corners).max() < 1.0
+
+
+def test_nothing_is_told_beyond_the_field_of_view(face):
+    affine = np.eye(4)
+    affine[:3, 3] = (-110, -130, -60)
+    in_view = depth.field_of_view(affine, (220, 300, 200))
+    cut = depth.measure(Scene(*face), in_view)
+    below = depth.HEIGHTS < -60
+    assert np.isnan(cut[below]).all()
+    assert not np.isnan(cut[(depth.HEIGHTS > -55) & (depth.HEIGHTS < 30)]).any()
+
+
+def test_a_map_without_a_face_is_left_where_it_is():
+    np.testing.assert_array_equal(depth.align(np.full(depth.SHAPE, np.nan)), np.eye(4))
