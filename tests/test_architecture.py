@@ -31,6 +31,7 @@ DOWNWARDS = {
     'facebids.core': {'facebids.core'},
     'facebids.bids': {'facebids.bids'},
     'facebids.reports': {'facebids.reports', 'facebids.bids'},
+    'facebids.studies': {'facebids.studies', 'facebids.core', 'facebids.bids'},
     'facebids.interfaces': {
         'facebids.interfaces',
         'facebids.core',
@@ -47,6 +48,7 @@ DOWNWARDS = {
         'facebids.cli',
         'facebids.workflows',
         'facebids.interfaces',
+        'facebids.studies',
         'facebids.core',
         'facebids.reports',
         'facebids.bids',

@@ -14,6 +14,7 @@ CONDITIONS = {
     'before': 'both sides with their faces: how strong the attack is',
     'after': 'what is searched for is defaced; scans with faces, or photographs, are searched',
     'after_both': 'both sides are defaced',
+    'control': 'photographs among photographs: how well an engine knows these people at all',
 }
 Row = dict[str, Any]
 
@@ -154,6 +155,16 @@ COMPARISON_COLUMNS = {
     'two people. 0.5 is chance.',
     'auc_low': f'Lower end {_INTERVAL}, of auc.',
     'auc_high': f'Upper end {_INTERVAL}, of auc.',
+    'threshold': 'Score from which on a search names somebody (open set): for scans three '
+    'standard deviations above what two strangers score elsewhere, for photographs the least that '
+    'gave no wrong name before defacing.',
+    'tpir': 'True-positive identification rate: share of searches that name the right person.',
+    'tpir_low': f'Lower end {_INTERVAL}, of tpir.',
+    'tpir_high': f'Upper end {_INTERVAL}, of tpir.',
+    'fpir': 'False-positive identification rate: share of searches that name somebody when the '
+    'right person is taken out of the gallery.',
+    'fpir_low': f'Lower end {_INTERVAL}, of fpir.',
+    'fpir_high': f'Upper end {_INTERVAL}, of fpir.',
     'intra_median': 'Median score of pairs of the same person.',
     'intra_q1': 'First quartile of the same.',
     'intra_q3': 'Third quartile of the same.',
@@ -180,6 +191,43 @@ SEARCH_COLUMNS = {
     'hit': 'Whether that place is within the first five.',
 }
 EXPECTED = 'expected_rank1_in_'
+
+
+FUSED = 'fused'
+IMAGE_COLUMNS = {
+    'place_before': 'Best place at which the person came when this image was searched for among '
+    'scans of other sessions, runs or contrasts, both with faces; 1 is first, n/a without another '
+    'scan. The yardstick for the next number.',
+    'place_after': 'The same with this image defaced. The higher, the safer.',
+    'place_of_itself': 'Place at which the person came when this image, defaced, was searched for '
+    'among originals, its own among them. The higher, the safer.',
+}
+
+
+def strongest(outcomes: Sequence[Outcome]) -> str:
+    """Return the engine to show alone: all together, else the one that does best at first."""
+    names = dict.fromkeys(item.engine for item in outcomes)
+    first = {name: next(item for item in outcomes if item.engine == name) for name in names}
+    if FUSED in first:
+        return FUSED
+    return max(first, key=lambda name: first[name].summary.get('auc') or 0)
+
+
+def places(results: Results) -> dict[str, Row]:
+    """Return the further columns of the table of images, by image."""
+    found: dict[str, Row] = {}
+    for key in dict.fromkeys(item.key for item in results.of('scans')):
+        outcomes = [item for item in results.of('scans') if item.key == key]
+        engine = strongest(outcomes)
+        for outcome in outcomes:
+            if outcome.engine == engine and outcome.condition in ('before', 'after'):
+                itself = key.startswith('same_scan')
+                column = 'place_of_itself' if itself else f'place_{outcome.condition}'
+                for search in outcome.searches:
+                    if search.place is not None:
+                        row = found.setdefault(search.image, {})
+                        row[column] = min(search.place, row.get(column, search.place))
+    return found
 
 
 def comparison_rows(results: Results) -> list[Row]:
@@ -213,10 +261,10 @@ def search_rows(results: Results) -> list[Row]:
     ]
 
 
-def comparison_header(rows: Sequence[Row]) -> list[str]:
-    """Return the columns of the table of comparisons: the known ones, then galleries' sizes."""
-    further = {name for row in rows for name in row} - set(COMPARISON_COLUMNS)
-    return [*COMPARISON_COLUMNS, *sorted(further, key=lambda name: (len(name), name))]
+def header(rows: Sequence[Row], known: Iterable[str]) -> list[str]:
+    """Return the columns of a table: the known ones, then those of larger galleries."""
+    further = {name for row in rows for name in row} - set(known)
+    return [*known, *sorted(further, key=lambda name: (len(name), name))]
 
 
 def dictionary(header: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -227,7 +275,7 @@ def dictionary(header: Iterable[str]) -> dict[str, dict[str, Any]]:
 def _describe(name: str) -> dict[str, Any]:
     if name == 'condition':
         return {'Description': COMPARISON_COLUMNS[name], 'Levels': CONDITIONS}
-    known = COMPARISON_COLUMNS | SEARCH_COLUMNS
+    known = COMPARISON_COLUMNS | SEARCH_COLUMNS | IMAGE_COLUMNS
     if name in known:
         return {'Description': known[name]}
     size = f'{int(name.removeprefix(EXPECTED)):,}'
@@ -237,6 +285,7 @@ def _describe(name: str) -> dict[str, Any]:
 def _comparison_row(outcome: Outcome) -> Row:
     summary = outcome.summary
     row = {name: summary[name] for name in COMPARISON_COLUMNS if name in summary}
+    row |= (summary.get('open_set') or [{}])[0]
     row |= {f'svm_{name}': value for name, value in (summary.get('svm') or {}).items()}
     row |= {f'{EXPECTED}{item["n"]}': item['rate'] for item in summary.get('expected_rank1') or []}
     return row | {

@@ -10,6 +10,7 @@ from typing import Any
 from facebids.bids import names
 from facebids.bids.names import HeadImage
 from facebids.bids.records import Record
+from facebids.bids.results import Results, strongest
 
 STYLES = {'pass': 'green', 'review': 'yellow', 'fail': 'red'}
 
@@ -135,6 +136,34 @@ def show_results(records: Iterable[Record], seconds: dict[str, float]) -> None:
     make_console().print(table)
 
 
+def show_findings(results: Results) -> None:
+    """Print how often the right person came first, before and after, a line a comparison."""
+    from rich.table import Table
+
+    table = Table(pad_edge=False, show_edge=False)
+    table.add_column('right person first', overflow='fold')
+    states = ('before', 'after', 'after_both')
+    for title in ('before', 'after', 'both after', 'by guessing'):
+        table.add_column(title, justify='right')
+    shown = [item for item in results.outcomes if item.study in ('scans', 'S1', 'S2')]
+    for key in dict.fromkeys(item.key for item in shown):
+        outcomes = [item for item in shown if item.key == key]
+        engine = strongest(outcomes)
+        mine = {item.condition: item for item in outcomes if item.engine == engine}
+        cells = [
+            _share(mine[state].summary['rank1']) if state in mine else '-' for state in states
+        ]
+        size = outcomes[0].gallery_size
+        table.add_row(f'{key}, {engine}', *cells, _share(1 / size))
+    console = make_console()
+    if table.row_count:
+        console.print()
+        console.print(table)
+        console.print('All of it is a lower bound of the risk.')
+    for note in results.notes:
+        console.print(note, soft_wrap=True)
+
+
 def show_places(places: dict[str, Path]) -> None:
     """Print where things are, a line each."""
     console = make_console()
@@ -144,3 +173,7 @@ def show_places(places: dict[str, Path]) -> None:
 
 def _of(count: int | None, views: int | None) -> str:
     return '-' if count is None else f'{count}/{views}'
+
+
+def _share(value: float | None) -> str:
+    return '-' if value is None else f'{value:.0%}'

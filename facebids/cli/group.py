@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The group stage: one table, its dictionary and one page of all images."""
+"""The group stage: who can be told from whom, all tables, and one page of everything."""
 
-from facebids.bids import names, records
+from typing import Any
+
+from facebids.bids import names, records, results
 from facebids.bids.metadata import generated_by, write_json_atomic, write_text_atomic
-from facebids.cli.console import make_console, show_places, show_results
+from facebids.bids.names import HeadImage
+from facebids.bids.results import Results
+from facebids.cli.console import make_console, show_findings, show_places, show_results
 from facebids.cli.places import make_writable
 from facebids.config import Settings
 from facebids.errors import NoImagesError, UsageError
 
 
 def run_group(settings: Settings) -> int:
-    """Reduce the metrics of all participants in the output folder.
+    """Compare all participants in the output folder with each other and sum everything up.
 
     Returns
     -------
@@ -41,17 +45,48 @@ def run_group(settings: Settings) -> int:
         make_console().print('\n'.join(lines), soft_wrap=True)
         return 0
     make_writable(settings.output_dir, 'output')
-    _write(settings, found)
+    attacked = _attack(settings, found)
+    _write(settings, found, attacked)
     show_results(found, {})
-    show_places({'table and page': settings.output_dir / names.GROUP_PAGE})
+    show_findings(attacked)
+    show_places({'tables and page': settings.output_dir / names.GROUP_PAGE})
     return int(any(record['verdict'] == 'fail' for record in found))
 
 
-def _write(settings: Settings, found: list[records.Record]) -> None:
+def _attack(settings: Settings, found: list[records.Record]) -> Results:
+    from facebids.studies import dataset
+
+    images = [HeadImage.from_relative_path(record['image']) for record in found]
+    return dataset.attack(settings.private_dir, images, None, settings.seed)
+
+
+def _write(settings: Settings, found: list[records.Record], attacked: Results) -> None:
     from facebids.reports.group import write_page
 
+    places = results.places(attacked)
+    rows = [records.row(record) | places.get(record['image'], {}) for record in found]
     header = records.columns([records.row(record) for record in found])
-    dictionary = {'GeneratedBy': [generated_by()], **records.dictionary(header)}
-    write_text_atomic(settings.output_dir / names.GROUP_TABLE, records.table(found))
-    write_json_atomic(settings.output_dir / names.GROUP_DICTIONARY, dictionary)
-    write_page(settings.output_dir, found)
+    meanings = records.dictionary(header) | results.dictionary(results.IMAGE_COLUMNS)
+    tables = {
+        names.GROUP_TABLE: (names.GROUP_DICTIONARY, meanings, rows),
+        names.COMPARISONS_TABLE: (
+            names.COMPARISONS_DICTIONARY,
+            *_described(results.comparison_rows(attacked), results.COMPARISON_COLUMNS),
+        ),
+        names.SEARCHES_TABLE: (
+            names.SEARCHES_DICTIONARY,
+            *_described(results.search_rows(attacked), results.SEARCH_COLUMNS),
+        ),
+    }
+    for table, (dictionary, columns, content) in tables.items():
+        write_text_atomic(settings.output_dir / table, records.tsv(list(columns), content))
+        described = {'GeneratedBy': [generated_by()], **columns}
+        write_json_atomic(settings.output_dir / dictionary, described)
+    write_page(settings.output_dir, found, attacked)
+
+
+def _described(
+    rows: list[results.Row], known: dict[str, str]
+) -> tuple[dict[str, dict[str, Any]], list[results.Row]]:
+    """Return the data dictionary of a table and its rows."""
+    return results.dictionary(results.header(rows, known)), rows

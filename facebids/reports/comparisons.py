@@ -4,10 +4,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from facebids.bids.results import Outcome, Results
+from facebids.bids.results import FUSED, Outcome, Results, strongest
 from facebids.reports import curves
 from facebids.reports.curves import Boxes, Plot
-from facebids.reports.tables import FUSED, strongest
+from facebids.reports.tables import contrast
 
 WEAK = 0.75  # ROC-AUC before defacing below which a low figure after it says nothing
 
@@ -38,7 +38,7 @@ def _block(outcomes: list[Outcome]) -> Block:
     engine = strongest(outcomes)
     mine = [item for item in outcomes if item.engine == engine]
     first = mine[0]
-    sides = f'{_contrast(first.probe)} searched for among {_contrast(first.gallery)}'
+    sides = f'{contrast(first.probe)} searched for among {contrast(first.gallery)}'
     reasons = dict.fromkeys(
         reason for item in mine for reason in item.summary.get('reasons') or []
     )
@@ -57,10 +57,6 @@ def _block(outcomes: list[Outcome]) -> Block:
         similarity=curves.similarity(mine),
         reasons=tuple(reasons),
     )
-
-
-def _contrast(side: str) -> str:
-    return side if side.startswith('photo') else side.partition(' ')[0]
 
 
 def _finding(outcomes: Sequence[Outcome]) -> str:

@@ -10,13 +10,15 @@ from facebids.bids.results import Outcome
 WIDTH, HEIGHT = 400, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 384, 14, 250  # of the frame
 ROW = 34  # height of a row of boxes
-LABELS = 176  # width of their names
+LABELS = 192  # width of their names
 PLACES = 50  # of the CMC, as many as S2 asked for
 CAPTIONS = {
     'before': 'before defacing',
     'after': 'defaced, among originals',
     'after_both': 'both sides defaced',
 }
+OF_PHOTOGRAPHS = {'before': 'scans before defacing', 'after': 'scans defaced'}
+SHORT = {'before': 'before', 'after': 'after', 'after_both': 'both after'}
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,12 @@ class Boxes:
     summary: str
 
 
+def caption(outcome: Outcome) -> str:
+    """Return the state of what was compared, in words."""
+    captions = OF_PHOTOGRAPHS if outcome.study in ('S1', 'S2') else CAPTIONS
+    return captions[outcome.condition]
+
+
 def cmc(outcomes: Sequence[Outcome]) -> Plot | None:
     """Return the plot of how often the right person is within the first n; None: no curve."""
     known = [item for item in outcomes if item.summary.get('cmc')]
@@ -75,7 +83,7 @@ def cmc(outcomes: Sequence[Outcome]) -> Plot | None:
     lines = [
         Line(
             item.condition,
-            CAPTIONS[item.condition],
+            caption(item),
             _points([(x(n + 1), y(v)) for n, v in enumerate(item.summary['cmc'][:places])]),
             _band(item, places, x, y),
         )
@@ -103,7 +111,7 @@ def roc(outcomes: Sequence[Outcome]) -> Plot | None:
     lines = [
         Line(
             item.condition,
-            CAPTIONS[item.condition],
+            caption(item),
             _points(
                 [
                     (x(fpr), y(tpr))
@@ -153,9 +161,6 @@ def similarity(outcomes: Sequence[Outcome]) -> Boxes | None:
     return Boxes('Similarity', 'score', tuple(rows), ticks, TOP + ROW * len(rows), summary)
 
 
-SHORT = {'before': 'before', 'after': 'after', 'after_both': 'both after', 'control': 'control'}
-
-
 def _scale(low: float, high: float, start: float, end: float):
     def place(value: float) -> float:
         return round(start + (end - start) * (value - low) / (high - low), 1)
@@ -195,7 +200,7 @@ def _nice(low: float, high: float) -> list[float]:
 
 
 def _say(outcomes: Sequence[Outcome], key: str, what: str, percent: bool = True) -> str:
-    values = {CAPTIONS[item.condition]: item.summary.get(key) for item in outcomes}
+    values = {caption(item): item.summary.get(key) for item in outcomes}
     words = [
         f'{where} {"n/a" if value is None else f"{value:.0%}" if percent else f"{value:.3f}"}'
         for where, value in values.items()

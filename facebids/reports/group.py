@@ -75,7 +75,7 @@ def write_page(
         references=citation.REFERENCES,
         version=facebids.__version__,
         results=results,
-        captions=curves.CAPTIONS,
+        caption=curves.caption,
         rate=tables.rate,
         between=tables.between,
         figure=tables.figure,

@@ -5,10 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from facebids.bids.results import NotPossible, Outcome, Results, Search
-from facebids.reports import number
+from facebids.bids.results import NotPossible, Outcome, Results, Search, strongest
+from facebids.reports import curves, number
 
-FUSED = 'fused'
 MANY = 30  # people: with more, a table of everybody is folded away
 STATES = {'before': 'before', 'after': 'after', 'after_both': 'both sides after'}
 HEADINGS = {
@@ -83,18 +82,10 @@ def larger(results: Results) -> Table:
             if item.engine == engine:
                 rates = {entry['n']: entry for entry in item.summary['expected_rank1']}
                 cells = [rate(rates[n], 'rate') if n in rates else 'n/a' for n in sizes]
-                rows.append((item.title, item.probe, item.gallery, engine, *cells))
-    header = ('Comparison', 'searched for', 'among', 'engine', *(f'{n:,}' for n in sizes))
+                what = f'{item.title}: {contrast(item.probe)} among {contrast(item.gallery)}'
+                rows.append((what, curves.caption(item), *cells))
+    header = ('Comparison', 'scans', *map(_people, sizes))
     return Table('', header, tuple(rows))
-
-
-def strongest(outcomes: Sequence[Outcome]) -> str:
-    """Return the engine to show alone: all together, else the one that does best at first."""
-    names = dict.fromkeys(item.engine for item in outcomes)
-    first = {name: next(item for item in outcomes if item.engine == name) for name in names}
-    if FUSED in first:
-        return FUSED
-    return max(first, key=lambda name: first[name].summary.get('auc') or 0)
 
 
 # --- cells --------------------------------------------------------------------------------------
@@ -104,6 +95,8 @@ def percent(value: float | None) -> str:
     """Return a share as a percentage."""
     if value is None:
         return 'n/a'
+    if 0 < value < 0.0001:
+        return '< 0.01 %'
     return f'{100 * value:.0f} %' if value == 0 or value >= 0.01 else f'{100 * value:.2g} %'
 
 
@@ -137,6 +130,11 @@ def deviation(summary: dict[str, Any], key: str) -> str:
     if svm.get(key) is None:
         return 'n/a'
     return f'{svm[key]:.2f} ({svm[f"{key}_sd"]:.2f})'
+
+
+def contrast(side: str) -> str:
+    """Return what is on a side of a comparison, without its state."""
+    return side if side.startswith('photo') else side.partition(' ')[0]
 
 
 # --- the studies --------------------------------------------------------------------------------
@@ -309,3 +307,11 @@ def _open(index: int, key: str) -> Callable[[Outcome], str]:
         return rate(found[index], key) if index < len(found) else 'n/a'
 
     return cell
+
+
+def _people(count: int) -> str:
+    """Return a number of people in words where it is long."""
+    for size, word in ((10**9, 'billion'), (10**6, 'million')):
+        if count >= size and count % size == 0:
+            return f'{count // size} {word}'
+    return f'{count:,}'

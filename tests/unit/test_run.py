@@ -347,8 +347,15 @@ def test_group_reduces_all_images_and_tells_of_failures(run, capsys):
     dictionary = json.loads((run.out / names.GROUP_DICTIONARY).read_text())
     assert len(rows) == 5
     assert set(rows[0].split('\t')) == set(dictionary) - {'GeneratedBy'}
-    assert (run.out / names.GROUP_PAGE).is_file()
+    page = (run.out / names.GROUP_PAGE).read_text()
+    assert 'there is no template in the private folder' in page
     assert 'face_found_after' in capsys.readouterr().out
+    for table, described in (
+        (names.COMPARISONS_TABLE, names.COMPARISONS_DICTIONARY),
+        (names.SEARCHES_TABLE, names.SEARCHES_DICTIONARY),
+    ):
+        header = (run.out / table).read_text().partition('\n')[0].split('\t')
+        assert set(header) == set(json.loads((run.out / described).read_text())) - {'GeneratedBy'}
 
 
 def test_group_of_some_participants(run, capsys):
