@@ -9,7 +9,8 @@ Each module of this package is an engine and is found by being here. It has
   more alike, NaN where the two cannot be compared;
 - `STRANGERS`: mean and standard deviation of the score of two different people, and `WEIGHT`:
   what the engine counts for in the fused score;
-- `enrol_photograph(picture)`, if it can: the template of a picture, or None without a face.
+- `enrol_photograph(picture)`, if it can: the template of a picture, or None without a face;
+- `search(probes, gallery, count)`, if it knows a faster way through large galleries than `score`.
 """
 
 from functools import cache
@@ -19,6 +20,7 @@ from pkgutil import iter_modules
 import numpy as np
 
 FUSED = 'fused'
+BLOCK_PAIRS = 8_000_000  # scores held in memory at a time by `search`
 
 
 @cache
@@ -87,6 +89,46 @@ def score(name, probes, gallery):
             [probes[i] for i in rows], [gallery[i] for i in columns]
         )
     return scores
+
+
+def search(name, probes, gallery, count=20):
+    """Find each probe's likeliest mates in a gallery too large for a matrix of all scores.
+
+    Parameters
+    ----------
+    name : str
+        Of the engine.
+    probes, gallery : list of dict of ndarray
+        Templates.
+    count : int
+        How many to find for each probe.
+
+    Returns
+    -------
+    index : ndarray of int, shape (P, count)
+        Gallery entries, best first.
+    scores : ndarray, shape (P, count)
+        Their similarities; NaN, last, where the two cannot be compared.
+    """
+    engine = engines()[name]
+    count = min(count, len(gallery))
+    if hasattr(engine, 'search'):
+        return engine.search(probes, gallery, count)
+    parts = [_best(engine.score(part, gallery), count) for part in _parts(probes, len(gallery))]
+    return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+
+
+def _parts(probes, width):
+    step = max(BLOCK_PAIRS // width, 1)
+    return (probes[start : start + step] for start in range(0, len(probes), step))
+
+
+def _best(scores, count):
+    known = np.where(np.isnan(scores), -np.inf, scores)
+    index = np.argpartition(-known, count - 1, axis=1)[:, :count]
+    order = np.argsort(-np.take_along_axis(known, index, 1), axis=1, kind='stable')
+    index = np.take_along_axis(index, order, 1)
+    return index, np.take_along_axis(scores, index, 1)
 
 
 def fuse(scores):

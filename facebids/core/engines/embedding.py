@@ -6,6 +6,8 @@ view; the score is the sum of scores over all pairs of views, as Schwarz et al. 
 J. Med. 381:1684) sum confidences.
 """
 
+from functools import cache
+
 import numpy as np
 
 from facebids.core import recognition
@@ -88,9 +90,14 @@ def summarise(templates):
     """
     mean, square = np.full((len(templates), 128), np.nan), np.full(len(templates), np.nan)
     for row, template in enumerate(templates):
-        random = np.char.startswith(template['names'].astype(str), RANDOM)
+        random = _random(tuple(template['names'].tolist()))
         views = template['embeddings'][random & ~np.isnan(template['embeddings'][:, 0])]
         if len(views):
             mean[row] = views.mean(0)
-            square[row] = (views**2).sum(1).mean()
+            square[row] = np.vdot(views, views) / len(views)
     return mean, square
+
+
+@cache
+def _random(names):
+    return np.array([str(name).startswith(RANDOM) for name in names])

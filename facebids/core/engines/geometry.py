@@ -69,6 +69,11 @@ def score(probes, gallery):
     return np.array([_agree(probe, _stack(gallery)) for probe in _stack(probes)])
 
 
+def cells():
+    """Which blocks of the depth map are compared, shape (H // 2, A // 2)."""
+    return _layout().cells
+
+
 def search(probes, gallery, count=SHORT_LIST):
     """Find each probe's likeliest mates in a large gallery.
 
@@ -102,7 +107,6 @@ def search(probes, gallery, count=SHORT_LIST):
 def _agree(probe, gallery):
     """Score of one probe against a gallery, shape (G,)."""
     motions = _layout().motions
-    products = motions[:, :, None] * motions[:, None, :]
     difference = probe - gallery
     known = ~np.isnan(difference)
     difference = np.where(known, difference, 0)
@@ -110,13 +114,19 @@ def _agree(probe, gallery):
     move = np.zeros((len(gallery), motions.shape[1]), np.float32)
     for scale in SCALES_MM:
         weight = _welsch(difference - move @ motions.T, scale) * known
-        normal = (weight @ products.reshape(len(motions), -1)).reshape(-1, *products.shape[1:])
-        normal += PRIOR * np.eye(normal.shape[1], dtype=np.float32)
-        move = np.linalg.solve(normal, ((weight * difference) @ motions)[..., None])[..., 0]
+        move = _solve(weight, difference, motions)
     agreement = _welsch(difference - move @ motions.T, SCALES_MM[-1]) * known
     with np.errstate(invalid='ignore'):
         share = agreement.mean(1) / overlap
     return np.where(overlap < LEAST_OVERLAP, np.nan, share)
+
+
+def _solve(weight, relief, motions):
+    """Weighted least-squares motion of each relief, shape (N, 6)."""
+    products = (motions[:, :, None] * motions[:, None, :]).reshape(len(motions), -1)
+    normal = (weight @ products).reshape(-1, motions.shape[1], motions.shape[1])
+    normal += PRIOR * np.eye(motions.shape[1], dtype=np.float32)
+    return np.linalg.solve(normal, ((weight * relief) @ motions)[..., None])[..., 0]
 
 
 def _welsch(residual, scale):
@@ -133,6 +143,7 @@ class _Layout(NamedTuple):
     cells: np.ndarray  # which blocks of the map are compared, shape (H // 2, A // 2)
     middle: np.ndarray  # which of these lie in the middle of the face, shape (C,)
     motions: np.ndarray  # relief that each small rigid motion makes, shape (C, 6)
+    pool: np.ndarray  # weights that average neighbouring cells, shape (C, K)
 
 
 @cache
@@ -146,7 +157,17 @@ def _layout():
     blocks = _blocks(np.where(region[..., None], motions, np.nan))
     cells = ~np.isnan(blocks[..., 0])
     middle = _blocks(np.where(MIDDLE, 1.0, np.nan))[cells] == 1
-    return _Layout(region, cosine, cells, middle, blocks[cells].astype(np.float32))
+    return _Layout(region, cosine, cells, middle, blocks[cells].astype('f4'), _pool(cells))
+
+
+def _pool(cells):
+    row, column = np.nonzero(cells)
+    _, part, size = np.unique(
+        (row // 2) * cells.shape[1] + column // 2, return_inverse=True, return_counts=True
+    )
+    pool = np.zeros((len(row), len(size)), np.float32)
+    pool[np.arange(len(row)), part] = 1 / size[part]
+    return pool
 
 
 def _blocks(values):
@@ -164,14 +185,21 @@ def _blocks(values):
 
 
 def _describe(reliefs, limit=8.0):
-    """Reliefs aligned by the middle of the face alone, which nearly every scan shows whole."""
-    middle, motions = _layout().middle, _layout().motions
-    described = np.empty_like(reliefs)
-    for row, relief in enumerate(reliefs):
-        use = middle & ~np.isnan(relief) & (np.abs(np.nan_to_num(relief)) < 2 * limit)
-        system = motions[use].T @ motions[use] + PRIOR * np.eye(motions.shape[1])
-        move = np.linalg.solve(system, motions[use].T @ relief[use])
-        described[row] = np.clip(relief - motions @ move, -limit, limit)
+    """Reliefs aligned once, in parts of four cells, shape (N, K).
+
+    They are aligned by the middle of the face alone, which nearly every scan shows whole.
+    """
+    middle, motions, pool = _layout().middle, _layout().motions, _layout().pool
+    described = np.empty((len(reliefs), pool.shape[1]), np.float32)
+    for start in range(0, len(reliefs), 10_000):
+        part = reliefs[start : start + 10_000]
+        use = (middle & (np.abs(part) < 2 * limit)).astype(np.float32)  # NaN is not less
+        move = _solve(use, np.nan_to_num(part), motions)
+        part = np.clip(part - move @ motions.T, -limit, limit)
+        known = ~np.isnan(part)
+        share = known @ pool
+        mean = np.nan_to_num(part) @ pool / np.maximum(share, 1e-6)
+        described[start : start + len(part)] = np.where(share > 0.5, mean, np.nan)
     return described
 
 
@@ -189,7 +217,7 @@ def _short_lists(probes, gallery, count):
         overlap = part @ seen.T
         square = (mine**2) @ seen.T + part @ (values**2).T - 2 * mine @ values.T
         distance = square / np.maximum(overlap, 1)
-        distance[overlap < LEAST_OVERLAP * probes.shape[1]] = np.inf
+        distance[overlap < LEAST_OVERLAP * part.shape[1]] = np.inf
         lists[start : start + step] = np.argpartition(distance, count - 1, axis=1)[:, :count]
     return lists
 

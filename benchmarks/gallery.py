@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Search 1,000 probes in a gallery of 100,000 heads, by shape and by picture.
+
+Run: python benchmarks/gallery.py [gallery] [probes]
+
+Templates are made up: smooth reliefs and clustered embeddings; the probes are gallery entries
+scanned again. Prints for each engine the time, its ratio to scikit-learn's brute-force neighbour
+search of as many vectors of as many numbers, the share of probes whose mate comes first, and the
+memory at most.
+"""
+
+import resource
+import sys
+import time
+
+import numpy as np
+from scipy import ndimage
+from sklearn.neighbors import NearestNeighbors
+
+from facebids.core import engines
+from facebids.core.engines import geometry
+
+
+def make_reliefs(count, rng):
+    """Return smooth random faces, a few mm high, shape (count, C)."""
+    cells = geometry.cells()
+    reliefs = np.empty((count, cells.sum()), np.float32)
+    for start in range(0, count, 1000):
+        part = reliefs[start : start + 1000]
+        fields = rng.standard_normal((len(part), *cells.shape), np.float32)
+        part[...] = ndimage.gaussian_filter(fields, (0, 2.5, 2.5))[:, cells] * 25
+    return reliefs
+
+
+def make_shapes(count, probes, rng):
+    """Return geometry's templates: probes with noise, moved, a quarter of them cropped."""
+    gallery = make_reliefs(count, rng)
+    again = gallery[:probes] + 0.4 * rng.normal(size=(probes, gallery.shape[1]))
+    again[::4, : gallery.shape[1] // 4] = np.nan
+    return [{'relief': row.astype(np.float32)} for row in again], [{'relief': r} for r in gallery]
+
+
+def make_pictures(count, probes, rng):
+    """Return dlib's templates of ten views: people 0.6 apart, views of one 0.35."""
+    names = np.array([f'random{view:02d}' for view in range(1, 11)])
+    people = rng.standard_normal((count, 1, 128), np.float32) * 0.6 / 16
+
+    def views(centre):
+        return centre + rng.standard_normal((10, 128), np.float32) * 0.35 / 16
+
+    gallery = [{'embeddings': views(centre), 'names': names} for centre in people]
+    return [{'embeddings': views(c), 'names': names} for c in people[:probes]], gallery
+
+
+def peer_seconds(count, probes, width, rng):
+    """Time scikit-learn's exact search takes."""
+    gallery = rng.standard_normal((count, width), np.float32)
+    start = time.perf_counter()
+    NearestNeighbors(n_neighbors=20, algorithm='brute').fit(gallery).kneighbors(gallery[:probes])
+    return time.perf_counter() - start
+
+
+def main(count=100_000, probes=1_000):
+    """Run and print."""
+    for name, make, width in (
+        ('geometry', make_shapes, int(geometry.cells().sum())),
+        ('dlib', make_pictures, 128),
+    ):
+        rng = np.random.default_rng(0)
+        searched, gallery = make(count, probes, rng)
+        engines.search(name, searched[:2], gallery[:50])  # everything is imported
+        start = time.perf_counter()
+        found, _ = engines.search(name, searched, gallery)
+        seconds = time.perf_counter() - start
+        peer = peer_seconds(count, probes, width, rng)
+        first = (found[:, 0] == np.arange(probes)).mean()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(
+            f'{name}: {seconds:.1f} s, {seconds / peer:.2f} times scikit-learn '
+            f'({peer:.1f} s), {first:.1%} found first, {peak:.1f} GiB at most'
+        )
+
+
+if __name__ == '__main__':
+    main(*map(int, sys.argv[1:]))
