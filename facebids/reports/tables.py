@@ -251,28 +251,40 @@ def _s3_hits(engine: str, outcomes: Sequence[Outcome]) -> Table:
         for column in columns
     ]
     size = outcomes[0].gallery_size
+    names = ['photographs (control)' if n == 'photographs' else n for n in names]
     caption = f'Hits, {engine}: right person within the first five of {size} photographs'
     return Table(caption, ('picture', *names), tuple(rows))
 
 
 def _s3_people(engine: str, outcomes: Sequence[Outcome]) -> list[Table]:
-    """Return, for each contrast, the placement of every correct match of every participant."""
+    """Return, for each contrast, the placement of every correct match of every participant.
+
+    Hairstyles are counted: twelve more columns would not be read.
+    """
     tables = []
     for key in dict.fromkeys(item.key for item in outcomes if item.condition != 'control'):
         mine = [item for item in outcomes if item.key == key]
-        kinds = list(dict.fromkeys(s.what for item in mine for s in item.searches))
         found: dict[tuple[str, str], dict[str, Search]] = {}
         for item in mine:
             for search in item.searches:
                 found.setdefault((search.participant, item.condition), {})[search.what] = search
+        plain = [
+            what for what in dict.fromkeys(w for s in found.values() for w in s) if ',' not in what
+        ]
         rows = tuple(
-            (f'sub-{person}', STATES[state], *(_placements(searches.get(k)) for k in kinds))
+            (
+                f'sub-{person}',
+                STATES[state],
+                *(_placements(searches.get(what)) for what in plain),
+                _hits([search for what, search in searches.items() if what not in plain]),
+            )
             for (person, state), searches in sorted(found.items(), key=lambda entry: entry[0][0])
         )
         contrast = mine[0].probe.partition(' ')[0]
         caption = f'{contrast}, {engine}: places of the right photographs and their scores'
+        header = ('participant', 'scan', *plain, 'other hair, or black and white: hits')
         people = len({person for person, _ in found})
-        tables.append(Table(caption, ('participant', 'scan', *kinds), rows, people > MANY))
+        tables.append(Table(caption, header, rows, people > MANY))
     return tables
 
 
@@ -285,7 +297,7 @@ def _placements(search: Search | None) -> str:
     if search is None or search.place is None:
         return 'n/a'
     found = zip(search.places, search.scores, strict=True)
-    return ', '.join(f'{place:g} ({number(score)})' for place, score in found) or 'none'
+    return '\n'.join(f'{place:g} ({number(score)})' for place, score in found) or 'none'
 
 
 def _among(outcome: Outcome, size: int) -> float | None:

@@ -280,16 +280,17 @@ def test_tables_have_the_figures_of_the_study_beside_those_of_the_data(study, pu
 def test_each_participant_has_the_places_of_every_match_in_s3():
     searches = (
         Search('01', PATH, 'frontal', 1.0, 0.93, (1.0, 3.0), (0.93, 0.9)),
+        Search('01', PATH, 'bob, colour', 2.0, 0.9, (2.0,), (0.9,)),
         Search('02', PATH, 'frontal', 7.0, 0.5),
     )
     (study,) = [
         s for s in tables.studies(Results((_outcome(study='S3', searches=searches),))) if s.tables
     ]
     hits, people = study.tables
-    assert hits.rows == (('frontal', '1 of 2'),)
+    assert hits.rows == (('frontal', '1 of 2'), ('bob, colour', '1 of 1'))
     assert people.rows == (
-        ('sub-01', 'before', '1 (0.930), 3 (0.900)'),
-        ('sub-02', 'before', 'none'),
+        ('sub-01', 'before', '1 (0.930)\n3 (0.900)', '1 of 1'),
+        ('sub-02', 'before', 'none', ''),
     )
     assert not people.folded
 
