@@ -49,10 +49,14 @@ class Search:
     places: tuple[float, ...] = ()
     scores: tuple[float, ...] = ()
 
-    @property
-    def hit(self) -> bool | None:
-        """Whether the right person is within the first five, as in S2 and S3."""
-        return None if self.place is None else self.score is not None and self.place <= 5
+    def hit(self, gallery_size: int) -> bool | None:
+        """Return whether the right person is within the first five, as in S2 and S3.
+
+        None in a gallery of five or fewer, where everybody is, and without the right person.
+        """
+        if self.place is None or gallery_size <= 5:
+            return None
+        return self.score is not None and self.place <= 5
 
 
 @dataclass(frozen=True)
@@ -188,7 +192,7 @@ SEARCH_COLUMNS = {
     'place': 'Place of the best entry of the right person, 1 for the first; n/a where that '
     'person is not in the gallery.',
     'score': 'Score of that entry; n/a where it could not be compared.',
-    'hit': 'Whether that place is within the first five.',
+    'hit': 'Whether that place is within the first five; n/a where there are no more than five.',
 }
 EXPECTED = 'expected_rank1_in_'
 
@@ -254,7 +258,7 @@ def search_rows(results: Results) -> list[Row]:
             'searched': search.what,
             'place': search.place,
             'score': search.score,
-            'hit': search.hit,
+            'hit': search.hit(outcome.gallery_size),
         }
         for outcome in results.outcomes
         for search in outcome.searches

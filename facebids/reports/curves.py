@@ -191,10 +191,10 @@ def _round_steps(places: int) -> list[int]:
 
 
 def _nice(low: float, high: float) -> list[float]:
-    """Return round numbers between two values, four to eight of them."""
+    """Return round numbers between two values, up to six of them."""
     span = high - low or 1.0
     step = 10 ** math.floor(math.log10(span / 4))
-    step *= next(factor for factor in (1, 2, 5) if span / (step * factor) <= 8)
+    step *= next(factor for factor in (1, 2, 5, 10) if span / (step * factor) <= 5)
     first = math.ceil(low / step)
     return [round(n * step, 10) for n in range(first, math.floor(high / step) + 1)]
 

@@ -50,6 +50,7 @@ class Study:
     source: str
     tables: tuple[Table, ...]
     missing: tuple[NotPossible, ...]
+    reasons: tuple[str, ...]
 
 
 def studies(results: Results) -> list[Study]:
@@ -62,6 +63,7 @@ def studies(results: Results) -> list[Study]:
             SOURCES[name],
             tuple(tables[name](results.of(name))),
             tuple(results.missing(name)),
+            _reasons(results.of(name)) if name == 'S4' else (),
         )
         for name in HEADINGS
     ]
@@ -72,20 +74,24 @@ def larger(results: Results) -> Table:
 
     Each comparison is there with its strongest engine.
     """
-    shown = [item for item in results.outcomes if item.summary.get('expected_rank1')]
-    sizes = sorted({entry['n'] for item in shown for entry in item.summary['expected_rank1']})
+    shown = [item for item in results.outcomes if any(_expected(item).values())]
+    sizes = sorted({n for item in shown for n in _expected(item)})
     rows = []
     for key in dict.fromkeys(item.key for item in shown):
         mine = [item for item in shown if item.key == key]
         engine = strongest(mine)
         for item in mine:
             if item.engine == engine:
-                rates = {entry['n']: entry for entry in item.summary['expected_rank1']}
-                cells = [rate(rates[n], 'rate') if n in rates else 'n/a' for n in sizes]
+                cells = [percent(_expected(item).get(n)) for n in sizes]
                 what = f'{item.title}: {contrast(item.probe)} among {contrast(item.gallery)}'
                 rows.append((what, curves.caption(item), *cells))
     header = ('Comparison', 'scans', *map(_people, sizes))
     return Table('', header, tuple(rows))
+
+
+def _reasons(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    found = (reason for item in outcomes for reason in item.summary.get('reasons') or [])
+    return tuple(dict.fromkeys(found))
 
 
 # --- cells --------------------------------------------------------------------------------------
@@ -121,7 +127,7 @@ def figure(summary: dict[str, Any], key: str) -> str:
 def middle(summary: dict[str, Any], key: str) -> str:
     """Return a median with its quartiles, ``'0.65 (0.47 to 0.80)'``."""
     median, low, high = (summary.get(f'{key}_{part}') for part in ('median', 'q1', 'q3'))
-    return 'n/a' if median is None else f'{number(median)} ({number(low)} to {number(high)})'
+    return 'n/a' if median is None else f'{median:.2f} ({low:.2f} to {high:.2f})'
 
 
 def deviation(summary: dict[str, Any], key: str) -> str:
@@ -236,24 +242,23 @@ def _heading(outcome: Outcome) -> str:
 
 def _s3_hits(engine: str, outcomes: Sequence[Outcome]) -> Table:
     """Return how many people each kind of picture found."""
-    columns = list(dict.fromkeys((item.key, item.condition) for item in outcomes))
-    kinds = list(dict.fromkeys(search.what for item in outcomes for search in item.searches))
-    rows = []
-    for kind in kinds:
-        cells = [
-            _hits([s for item in outcomes if (item.key, item.condition) == column
-                   for s in item.searches if s.what == kind])
-            for column in columns
-        ]  # fmt: skip
-        rows.append((kind, *cells))
-    names = [
-        next(o for o in outcomes if (o.key, o.condition) == column).probe.partition(',')[0]
-        for column in columns
-    ]
     size = outcomes[0].gallery_size
-    names = ['photographs (control)' if n == 'photographs' else n for n in names]
+    columns: dict[tuple[str, str], dict[str, list[Search]]] = {}
+    names = []
+    for item in outcomes:
+        if (item.key, item.condition) not in columns:
+            control = ' (control)' if item.condition == 'control' else ''
+            names.append(item.probe.partition(',')[0] + control)
+        column = columns.setdefault((item.key, item.condition), {})
+        for search in item.searches:
+            column.setdefault(search.what, []).append(search)
+    kinds = dict.fromkeys(kind for column in columns.values() for kind in column)
+    rows = tuple(
+        (kind, *(_hits(column.get(kind, []), size) for column in columns.values()))
+        for kind in kinds
+    )
     caption = f'Hits, {engine}: right person within the first five of {size} photographs'
-    return Table(caption, ('picture', *names), tuple(rows))
+    return Table(caption, ('picture', *names), rows)
 
 
 def _s3_people(engine: str, outcomes: Sequence[Outcome]) -> list[Table]:
@@ -264,6 +269,7 @@ def _s3_people(engine: str, outcomes: Sequence[Outcome]) -> list[Table]:
     tables = []
     for key in dict.fromkeys(item.key for item in outcomes if item.condition != 'control'):
         mine = [item for item in outcomes if item.key == key]
+        size = mine[0].gallery_size
         found: dict[tuple[str, str], dict[str, Search]] = {}
         for item in mine:
             for search in item.searches:
@@ -276,7 +282,7 @@ def _s3_people(engine: str, outcomes: Sequence[Outcome]) -> list[Table]:
                 f'sub-{person}',
                 STATES[state],
                 *(_placements(searches.get(what)) for what in plain),
-                _hits([search for what, search in searches.items() if what not in plain]),
+                _hits([s for what, s in searches.items() if what not in plain], size),
             )
             for (person, state), searches in sorted(found.items(), key=lambda entry: entry[0][0])
         )
@@ -288,9 +294,11 @@ def _s3_people(engine: str, outcomes: Sequence[Outcome]) -> list[Table]:
     return tables
 
 
-def _hits(searches: Sequence[Search]) -> str:
-    counted = [search.hit for search in searches if search.hit is not None]
-    return f'{sum(counted)} of {len(counted)}' if counted else ''
+def _hits(searches: Sequence[Search], gallery_size: int) -> str:
+    hits = [hit for search in searches if (hit := search.hit(gallery_size)) is not None]
+    if searches and not hits:
+        return 'n/a'
+    return f'{sum(hits)} of {len(hits)}' if hits else ''
 
 
 def _placements(search: Search | None) -> str:
@@ -319,6 +327,11 @@ def _open(index: int, key: str) -> Callable[[Outcome], str]:
         return rate(found[index], key) if index < len(found) else 'n/a'
 
     return cell
+
+
+def _expected(outcome: Outcome) -> dict[int, float | None]:
+    """Return the expected rate of first places by the number of people."""
+    return {item['n']: item['rate'] for item in outcome.summary.get('expected_rank1') or []}
 
 
 def _people(count: int) -> str:

@@ -111,9 +111,12 @@ def view(template: dict[str, Any], name: str) -> dict[str, Any] | None:
     } | single
 
 
-def has_face(template: dict[str, Any] | None) -> bool:
-    """Return whether an engine that embeds views saw a face in any view of a template."""
-    return template is not None and bool(np.isfinite(template['embeddings']).all(axis=1).any())
+def faces(template: dict[str, Any]) -> np.ndarray:
+    """Return in which views (V,) an engine that embeds views found a face.
+
+    What stands elsewhere is no face, or of a defaced head the place where the original's was.
+    """
+    return template.get('found', np.isfinite(template['embeddings']).all(axis=1))
 
 
 def embeds_views(template: dict[str, Any]) -> bool:
@@ -121,17 +124,15 @@ def embeds_views(template: dict[str, Any]) -> bool:
     return {'names', 'embeddings'} <= set(template)
 
 
-def random_embeddings(template: dict[str, Any]) -> np.ndarray:
-    """Return the embeddings (V, 128) of the random views; rows of NaN are without a face."""
-    random = [str(name).startswith(RANDOM) for name in template['names']]
-    return template['embeddings'][np.array(random, bool)]
+def random_views(template: dict[str, Any]) -> np.ndarray:
+    """Return which views (V,) are the random ones, which stand for a head."""
+    return np.array([str(name).startswith(RANDOM) for name in template['names']], bool)
 
 
 def detection(templates: Iterable[dict[str, Any]]) -> float | None:
     """Return the share of random views in which a face was found; None without any view."""
-    found = [random_embeddings(item) for item in templates if embeds_views(item)]
-    together = np.concatenate([np.zeros((0, 1)), *[np.isfinite(f).all(1)[:, None] for f in found]])
-    return float(together.mean()) if together.size else None
+    found = [faces(item)[random_views(item)] for item in templates if embeds_views(item)]
+    return float(np.concatenate(found).mean()) if found else None
 
 
 def _load(path: Path) -> Template:

@@ -133,7 +133,7 @@ def _renders_among_photographs(
                 scores,
                 seed=seed,
                 thresholds=levels[engine],
-                detection=float(np.mean([enrolment.has_face(item) for item in frontal])),
+                detection=enrolment.detection(item for item in frontal if item),
             )
             places = ranking.mate_ranks(scores, mates)
             rates = rank1_among(places, len(gallery), GALLERIES)

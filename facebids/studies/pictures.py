@@ -182,6 +182,10 @@ def _scores(pictures: Pictures, gallery: Gallery) -> np.ndarray:
     return engines.score(gallery.engine, list(pictures.faces), list(gallery.entries))
 
 
+def _shows_face(face: Face) -> bool:
+    return face is not None and bool(enrolment.faces(face).any())
+
+
 def _mates(pictures: Pictures, gallery: Gallery) -> np.ndarray:
     return np.array(pictures.people, str)[:, None] == gallery.people[None]
 
@@ -207,7 +211,7 @@ def _outcome(
     numbers = {
         'rank1': rates[0], 'rank1_low': low[0], 'rank1_high': high[0],
         'rank5': rates[1], 'rank5_low': low[1], 'rank5_high': high[1],
-        'detection': np.isfinite(scores).any(axis=1).mean(),
+        'detection': np.mean([_shows_face(face) for face in pictures.faces]),
     }  # fmt: skip
     return Outcome(
         **names,

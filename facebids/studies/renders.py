@@ -3,7 +3,8 @@
 
 The renders of each scan are dealt to two halves, so that no render meets itself, and every pair
 after defacing is the pair that stood there before. Only renders with a face enter, as in the
-study; how many those are is the detection rate.
+study, and of defaced heads also what stands at the place where the face was: the worst case. How
+many do show a face is the detection rate.
 """
 
 from typing import Any
@@ -94,23 +95,25 @@ def _renders(
     Returns
     -------
     embeddings : ndarray, shape (R, 128)
-        Of unit length; of renders with a face.
+        Of unit length.
     people : ndarray, shape (R,)
         Whom they show.
     detected : ndarray of bool, shape (N,)
         Which of all renders of this half show a face.
     """
     scans = [s for s in enrolled.scans if {condition.probe, condition.gallery} <= set(s.states)]
-    views = max(1, RENDERS // max(len(scans), 1))
-    found = [
-        enrolment.random_embeddings(enrolled.templates[scan.image, state][engine])[half::2][:views]
-        for scan in scans
-    ]
-    people = np.array([s.participant for s, item in zip(scans, found, strict=True) for _ in item])
-    together = np.concatenate(found)
-    detected = np.isfinite(together).all(axis=1)
-    kept = together[detected]
-    return kept / np.linalg.norm(kept, axis=1, keepdims=True), people[detected], detected
+    count = max(1, RENDERS // max(len(scans), 1))
+    embeddings, detected, people = [], [], []
+    for scan in scans:
+        template = enrolled.templates[scan.image, state][engine]
+        views = np.flatnonzero(enrolment.random_views(template))[half::2][:count]
+        embeddings.append(template['embeddings'][views])
+        detected.append(enrolment.faces(template)[views])
+        people += [scan.participant] * len(views)
+    together = np.concatenate(embeddings)
+    there = np.isfinite(together).all(axis=1)
+    kept = together[there] / np.linalg.norm(together[there], axis=1, keepdims=True)
+    return kept, np.array(people, str)[there], np.concatenate(detected)
 
 
 def _statistics(

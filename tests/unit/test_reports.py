@@ -284,7 +284,11 @@ def test_each_participant_has_the_places_of_every_match_in_s3():
         Search('02', PATH, 'frontal', 7.0, 0.5),
     )
     (study,) = [
-        s for s in tables.studies(Results((_outcome(study='S3', searches=searches),))) if s.tables
+        s
+        for s in tables.studies(
+            Results((_outcome(study='S3', searches=searches, gallery_size=9),))
+        )
+        if s.tables
     ]
     hits, people = study.tables
     assert hits.rows == (('frontal', '1 of 2'), ('bob, colour', '1 of 1'))
@@ -295,9 +299,26 @@ def test_each_participant_has_the_places_of_every_match_in_s3():
     assert not people.folded
 
 
+def test_within_five_of_five_is_no_hit():
+    search = Search('01', PATH, 'frontal', 2.0, 0.9)
+    assert search.hit(5) is None
+    assert search.hit(6) is True
+    assert Search('01', PATH, 'frontal', 6.0, 0.9).hit(9) is False
+    assert Search('01', PATH, 'frontal', 2.0, None).hit(9) is False
+    assert Search('01', PATH, 'frontal', None, None).hit(9) is None
+
+
+def test_larger_galleries_without_any_number_are_left_out():
+    outcome = _outcome()
+    assert len(tables.larger(Results((outcome,))).rows) == 1
+    for item in outcome.summary['expected_rank1']:
+        item['rate'] = None
+    assert not tables.larger(Results((outcome,))).rows
+
+
 def test_a_table_of_many_people_is_folded():
     searches = tuple(Search(f'{n:02d}', PATH, 'frontal', 1.0, 0.9) for n in range(31))
-    study = tables.studies(Results((_outcome(study='S3', searches=searches),)))[2]
+    study = tables.studies(Results((_outcome(study='S3', searches=searches, gallery_size=9),)))[2]
     assert study.tables[1].folded
 
 

@@ -180,8 +180,15 @@ def test_scores_of_a_persons_photographs_go_together():
 def test_a_picture_without_a_face_is_a_miss():
     places, scores = pictures.placements(np.array([np.nan, 0.2]), np.array([True, False]))
     assert (places, scores) == ((), ())
-    assert not enrolment.has_face(None)
-    assert not enrolment.has_face({'embeddings': np.full((2, 12), np.nan)})
+
+
+def test_a_defaced_head_is_embedded_where_its_face_was_and_that_is_no_face():
+    template = _template(0, 'after', np.random.default_rng(0))['face']
+    assert enrolment.detection([template]) == pytest.approx(3 / 4)
+    template['found'] = np.arange(len(VIEWS)) == 0
+    assert enrolment.detection([template]) == pytest.approx(1 / 4)
+    assert list(enrolment.view(template, 'side')['found']) == [False]
+    assert enrolment.detection([]) is None
 
 
 def test_places_of_all_right_photographs_within_five():
