@@ -15,6 +15,7 @@ from facebids.core.packages import package_file
 
 MODELS = 'models/{}.dat'
 NO_BOX = (-1, -1, -1, -1)
+CNN_SHRINK, CNN_PIXELS = 1.54, 1000  # a third of the time; it finds faces from 80 pixels on
 RANDOM = 'random'  # how the names of random views begin
 
 
@@ -106,11 +107,22 @@ def detect(image):
     if boxes:
         best = int(np.argmax(scores))
         return Face(_corners(boxes[best]), float(scores[best]), 'hog')
-    found = models['cnn'](image, 0)
+    small, factor = _shrink(image)
+    found = models['cnn'](small, 0)
     if found:
         best = max(found, key=lambda face: face.confidence)
-        return Face(_corners(best.rect), float(best.confidence), 'cnn')
+        box = tuple(round(edge * factor) for edge in _corners(best.rect))
+        return Face(box, float(best.confidence), 'cnn')
     return None
+
+
+def _shrink(image):
+    """Return a smaller picture, its longer side at most CNN_PIXELS, and by what it shrank."""
+    from PIL import Image
+
+    factor = max(max(image.shape[:2]) / CNN_PIXELS, CNN_SHRINK)
+    size = tuple(round(side / factor) for side in image.shape[1::-1])
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS)), factor
 
 
 def embed(image, box):

@@ -10,8 +10,8 @@ from facebids.core.rays import Scene
 CENTRE = np.array([0.0, 62.0, -62.0])  # middle of an average face in the posed frame, mm
 DISTANCE = 1200.0  # mm from the camera to the face, as in a portrait
 FIELD = 270.0  # mm across the picture at the face: forehead to chin fill 60 % of it
-SKIN = np.array([214, 172, 148], float)
-BACKGROUND = np.array([46, 48, 52], float)
+SKIN = np.array([214, 172, 148], np.float32)
+BACKGROUND = np.array([46, 48, 52], np.uint8)
 AMBIENT, DIFFUSE, FILL, SPECULAR, SHININESS = 0.22, 0.72, 0.18, 0.10, 18.0
 
 
@@ -92,44 +92,47 @@ def render(mesh, pose, views, size=400):
     ndarray of uint8, shape (V, size, size, 3)
     """
     vertices = (mesh.vertices @ pose[:3, :3].T + pose[:3, 3] - CENTRE).astype(np.float32)
-    normals = mesh.normals @ pose[:3, :3].T
-    scene = Scene(vertices, mesh.faces)
-    pictures = np.empty((len(views), size, size, 3), np.uint8)
+    normals = (mesh.normals @ pose[:3, :3].T).astype(np.float32)
+    scene, rays = Scene(vertices, mesh.faces), _camera(size)
+    pictures = np.empty((len(views), size * size, 3), np.uint8)
+    pictures[...] = BACKGROUND
     for picture, view in zip(pictures, views, strict=True):
-        picture[...] = _render_view(scene, mesh.faces, normals, view, size)
-    return pictures
+        seen, colours = _render_view(scene, mesh.faces, normals, view, rays)
+        picture[seen] = colours.clip(0, 255)
+    return pictures.reshape(len(views), size, size, 3)
 
 
-def _render_view(scene, faces, normals, view, size):
-    to_head = _rotation(view).T  # camera axes, then the head's
-    half = FIELD / 2
-    across = np.linspace(half, -half, size, dtype=np.float32)  # the head's right is to our left
-    down = np.linspace(half, -half, size, dtype=np.float32)
+def _camera(size):
+    """Return the direction of every pixel's ray in camera axes, shape (size * size, 3)."""
+    edge = np.linspace(FIELD / 2, -FIELD / 2, size, dtype=np.float32)
     target = np.zeros((size, size, 3), np.float32)
-    target[..., 0], target[..., 2] = across[None, :], down[:, None]
-    camera = np.array([0, DISTANCE, 0], np.float32)
-    directions = (target - camera).reshape(-1, 3)
-    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    origins = np.broadcast_to(camera @ to_head.T, directions.shape)
-    rays = directions @ to_head.T
-    hits = scene.cast(origins, rays)
+    target[..., 0] = edge  # the head's right is to our left
+    target[..., 1] = -DISTANCE
+    target[..., 2] = edge[:, None]
+    return (target / np.linalg.norm(target, axis=2, keepdims=True)).reshape(-1, 3)
+
+
+def _render_view(scene, faces, normals, view, rays):
+    to_head = _rotation(view).T.astype(np.float32)  # camera axes, then the head's
+    rays = rays @ to_head.T
+    camera = to_head @ np.array([0, DISTANCE, 0], np.float32)
+    hits = scene.cast(np.broadcast_to(camera, rays.shape), rays)
     seen = hits.found
     u, v = hits.u[seen, None], hits.v[seen, None]
     corners = normals[faces[hits.triangle[seen]]]
     normal = (1 - u - v) * corners[:, 0] + u * corners[:, 1] + v * corners[:, 2]
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    picture = np.tile(BACKGROUND, (size * size, 1))
-    picture[seen] = _shade(normal, -rays[seen], _direction(view.light) @ to_head.T, to_head)
-    return picture.reshape(size, size, 3).clip(0, 255).astype(np.uint8)
+    light = to_head @ _direction(view.light).astype(np.float32)
+    return seen, _shade(normal, -rays[seen], light, to_head[:, 1])
 
 
-def _shade(normal, to_camera, light, to_head):
+def _shade(normal, to_camera, light, front):
     """Skin colour: wrapped diffuse light, a weak fill from the camera, a soft highlight.
 
     Blinn (1977) for the highlight; the wrap imitates light scattered under the skin.
     """
     wrapped = np.maximum((normal @ light + 0.25) / 1.25, 0)
-    fill = np.maximum(normal @ (to_head @ np.array([0, 1.0, 0])), 0)
+    fill = np.maximum(normal @ front, 0)
     halfway = to_camera + light
     halfway /= np.linalg.norm(halfway, axis=1, keepdims=True)
     highlight = np.maximum((normal * halfway).sum(1), 0) ** SHININESS
