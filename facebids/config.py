@@ -26,6 +26,8 @@ class Settings:
         Labels without ``sub-`` or ``ses-``; empty means all.
     bids_filters
         For each of ``'t1w'`` and ``'flair'`` the pybids entities an image has to have.
+    photos_dir
+        Photographs of the participants, only read; None: there are none.
     bids_database_dir
         Where the index of the dataset is kept between runs, or None.
     nprocs, omp_nthreads
@@ -42,6 +44,7 @@ class Settings:
     participant_label: tuple[str, ...] = ()
     session_label: tuple[str, ...] = ()
     bids_filters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    photos_dir: Path | None = None
     bids_database_dir: Path | None = None
     skip_bids_validation: bool = False
     nprocs: int = 1

@@ -54,10 +54,17 @@ def run_group(settings: Settings) -> int:
 
 
 def _attack(settings: Settings, found: list[records.Record]) -> Results:
-    from facebids.studies import dataset
+    from facebids.studies import album, dataset
 
     images = [HeadImage.from_relative_path(record['image']) for record in found]
-    return dataset.attack(settings.private_dir, images, None, settings.seed)
+    faces, notes = None, []
+    if settings.photos_dir:
+        photographs = album.read(settings.photos_dir, {image.participant for image in images})
+        faces, notes = photographs.templates, photographs.notes
+        console = make_console(error=True)
+        for problem in photographs.problems:
+            console.print(f'photographs: {problem.message}', soft_wrap=True)
+    return dataset.attack(settings.private_dir, images, faces, settings.seed, notes)
 
 
 def _write(settings: Settings, found: list[records.Record], attacked: Results) -> None:

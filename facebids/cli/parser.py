@@ -93,6 +93,12 @@ def _add_selection(group: Any) -> None:
         '(participant level)',
     )  # fmt: skip
     group.add_argument(
+        '--photos', type=_folder, dest='photos_dir', metavar='DIR',
+        help='photographs of the participants, several for each: sub-01/*.jpg or *.png. They are '
+        'compared with the scans, only read, and never copied or named in the output (group '
+        'level)',
+    )  # fmt: skip
+    group.add_argument(
         '--skip-bids-validation', action='store_true',
         help='take a dataset that is not fully BIDS: without dataset_description.json, or with '
         'file names that the standard does not have',

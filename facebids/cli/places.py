@@ -9,10 +9,38 @@ from pathlib import Path
 from facebids.bids.inputs import read_description
 from facebids.bids.metadata import write_text_atomic
 from facebids.config import Settings
-from facebids.errors import DatasetError, OutputError
+from facebids.errors import DatasetError, OutputError, UsageError
 
 # all that a run puts into the work folder, apart from what is private
 WORK_FOLDERS = ('nipype', 'records', 'crash', 'log', 'cache')
+
+# what may not lie where intermediate files are deleted
+PRECIOUS = ('the input', 'the output', 'the photo folder')
+
+# what may not lie in what, and why
+RULES = (
+    ('the output', 'the input', 'the input is never written to. Choose a folder beside it.'),
+    ('the input', 'the output', 'they would mix. Choose an output folder beside the input.'),
+    ('the work folder', 'the input', 'the input is never written to. Use --work-dir.'),
+    ('the private folder', 'the input', 'the input is never written to. Use --private-dir.'),
+    ('the database folder', 'the input', 'the input is never written to.'),
+    ('the work folder', 'the output', 'faces can be recognised in it, and the output is made '
+     'to be shared. Use --work-dir.'),
+    ('the private folder', 'the output', 'it identifies people, and the output is made to be '
+     'shared. Use --private-dir.'),
+    ('the database folder', 'the output', 'it names folders of this machine, and the output '
+     'is made to be shared.'),
+    ('the output', 'the private folder', 'the output is made to be shared.'),
+    ('the input', 'the private folder', 'the input is never written to.'),
+    ('the photo folder', 'the output', 'photographs identify people, and the output is made '
+     'to be shared. Keep them elsewhere.'),
+    ('the output', 'the photo folder', 'photographs are only read. Choose a folder beside '
+     'them.'),
+    ('the work folder', 'the photo folder', 'photographs are only read. Use --work-dir.'),
+    ('the private folder', 'the photo folder', 'photographs are only read. Use '
+     '--private-dir.'),
+    ('the database folder', 'the photo folder', 'photographs are only read.'),
+)  # fmt: skip
 
 PRIVATE_README = """\
 # Private: do not share
@@ -30,40 +58,31 @@ def check_places(settings: Settings) -> None:
     ------
     DatasetError
         If the input is no folder.
+    UsageError
+        If there is no folder of photographs where one was named.
     OutputError
         If a folder lies where the input would be written to, where what identifies people would
         be shared, or where cleaning would delete results; or the output is another dataset.
     """
     if not settings.bids_dir.is_dir():
         raise DatasetError(f'{settings.bids_dir}: there is no such folder. Name the BIDS dataset.')
+    if settings.photos_dir and not settings.photos_dir.is_dir():
+        raise UsageError(f'--photos {settings.photos_dir}: there is no such folder.')
     where = {
         'the input': settings.bids_dir,
         'the output': settings.output_dir,
         'the work folder': settings.work_dir,
         'the private folder': settings.private_dir,
         'the database folder': settings.bids_database_dir,
+        'the photo folder': settings.photos_dir,
     }
-    rules = [
-        ('the output', 'the input', 'the input is never written to. Choose a folder beside it.'),
-        ('the input', 'the output', 'they would mix. Choose an output folder beside the input.'),
-        ('the work folder', 'the input', 'the input is never written to. Use --work-dir.'),
-        ('the private folder', 'the input', 'the input is never written to. Use --private-dir.'),
-        ('the database folder', 'the input', 'the input is never written to.'),
-        ('the work folder', 'the output', 'faces can be recognised in it, and the output is made '
-         'to be shared. Use --work-dir.'),
-        ('the private folder', 'the output', 'it identifies people, and the output is made to be '
-         'shared. Use --private-dir.'),
-        ('the database folder', 'the output', 'it names folders of this machine, and the output '
-         'is made to be shared.'),
-        ('the output', 'the private folder', 'the output is made to be shared.'),
-        ('the input', 'the private folder', 'the input is never written to.'),
-    ]  # fmt: skip
+    rules = [*RULES]
     for name in WORK_FOLDERS:
         where[f'the folder {name}'] = settings.work_dir / name
         why = 'intermediate files are deleted there. Use --work-dir.'
-        rules += [(what, f'the folder {name}', why) for what in ('the input', 'the output')]
+        rules += [(what, f'the folder {name}', why) for what in PRECIOUS]
     for inner, outer, why in rules:
-        if where[inner] and _inside(where[inner], where[outer]):
+        if where[inner] and where[outer] and _inside(where[inner], where[outer]):
             same = _inside(where[outer], where[inner])
             raise OutputError(
                 f'{inner.capitalize()} ({where[inner]}) {"is" if same else "lies in"} '

@@ -13,7 +13,7 @@ STATES = {'before': 'before', 'after': 'after', 'after_both': 'both sides after'
 HEADINGS = {
     'S1': 'S1: a render among photographs',
     'S2': 'S2: photographs among scans',
-    'S3': 'S3: orientations and hairstyles among photographs',
+    'S3': 'S3: single views among photographs',
     'S4': 'S4: do two renders show the same person?',
 }
 SOURCES = {
@@ -23,8 +23,8 @@ SOURCES = {
     'are enrolled, each photograph is searched for, and the scores of all photographs of a person '
     'are added up.',
     'S3': 'After Steeg et al., 2024, eClinicalMedicine 78:102930: a hit has the right person '
-    'within the first five photographs. Under hair that is not their own, more people are taken '
-    'for somebody else.',
+    'within the first five photographs. In the study, hair that is not their own made more people '
+    'be taken for somebody else.',
     'S4': 'After the comparison of TotalSegmentator and CTA-DEFACE on head CT: cosine similarity '
     'of face embeddings, and a support vector machine on it in five folds. Here nobody stands in '
     'two folds.',
@@ -288,7 +288,7 @@ def _s3_people(engine: str, outcomes: Sequence[Outcome]) -> list[Table]:
         )
         contrast = mine[0].probe.partition(' ')[0]
         caption = f'{contrast}, {engine}: places of the right photographs and their scores'
-        header = ('participant', 'scan', *plain, 'other hair, or black and white: hits')
+        header = ('participant', 'scan', *plain, 'in other dress: hits')
         people = len({person for person, _ in found})
         tables.append(Table(caption, header, rows, people > MANY))
     return tables

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """S3: single pictures of a head searched for among all photographs of everybody.
 
-Four orientations, the frontal render under six hairstyles, in colour and in black and white, and
-as positive control each photograph among the others. A search is a hit when the right person is
+Four orientations, the frontal one also in black and white, and as positive control each
+photograph among the others. A search is a hit when the right person is
 within the first five. The study's searches under the person's own hair are not repeated: whoever
-has the hair has a photograph.
+has it has a photograph.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from facebids.studies.outcomes import TITLES, describe
 
 ORIENTATIONS = ('frontal', 'side', 'halfside', 'top')  # in the order of the study
 FIRST = 5
+LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 NO_SECOND = 'Nobody has two photographs that show a face, of which one could be searched for.'
 Face = dict[str, Any] | None
 
@@ -160,21 +160,12 @@ def _of_scans(
 
 def _dresses() -> dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
     """Return what is done to a frontal render and the box of its face, by name."""
-    from facebids.core import hair
+    return {'frontal, black and white': _fade}
 
-    def dress(picture, box, style, colourless):
-        dressed = hair.overlay(picture, box, style)
-        return hair.black_and_white(dressed) if colourless else dressed
 
-    def fade(picture, _):
-        return hair.black_and_white(picture)
-
-    tones = {'colour': False, 'black and white': True}
-    return {'frontal, black and white': fade} | {
-        f'{style}, {tone}': partial(dress, style=style, colourless=colourless)
-        for style in hair.STYLES
-        for tone, colourless in tones.items()
-    }
+def _fade(picture: np.ndarray, _: np.ndarray) -> np.ndarray:
+    grey = picture @ LUMA
+    return np.repeat(grey[..., None], 3, axis=2).round().astype(np.uint8)
 
 
 def _scores(pictures: Pictures, gallery: Gallery) -> np.ndarray:

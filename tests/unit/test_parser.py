@@ -29,7 +29,7 @@ def test_every_option_arrives(tmp_path):
             'ses-A', '--bids-filter-file', str(filters), '--skip-bids-validation',
             '--bids-database-dir', '/db', '-w', '/scratch', '--private-dir', '/secret',
             '--clean-workdir', '--nprocs', '4', '--omp-nthreads', '2', '--random-seed', '7',
-            '--stop-on-first-crash', '--dry-run', '--write-graph', '-vv',
+            '--stop-on-first-crash', '--dry-run', '--write-graph', '-vv', '--photos', '/photos',
         ]
     )  # fmt: skip
     assert settings.analysis_level == 'group'
@@ -37,6 +37,7 @@ def test_every_option_arrives(tmp_path):
     assert settings.session_label == ('A',)
     assert settings.bids_filters == {'t1w': {'acquisition': None}}
     assert settings.bids_database_dir == Path('/db')
+    assert settings.photos_dir == Path('/photos')
     assert (settings.work_dir, settings.private_dir) == (Path('/scratch'), Path('/secret'))
     assert (settings.nprocs, settings.omp_nthreads, settings.seed) == (4, 2, 7)
     assert settings.verbose == 2

@@ -8,7 +8,7 @@ import pytest
 from facebids.bids.metadata import write_dataset_files
 from facebids.cli.places import check_places, prepare_places
 from facebids.config import Settings
-from facebids.errors import DatasetError, OutputError
+from facebids.errors import DatasetError, OutputError, UsageError
 
 
 @pytest.fixture
@@ -38,6 +38,36 @@ def settings(tmp_path):
 def test_folders_that_must_not_lie_so(settings, tmp_path, folder, place, message):
     with pytest.raises(OutputError, match=message):
         check_places(replace(settings, **{folder: tmp_path / place}))
+
+
+@pytest.mark.parametrize(
+    ('place', 'moved', 'message'),
+    [
+        ('out/photos', {}, r'The photo folder .* lies in the output .* identify people'),
+        ('out', {}, r'The photo folder .* is the output'),
+        ('photos', {'output_dir': 'photos/out'}, r'The output .* lies in the photo folder'),
+        ('photos', {'work_dir': 'photos/w'}, r'The work folder .* lies in the photo folder'),
+        ('photos', {'private_dir': 'photos/p'}, r'The private folder .* lies in the photo'),
+        ('photos', {'bids_database_dir': 'photos/d'}, r'The database folder .* lies in the photo'),
+        ('work/cache/photos', {}, r'The photo folder .* lies in the folder cache'),
+    ],
+)
+def test_photographs_are_neither_shared_nor_deleted(settings, tmp_path, place, moved, message):
+    (tmp_path / place).mkdir(parents=True)
+    places = {name: tmp_path / folder for name, folder in moved.items()}
+    with pytest.raises(OutputError, match=message):
+        check_places(replace(settings, photos_dir=tmp_path / place, **places))
+
+
+def test_photographs_may_lie_in_the_dataset_or_the_private_folder(settings, tmp_path):
+    for place in ('raw/sourcedata/photos', 'work/private/photos', 'photos'):
+        (tmp_path / place).mkdir(parents=True)
+        check_places(replace(settings, photos_dir=tmp_path / place))
+
+
+def test_photographs_that_are_not_there(settings, tmp_path):
+    with pytest.raises(UsageError, match='no such folder'):
+        check_places(replace(settings, photos_dir=tmp_path / 'nowhere'))
 
 
 def test_links_are_followed(settings, tmp_path):

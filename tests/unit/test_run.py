@@ -366,6 +366,20 @@ def test_group_of_some_participants(run, capsys):
     assert 'no metrics of 09' in capsys.readouterr().err
 
 
+def test_photographs_are_named_to_the_user_and_to_nobody_else(run, tmp_path, capsys):
+    run()
+    broken = tmp_path / 'photos' / 'sub-01' / 'john_smith.jpg'
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b'no picture')
+    capsys.readouterr()
+    assert run('--photos', str(tmp_path / 'photos'), level='group') == 0
+    assert 'john_smith.jpg: unreadable' in capsys.readouterr().err
+    public = [path.read_text() for path in run.out.rglob('*') if path.is_file()]
+    assert any('photographs that cannot be read (1)' in text for text in public)
+    assert not any('john_smith' in text or str(tmp_path) in text for text in public)
+    assert run('--photos', str(tmp_path / 'nowhere'), level='group') == 2
+
+
 def test_a_dry_run_of_the_group_writes_nothing(run, capsys):
     run()
     before = sorted(run.out.rglob('*'))
