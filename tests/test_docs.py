@@ -95,7 +95,7 @@ def test_every_output_is_documented():
     image = names.HeadImage.from_relative_path('sub-01/ses-A/anat/sub-01_ses-A_T1w.nii.gz')
     written = [names.defaced(image), names.mask(image), names.to_template(image)]
     written += [names.sidecar(names.defaced(image)), names.metrics(image), names.page('01')]
-    written += [names.GROUP_TABLE]
+    written += [names.GROUP_TABLE, names.COMPARISONS_TABLE, names.SEARCHES_TABLE, names.GROUP_PAGE]
     assert not [name for name in written if name.rpartition('/')[2] not in page]
 
 
