@@ -244,11 +244,12 @@ def _s3_hits(engine: str, outcomes: Sequence[Outcome]) -> Table:
     """Return how many people each kind of picture found."""
     size = outcomes[0].gallery_size
     columns: dict[tuple[str, str], dict[str, list[Search]]] = {}
-    names = []
+    names, chances = [], []
     for item in outcomes:
         if (item.key, item.condition) not in columns:
             control = ' (control)' if item.condition == 'control' else ''
             names.append(item.probe.partition(',')[0] + control)
+            chances.append(percent(item.summary.get('chance_of_a_hit')))
         column = columns.setdefault((item.key, item.condition), {})
         for search in item.searches:
             column.setdefault(search.what, []).append(search)
@@ -258,7 +259,7 @@ def _s3_hits(engine: str, outcomes: Sequence[Outcome]) -> Table:
         for kind in kinds
     )
     caption = f'Hits, {engine}: right person within the first five of {size} photographs'
-    return Table(caption, ('picture', *names), rows)
+    return Table(caption, ('picture', *names), (*rows, ('by guessing', *chances)))
 
 
 def _s3_people(engine: str, outcomes: Sequence[Outcome]) -> list[Table]:

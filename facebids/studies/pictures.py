@@ -9,6 +9,7 @@ has it has a photograph.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -132,6 +133,19 @@ def placements(
     return tuple(place for place, _ in kept), tuple(value for _, value in kept)
 
 
+def chance_of_a_hit(mates: np.ndarray) -> float | None:
+    """Return the share of hits that guessing gives: one of a person's among five drawn blindly.
+
+    Parameters
+    ----------
+    mates : ndarray of bool, shape (P, G)
+        Which entries are of the right person; rows without any are left out.
+    """
+    size = mates.shape[1]
+    misses = [comb(size - own, FIRST) / comb(size, FIRST) for own in mates.sum(axis=1) if own]
+    return 1 - float(np.mean(misses)) if misses and size > FIRST else None
+
+
 def _galleries(photographs: dict[str, list[Template]], people: Sequence[str]) -> Iterator[Gallery]:
     owners = np.array([name for name in people for _ in photographs[name]], str)
     templates = [template for name in people for template in photographs[name]]
@@ -213,6 +227,7 @@ def _outcome(
             'people': len(set(pictures.people)),
             'probes': len(pictures.people),
             'missing': int(np.isnan(scores).sum()),
+            'chance_of_a_hit': chance_of_a_hit(mates),
             **{
                 name: float(value) if np.isfinite(value) else None
                 for name, value in numbers.items()

@@ -298,7 +298,7 @@ def test_each_participant_has_the_places_of_every_match_in_s3():
         if s.tables
     ]
     hits, people = study.tables
-    assert hits.rows == (('frontal', '1 of 2'), ('bob, colour', '1 of 1'))
+    assert hits.rows == (('frontal', '1 of 2'), ('bob, colour', '1 of 1'), ('by guessing', 'n/a'))
     assert people.rows == (
         ('sub-01', 'before', '1 (0.930)\n3 (0.900)', '1 of 1'),
         ('sub-02', 'before', 'none', ''),

@@ -2,6 +2,7 @@
 """Attacks on a cohort of made-up templates: two engines whose scores are known."""
 
 import json
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -195,6 +196,15 @@ def test_places_of_all_right_photographs_within_five():
     scores = np.array([0.9, 0.8, 0.8, 0.5, 0.4, 0.3, 0.2])
     mates = np.array([False, True, False, True, False, False, True])
     assert pictures.placements(scores, mates) == ((2.5, 4.0), (0.8, 0.5))
+
+
+def test_guessing_hits_often_in_a_small_gallery():
+    mates = np.zeros((2, 10), bool)
+    mates[0, :2] = True  # the other person is not in the gallery
+    drawn = np.array([set(c) & {0, 1} != set() for c in combinations(range(10), 5)])
+    assert pictures.chance_of_a_hit(mates) == pytest.approx(drawn.mean())
+    assert pictures.chance_of_a_hit(mates[1:]) is None
+    assert pictures.chance_of_a_hit(mates[:, :5]) is None
 
 
 def test_pairs_of_renders_tell_people_apart_before():
