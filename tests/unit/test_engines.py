@@ -155,3 +155,20 @@ def test_fused_score_of_strangers_is_near_nought_and_a_blind_engine_adds_none():
     blind = mean | {'dlib': np.array([[np.nan]])}
     assert engines.fuse(blind)[0, 0] == pytest.approx(0)
     assert np.isnan(engines.fuse({'dlib': np.array([[np.nan]])})[0, 0])
+
+
+def test_search_finds_what_the_matrix_of_all_scores_says(monkeypatch):
+    rng = np.random.default_rng(2)
+    people = rng.normal(size=(60, 128)) * 0.05
+    gallery = [views(rng, centre) for centre in people]
+    gallery[7] = views(rng, 0, missing=10)
+    probes = [views(rng, centre) for centre in people[::6]]
+    monkeypatch.setattr(engines, 'BLOCK_PAIRS', 130)
+    found, scores = engines.search('dlib', probes, gallery, 5)
+    matrix = engines.score('dlib', probes, gallery)
+    expected = np.argsort(-np.nan_to_num(matrix, nan=-np.inf), axis=1)[:, :5]
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(scores, np.take_along_axis(matrix, expected, 1))
+    everybody = engines.search('dlib', probes, gallery, 99)
+    assert (everybody[0][:, -1] == 7).all()
+    assert np.isnan(everybody[1][:, -1]).all()

@@ -114,21 +114,24 @@ def search(name, probes, gallery, count=20):
     count = min(count, len(gallery))
     if hasattr(engine, 'search'):
         return engine.search(probes, gallery, count)
-    parts = [_best(engine.score(part, gallery), count) for part in _parts(probes, len(gallery))]
-    return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+    index, scores = np.empty((len(probes), 0), int), np.empty((len(probes), 0))
+    step = max(BLOCK_PAIRS // len(probes), count)
+    for start in range(0, len(gallery), step):
+        part = engine.score(probes, gallery[start : start + step])
+        best = _largest(part, min(count, part.shape[1]))
+        index = np.concatenate([index, best + start], axis=1)
+        scores = np.concatenate([scores, np.take_along_axis(part, best, 1)], axis=1)
+        best = _largest(scores, min(count, scores.shape[1]))
+        index, scores = (np.take_along_axis(array, best, 1) for array in (index, scores))
+    return index, scores
 
 
-def _parts(probes, width):
-    step = max(BLOCK_PAIRS // width, 1)
-    return (probes[start : start + step] for start in range(0, len(probes), step))
-
-
-def _best(scores, count):
-    known = np.where(np.isnan(scores), -np.inf, scores)
-    index = np.argpartition(-known, count - 1, axis=1)[:, :count]
-    order = np.argsort(-np.take_along_axis(known, index, 1), axis=1, kind='stable')
-    index = np.take_along_axis(index, order, 1)
-    return index, np.take_along_axis(scores, index, 1)
+def _largest(scores, count):
+    """Columns of the largest scores of each row, largest first, NaN last."""
+    rank = np.nan_to_num(-scores, nan=np.inf)
+    index = np.argpartition(rank, count - 1, axis=1)[:, :count]
+    order = np.argsort(np.take_along_axis(rank, index, 1), axis=1, kind='stable')
+    return np.take_along_axis(index, order, 1)
 
 
 def fuse(scores):

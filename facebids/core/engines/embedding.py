@@ -72,7 +72,7 @@ def score(probes, gallery):
     """
     mean, square = summarise(probes)
     gallery_mean, gallery_square = summarise(gallery)
-    return 2 * mean @ gallery_mean.T - square[:, None] - gallery_square
+    return (2 * mean) @ gallery_mean.T - square[:, None] - gallery_square
 
 
 def summarise(templates):
@@ -88,7 +88,8 @@ def summarise(templates):
     square : ndarray, shape (N,)
         Both NaN where no face was found.
     """
-    mean, square = np.full((len(templates), 128), np.nan), np.full(len(templates), np.nan)
+    mean = np.full((len(templates), 128), np.nan, np.float32)
+    square = np.full(len(templates), np.nan, np.float32)
     for row, template in enumerate(templates):
         random = _random(tuple(template['names'].tolist()))
         views = template['embeddings'][random & ~np.isnan(template['embeddings'][:, 0])]

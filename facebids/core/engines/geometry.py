@@ -12,6 +12,7 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from facebids.core.depth import ANGLES, GRAZING, HEIGHTS, PIVOT, RAYS, generic, points
 
@@ -143,7 +144,7 @@ class _Layout(NamedTuple):
     cells: np.ndarray  # which blocks of the map are compared, shape (H // 2, A // 2)
     middle: np.ndarray  # which of these lie in the middle of the face, shape (C,)
     motions: np.ndarray  # relief that each small rigid motion makes, shape (C, 6)
-    pool: np.ndarray  # weights that average neighbouring cells, shape (C, K)
+    pool: sparse.csr_array  # averages of neighbouring cells, shape (K, C)
 
 
 @cache
@@ -165,9 +166,8 @@ def _pool(cells):
     _, part, size = np.unique(
         (row // 2) * cells.shape[1] + column // 2, return_inverse=True, return_counts=True
     )
-    pool = np.zeros((len(row), len(size)), np.float32)
-    pool[np.arange(len(row)), part] = 1 / size[part]
-    return pool
+    weights = (1 / size[part]).astype(np.float32)
+    return sparse.csr_array((weights, (part, np.arange(len(row)))))
 
 
 def _blocks(values):
@@ -190,15 +190,15 @@ def _describe(reliefs, limit=8.0):
     They are aligned by the middle of the face alone, which nearly every scan shows whole.
     """
     middle, motions, pool = _layout().middle, _layout().motions, _layout().pool
-    described = np.empty((len(reliefs), pool.shape[1]), np.float32)
+    described = np.empty((len(reliefs), pool.shape[0]), np.float32)
     for start in range(0, len(reliefs), 10_000):
-        part = reliefs[start : start + 10_000]
-        use = (middle & (np.abs(part) < 2 * limit)).astype(np.float32)  # NaN is not less
-        move = _solve(use, np.nan_to_num(part), motions)
-        part = np.clip(part - move @ motions.T, -limit, limit)
-        known = ~np.isnan(part)
-        share = known @ pool
-        mean = np.nan_to_num(part) @ pool / np.maximum(share, 1e-6)
+        known, part = _split(reliefs[start : start + 10_000])
+        inner = part[:, middle]
+        use = known[:, middle] * (np.abs(inner) < 2 * limit)
+        part -= _solve(use, inner, motions[middle]) @ motions.T
+        part = np.clip(part, -limit, limit, out=part) * known
+        share = (pool @ known.T).T
+        mean = (pool @ part.T).T / np.maximum(share, 1e-6)
         described[start : start + len(part)] = np.where(share > 0.5, mean, np.nan)
     return described
 
