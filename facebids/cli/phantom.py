@@ -8,7 +8,7 @@ from facebids import __version__
 from facebids.bids.metadata import atomic_path, write_json_atomic, write_text_atomic
 from facebids.errors import FacebidsError, OutputError
 
-MODALITIES = ('T1w', 'FLAIR')
+MODALITIES = ('T1w', 'FLAIR', 'T2w', 'PDw')  # the atlas has CT too, BIDS has no place for it
 README = """\
 # Phantom heads
 
@@ -23,7 +23,7 @@ def build_parser():
     parser = argparse.ArgumentParser(
         prog='facebids-phantom',
         description='Write a BIDS dataset of phantom heads with faces: '
-        'every participant is somebody else, every session another day.',
+        'every participant is somebody else, every session another day, every scan another pose.',
     )
     parser.add_argument('output', type=Path, help='folder to write the dataset to')
     parser.add_argument('--participants', type=_positive, default=2, help='default 2')
@@ -85,33 +85,41 @@ def write_dataset(options):
 
 
 def _write_participant(root, label, number, options):
-    import nibabel as nib
     import numpy as np
 
     from facebids.core import phantom
 
     person = phantom.draw_person(np.random.default_rng([options.seed, number]))
-    head = phantom.build_person(person, options.resolution)
     truth = {}
     for session in range(1, options.sessions + 1):
-        rng = np.random.default_rng([options.seed, number, session])
-        pose = phantom.draw_pose(rng, person)
+        seed = [options.seed, number, session]
+        today = phantom.visit(person, np.random.default_rng(seed))
+        head = phantom.build_person(today, options.resolution)
+        folder, stem = label, label
+        if options.sessions > 1:
+            folder, stem = f'{label}/ses-{session:02d}', f'{label}_ses-{session:02d}'
         for modality in options.modalities:
-            folder, stem = label, label
-            if options.sessions > 1:
-                folder, stem = f'{label}/ses-{session:02d}', f'{label}_ses-{session:02d}'
+            # A scan's pose and noise are its own, whatever other modalities are asked for.
+            rng = np.random.default_rng([*seed, 1 + MODALITIES.index(modality)])
+            pose = phantom.draw_pose(rng, person)
             name = f'{folder}/anat/{stem}_{modality}.nii.gz'
             scan = phantom.scan(head, pose, modality, rng, options.resolution)
-            image = nib.Nifti1Image(scan.data, scan.affine)
-            image.set_qform(scan.affine, 1)
-            image.set_sform(scan.affine, 1)
-            image.header.set_xyzt_units('mm', 'sec')
-            with atomic_path(root / name) as path:
-                nib.save(image, path)
-            sidecar = {'Modality': 'MR', 'MagneticFieldStrength': 3, 'Manufacturer': 'phantom'}
-            write_json_atomic(root / name.replace('.nii.gz', '.json'), sidecar)
+            _write_scan(root / name, scan)
             truth[name] = scan.transform.tolist()
     write_json_atomic(root / 'sourcedata' / label / 'phantom_truth.json', truth)
+
+
+def _write_scan(path, scan):
+    import nibabel as nib
+
+    image = nib.Nifti1Image(scan.data, scan.affine)
+    image.set_qform(scan.affine, 1)
+    image.set_sform(scan.affine, 1)
+    image.header.set_xyzt_units('mm', 'sec')
+    with atomic_path(path) as temporary:
+        nib.save(image, temporary)
+    sidecar = {'Modality': 'MR', 'MagneticFieldStrength': 3, 'Manufacturer': 'phantom'}
+    write_json_atomic(path.with_name(path.name.replace('.nii.gz', '.json')), sidecar)
 
 
 def _positive(text):

@@ -1,18 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scans of people who do not exist, with their ground truth.
 
-A person is an identity of the atlas and a head size; a session adds pose, coil shading and noise.
+A person is an identity of the atlas and a head size; a session changes mouth, lids and weight a
+little (`identity.DAY`), a scan adds pose, coil shading and noise.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
 
-from facebids.core.atlas import SPACE, Identity, build_atlas, draw_identity
+from facebids.core.atlas import (
+    COMPUTED,
+    SPACE,
+    Identity,
+    another_day,
+    build_atlas,
+    draw_identity,
+)
 
 WHITE_MATTER = 600.0  # stored intensity of white matter in T1w
 MARGIN_MM = 12.0  # air around the head
+AIR_HU, REST_HU = -1000.0, 80.0
+NOISE_HU = 1000.0  # of CT, for a `noise` of 1
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,11 @@ def build_person(person, resolution):
     return build_atlas(resolution, person.identity)
 
 
+def visit(person, rng):
+    """Return the person as they come to another session: almost the same face."""
+    return replace(person, identity=another_day(person.identity, rng))
+
+
 def draw_pose(rng, person):
     """Atlas to scanner: the head's size, a tilt of a few degrees, a few mm off centre."""
     pitch, roll, yaw = np.deg2rad(rng.normal(size=3) * (6, 3, 3))
@@ -73,7 +88,7 @@ def draw_pose(rng, person):
     return transform
 
 
-def scan(head, transform, modality, rng, spacing=2.0, noise=0.02, shading=0.2):
+def scan(head, transform, modality, rng, spacing=2.0, noise=0.02, shading=0.2, *, head_rest=False):
     """Scan a head.
 
     Parameters
@@ -88,13 +103,17 @@ def scan(head, transform, modality, rng, spacing=2.0, noise=0.02, shading=0.2):
     spacing : float or tuple of 3 floats
         Voxel size, mm.
     noise : float
-        Standard deviation of the complex noise over white matter's signal (Rician magnitude).
+        Standard deviation of the complex noise over white matter's signal (Rician magnitude);
+        in CT of the Gaussian noise in 1000 HU.
     shading : float
-        Standard deviation of the smooth multiplicative coil shading's logarithm.
+        Standard deviation of the smooth multiplicative coil shading's logarithm; CT has none.
+    head_rest : bool
+        Put a plastic shell behind the head. Only CT shows it.
 
     Returns
     -------
     Scan
+        In HU for CT.
     """
     step = np.broadcast_to(np.asarray(spacing, float), 3)
     low, high = _bounds(head, transform)
@@ -103,15 +122,32 @@ def scan(head, transform, modality, rng, spacing=2.0, noise=0.02, shading=0.2):
     affine[:3, 3] = low
     index = np.linalg.inv(head.affine) @ np.linalg.inv(transform) @ affine
     signal = head.contrast(modality)
+    computed = modality in COMPUTED
+    if computed and head_rest:
+        signal = np.maximum(signal, _head_rest(head))
     # Thick slices average over their thickness.
     blur = step / np.diag(head.affine)[:3] / np.diag(transform)[:3] * 0.4
     signal = ndimage.gaussian_filter(signal, np.where(blur > 0.5, blur, 0.4))
+    outside = AIR_HU if computed else 0.0
     image = ndimage.affine_transform(
-        signal, index[:3, :3], index[:3, 3], output_shape=shape, order=1
+        signal, index[:3, :3], index[:3, 3], output_shape=shape, order=1, cval=outside
     )
-    image = image * np.exp(_smooth_field(rng, shape, step, shading))
-    image = np.hypot(image + noise * rng.normal(size=shape), noise * rng.normal(size=shape))
-    return Scan((WHITE_MATTER * image).round().astype(np.int16), affine, transform)
+    if computed:
+        image = image + NOISE_HU * noise * rng.normal(size=shape)
+    else:
+        image = image * np.exp(_smooth_field(rng, shape, step, shading))
+        image = np.hypot(image + noise * rng.normal(size=shape), noise * rng.normal(size=shape))
+        image = WHITE_MATTER * image
+    return Scan(image.round().astype(np.int16), affine, transform)
+
+
+def _head_rest(head):
+    """Signal (HU) of a cradle of 6 mm plastic behind the head, shape (X, Y, Z)."""
+    x, y, z = np.meshgrid(*head.axes, indexing='ij', sparse=True)
+    shell = np.abs(np.hypot(x, 0.83 * (y + 15)) - 102) - 3  # the head's back is 107 mm from -15
+    depth = np.maximum(np.maximum(shell, y + 45), np.abs(z) - 70)
+    cover = np.clip(0.5 - depth / head.affine[0, 0], 0, 1)
+    return AIR_HU + cover * (REST_HU - AIR_HU)
 
 
 def _bounds(head, transform):
@@ -143,4 +179,4 @@ def _rotation(angle, axis):
     return matrix
 
 
-__all__ = ['SPACE', 'Person', 'Scan', 'build_person', 'draw_person', 'draw_pose', 'scan']
+__all__ = ['SPACE', 'Person', 'Scan', 'build_person', 'draw_person', 'draw_pose', 'scan', 'visit']

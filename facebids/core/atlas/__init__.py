@@ -7,7 +7,7 @@ Its space is MNI152NLin2009aSym (RAS, mm).
 - `geometry`: signed distance shapes
 - `brain`: the real brain
 - `anatomy`: the head around it, skin and tissues
-- `identity`: how faces differ
+- `identity`: how faces differ; `variation`: by how much
 - `contrasts`: signal of the tissues
 - `regions`: what is taken out
 """
@@ -20,9 +20,9 @@ from scipy import ndimage
 
 from facebids.core.atlas.anatomy import skin_distance, tissue_labels
 from facebids.core.atlas.brain import brain_distance, sample_brain
-from facebids.core.atlas.contrasts import SIGNAL, paint_contrast
+from facebids.core.atlas.contrasts import COMPUTED, SIGNAL, paint_contrast, skin_cover
 from facebids.core.atlas.geometry import Canvas
-from facebids.core.atlas.identity import GENERIC, Identity, draw_identity
+from facebids.core.atlas.identity import GENERIC, Identity, another_day, draw_identity
 from facebids.core.atlas.regions import (
     SHELL_STEPS_MM,
     brain_guard,
@@ -66,8 +66,13 @@ class HeadAtlas:
         return affine
 
     def contrast(self, modality):
-        """Signal in one of `MODALITIES`, shape (X, Y, Z), white matter in T1w = 1."""
-        return paint_contrast(self.labels, self.grey, self.white, modality)
+        """Signal in one of `MODALITIES`, shape (X, Y, Z), white matter in T1w = 1; CT in HU."""
+        return paint_contrast(self.labels, self.grey, self.white, modality, self.cover)
+
+    @cached_property
+    def cover(self):
+        """Share of each voxel that lies under the skin, shape (X, Y, Z)."""
+        return skin_cover(self.skin, float(self.affine[0, 0]))
 
     @cached_property
     def _grid(self):
@@ -113,6 +118,7 @@ def build_atlas(resolution, identity=GENERIC):
     coordinates, slack = identity.warp(axes)
     canvas = Canvas(*coordinates, axes, slack)
     skin = skin_distance(canvas, brain)
+    identity.fold(canvas, skin)
     return HeadAtlas(
         axes=axes,
         brain=brain,
@@ -130,11 +136,13 @@ def generic_atlas(resolution):
 
 
 __all__ = [
+    'COMPUTED',
     'MODALITIES',
     'SHELL_STEPS_MM',
     'SPACE',
     'HeadAtlas',
     'Identity',
+    'another_day',
     'build_atlas',
     'draw_identity',
     'generic_atlas',
