@@ -162,12 +162,10 @@ def _smooth_field(rng, shape, step, amplitude):
     """Return a smooth random field of the given standard deviation, waves above 100 mm long."""
     coarse = rng.normal(size=np.maximum(np.ceil(shape * step / 90).astype(int), 2) + 1)
     coarse -= coarse.mean()
-    indices = np.meshgrid(
-        *[np.linspace(0, c - 1, n) for c, n in zip(coarse.shape, shape, strict=True)],
-        indexing='ij',
-        sparse=False,
-    )
-    return amplitude * ndimage.map_coordinates(coarse, indices, order=3, mode='nearest')
+    for size in shape:  # one axis after the other; each product puts the axis it did last
+        basis = ndimage.zoom(np.eye(len(coarse)), (1, size / len(coarse)), order=3, mode='nearest')
+        coarse = np.tensordot(coarse, basis, (0, 0))
+    return amplitude * coarse
 
 
 def _rotation(angle, axis):

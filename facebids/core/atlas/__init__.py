@@ -13,7 +13,7 @@ Its space is MNI152NLin2009aSym (RAS, mm).
 """
 
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 
 import numpy as np
 from scipy import ndimage
@@ -113,8 +113,7 @@ def build_atlas(resolution, identity=GENERIC):
     -------
     HeadAtlas
     """
-    axes = tuple(np.arange(low, high + 0.1, resolution, np.float32) for low, high in EXTENT)
-    brain = brain_distance(axes)
+    axes, brain, grey, white = _everybody(resolution)
     coordinates, slack = identity.warp(axes)
     canvas = Canvas(*coordinates, axes, slack)
     skin = skin_distance(canvas, brain)
@@ -124,9 +123,19 @@ def build_atlas(resolution, identity=GENERIC):
         brain=brain,
         skin=skin,
         labels=tissue_labels(canvas, brain, skin),
-        grey=sample_brain('gm', axes),
-        white=sample_brain('wm', axes),
+        grey=grey,
+        white=white,
     )
+
+
+@lru_cache(maxsize=1)
+def _everybody(resolution):
+    """Grid and brain: the same in all heads, and two thirds of the work of building one."""
+    axes = tuple(np.arange(low, high + 0.1, resolution, np.float32) for low, high in EXTENT)
+    brain = brain_distance(axes), sample_brain('gm', axes), sample_brain('wm', axes)
+    for field in brain:
+        field.flags.writeable = False
+    return axes, *brain
 
 
 @cache
