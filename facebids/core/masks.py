@@ -113,7 +113,7 @@ def face_mask(atlas, volume, transform, head):
     for shell in SHELL_STEPS_MM:
         mask = (carry_over(atlas.face_region(shell), *place) < 0) & ~guard
         numbers = coverage(mask, guard, head, sector, volume.zooms)
-        if (numbers['skin_removed_share'] or 1) >= ENOUGH_SKIN:
+        if numbers['skin_removed_share'] is None or numbers['skin_removed_share'] >= ENOUGH_SKIN:
             break
     return mask, guard, numbers | {'shell_mm': shell}
 

@@ -4,6 +4,7 @@
 Anything that was not measured, or not as expected, is never a pass.
 """
 
+import math
 from dataclasses import dataclass
 
 SEVERITIES = ('review', 'fail')
@@ -150,13 +151,15 @@ THRESHOLDS = (
     ),
 )  # fmt: skip
 
-# Undefined where no face was found, afterwards or before; the latter has a reason of its own.
-# Agreement is undefined where a scan shows less than a quarter of the face.
-MAY_BE_UNDEFINED = (
-    'identifiability.distance_before_after',
-    'identifiability.distance_at_known_place',
-    'identifiability.agreement_before_after',
-)
+# Numbers that may be undefined, given what was found. Nothing found leaves nothing to compare;
+# none before defacing has a reason of its own. A scan may show too little of the face for shapes.
+MAY_BE_UNDEFINED = {
+    'identifiability.distance_before_after': lambda found: (
+        not (_faces(found, 'before') and _faces(found, 'after'))
+    ),
+    'identifiability.distance_at_known_place': lambda found: not found.get('faces_before'),
+    'identifiability.agreement_before_after': lambda found: True,
+}
 
 
 def judge(record):
@@ -177,13 +180,23 @@ def judge(record):
         _reason(threshold, number)
         for threshold in THRESHOLDS
         if threshold.suffix in (None, record['suffix'])
-        and _objectionable(threshold, number := _number(record, threshold.number))
+        and _objectionable(threshold, number := _number(record, threshold.number), record)
     ]
+    if record['suffix'] not in {threshold.suffix for threshold in THRESHOLDS}:
+        reasons.append(
+            {
+                'code': 'contrast_unknown',
+                'severity': 'fail',
+                'message': f'How well a {record["suffix"]} image has to be aligned is not known.',
+                'value': record['suffix'],
+                'threshold': None,
+            }
+        )
     if not record['identifiability'].get('faces_before'):
         reasons.append(
             {
                 'code': 'attack_blind',
-                'severity': 'review',
+                'severity': 'fail',
                 'message': 'No face was found before defacing either: that none is found '
                 'afterwards proves nothing.',
                 'value': record['identifiability'].get('faces_before'),
@@ -200,14 +213,25 @@ def _number(record, path):
     return record[section].get(key)
 
 
-def _objectionable(threshold, number):
-    if number is None or number != number:  # NaN
-        return threshold.number not in MAY_BE_UNDEFINED
-    return not threshold.met_by(number)
+def _faces(found, state):
+    """Count views with a face, random and named."""
+    named = sum(view[state] for view in found.get('named', {}).values())
+    return (found.get(f'faces_{state}') or 0) + named
+
+
+def _missing(number):
+    return number is None or not math.isfinite(number)
+
+
+def _objectionable(threshold, number, record):
+    if not _missing(number):
+        return not threshold.met_by(number)
+    explained = MAY_BE_UNDEFINED.get(threshold.number)
+    return not (explained and number is None and explained(record['identifiability']))
 
 
 def _reason(threshold, number):
-    missing = number is None or number != number
+    missing = _missing(number)
     return {
         'code': f'{threshold.name}_unknown' if missing else threshold.name,
         'severity': threshold.severity,

@@ -35,6 +35,7 @@ class _JudgeOutputSpec(TraitedSpec):
 class Judge(SimpleInterface):
     """Gather an image's numbers and judge them."""
 
+    _always_run = True  # limits may have changed since the numbers were measured
     input_spec = _JudgeInputSpec
     output_spec = _JudgeOutputSpec
 

@@ -58,8 +58,33 @@ def test_what_was_not_measured_never_passes(path, missing):
 
 def test_blind_attack_proves_nothing():
     verdict, reasons = judge(changed('identifiability.faces_before', 0))
-    assert verdict == 'review'
+    assert verdict == 'fail'
     assert reasons[0]['code'] == 'attack_blind'
+
+
+@pytest.mark.parametrize(
+    ('number', 'found'),
+    [
+        ('distance_before_after', {'faces_after': 5}),
+        ('distance_before_after', {'named': {'top': {'before': True, 'after': True}}}),
+        ('distance_at_known_place', {}),
+    ],
+)
+def test_a_distance_is_missing_only_where_there_was_nothing_to_compare(number, found):
+    record = changed(f'identifiability.{number}', None)
+    record['identifiability'] |= found
+    assert f'{number}' in {r['message'].split()[0].split('.')[-1] for r in judge(record)[1]}
+
+
+@pytest.mark.parametrize('path', sorted(MAY_BE_UNDEFINED))
+def test_no_number_is_endless(path):
+    assert judge(changed(path, float('inf')))[0] != 'pass'
+
+
+def test_a_contrast_without_limits_never_passes():
+    verdict, reasons = judge(GOOD | {'suffix': 'T2w'})
+    assert verdict == 'fail'
+    assert reasons[0]['code'] == 'contrast_unknown'
 
 
 def test_gravest_reason_comes_first_and_once():
