@@ -15,7 +15,9 @@ from nibabel.filebasedimages import ImageFileError
 
 from facebids.errors import EmptyImageError, UnreadableImageError
 
-FREE_TEXT = ('descrip', 'aux_file', 'db_name', 'intent_name')
+# what can hold text in NIfTI-1, and what of it there is in NIfTI-2
+FREE_TEXT = ('descrip', 'aux_file', 'db_name', 'intent_name', 'data_type')
+UNUSED = ('extents', 'session_error')
 SMALLEST = 16  # voxels along any axis: fewer hold no head
 
 
@@ -26,7 +28,7 @@ class Volume:
     Parameters
     ----------
     data : ndarray of float32, shape (X, Y, Z)
-        Scaled intensities, finite; the first volume of a series.
+        Scaled intensities, finite.
     affine : ndarray, shape (4, 4)
         Voxel indices to RAS mm.
     """
@@ -64,7 +66,7 @@ def read_nifti(path):
 
 
 def read_volume(path):
-    """Read the (first) volume of a head image.
+    """Read a head image of a single volume.
 
     Parameters
     ----------
@@ -77,7 +79,7 @@ def read_volume(path):
     Raises
     ------
     UnreadableImageError
-        If the file cannot be read.
+        If the file cannot be read, or holds several volumes.
     EmptyImageError
         If it holds no signal, or too few voxels for a head.
     """
@@ -87,13 +89,18 @@ def read_volume(path):
             f'{path}: its grid of {" x ".join(map(str, image.shape))} voxels is too small '
             f'to hold a head (at least {SMALLEST} along each axis).'
         )
+    if np.prod(image.shape[3:]) > 1:
+        raise UnreadableImageError(
+            f'{path}: {image.shape[3:]} volumes in one file: only one could be checked for a '
+            'face. Split the series, or leave it out with --bids-filter-file.'
+        )
     data = np.asanyarray(image.dataobj)
     if data.dtype.names or np.iscomplexobj(data):
         raise UnreadableImageError(
             f'{path}: voxels of type {data.dtype} have no single intensity. '
             'Supply a magnitude image.'
         )
-    data = data.reshape(*data.shape[:3], -1)[..., 0].astype(np.float32)
+    data = data.reshape(data.shape[:3]).astype(np.float32)
     finite = np.isfinite(data)
     data[~finite] = 0
     if not finite.any() or np.ptp(data) == 0:
@@ -126,8 +133,9 @@ def replace_voxels(path, mask, out_path):
     changed = np.array(raw)
     changed[mask] = _stored_zero(raw.dtype, image.dataobj.slope, image.dataobj.inter)
     header = image.header.copy()
-    for field in FREE_TEXT:
-        header[field] = b''
+    for fields, empty in ((FREE_TEXT, b''), (UNUSED, 0)):
+        for field in set(fields) & set(header.keys()):
+            header[field] = empty
     header.extensions.clear()
     defaced = type(image)(changed, None, header)
     # On the image, not before: nibabel forgets the scaling of a header that it is given.
@@ -188,7 +196,7 @@ def write_mask(mask, like, out_path):
         'srow_z',
     ):
         image.header[field] = source[field]
-    image.header.set_xyzt_units(*source.get_xyzt_units())
+    image.header['xyzt_units'] = source['xyzt_units']
     nib.save(
         nib.Nifti1Image(image.dataobj, image.header.get_best_affine(), image.header), out_path
     )

@@ -123,7 +123,43 @@ def test_too_small_to_hold_a_head(tmp_path):
 
 
 def test_volume_is_finite_and_scaled(tmp_path):
-    volume = images.read_volume(make(tmp_path / 'in.nii.gz', 'f4', shape=(*SHAPE, 2)))
+    volume = images.read_volume(make(tmp_path / 'in.nii.gz', 'f4', shape=(*SHAPE, 1)))
     assert volume.data.shape == SHAPE
     assert np.isfinite(volume.data).all()
     np.testing.assert_allclose(volume.zooms, np.linalg.norm(volume.affine[:3, :3], axis=0))
+
+
+def test_a_series_is_refused_for_only_one_volume_would_be_attacked(tmp_path):
+    path = make(tmp_path / 'in.nii.gz', 'f4', shape=(*SHAPE, 2))
+    with pytest.raises(UnreadableImageError, match='2.* volumes'):
+        images.read_volume(path)
+
+
+def test_nifti_2_is_defaced_and_masked(tmp_path):
+    source = nib.load(make(tmp_path / 'one.nii.gz'))
+    path = tmp_path / 'two.nii.gz'
+    nib.save(nib.Nifti2Image(source.dataobj.get_unscaled(), source.affine), path)
+    assert images.replace_voxels(path, MASK, tmp_path / 'out.nii.gz') == 0
+    assert isinstance(nib.load(tmp_path / 'out.nii.gz'), nib.Nifti2Image)
+    assert not stored(tmp_path / 'out.nii.gz')[MASK].any()
+    images.write_mask(MASK, path, tmp_path / 'mask.nii.gz')
+
+
+def test_no_field_of_the_header_keeps_text(tmp_path):
+    image = nib.load(make(tmp_path / 'in.nii.gz'))
+    header = image.header
+    header['data_type'], header['session_error'], header['extents'] = b'Jane Doe', 1925, 19840229
+    named = nib.Nifti1Image(image.dataobj.get_unscaled(), None, header)
+    nib.save(named, tmp_path / 'named.nii.gz')
+    images.replace_voxels(tmp_path / 'named.nii.gz', MASK, tmp_path / 'out.nii.gz')
+    raw = gzip.decompress((tmp_path / 'out.nii.gz').read_bytes())[:348]
+    assert b'Jane' not in raw
+    assert not any(raw[4:38])
+
+
+def test_unknown_units_stay_what_they_are(tmp_path):
+    image = nib.load(make(tmp_path / 'in.nii.gz'))
+    image.header['xyzt_units'] = 77
+    nib.save(nib.Nifti1Image(image.dataobj.get_unscaled(), None, image.header), tmp_path / 'u.nii')
+    images.write_mask(MASK, tmp_path / 'u.nii', tmp_path / 'mask.nii.gz')
+    assert nib.load(tmp_path / 'mask.nii.gz').header['xyzt_units'] == 77
