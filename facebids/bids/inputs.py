@@ -191,8 +191,11 @@ def _check_current(paths: list[str], settings: Settings) -> None:
 
 
 def _check_unique(images: tuple[HeadImage, ...]) -> None:
-    counts = Counter(map(names.defaced, images))
-    if twice := [image for image in images if counts[names.defaced(image)] > 1]:
+    def made(image: HeadImage) -> set[str]:
+        return {*names.public_files(image), names.record(image), names.workflow_name(image)}
+
+    counts = Counter(name for image in images for name in made(image))
+    if twice := [image for image in images if any(counts[name] > 1 for name in made(image))]:
         listed = ', '.join(image.relative_path for image in twice[:4])
         raise DatasetError(
             f'{listed}: these files would get the same output. Rename or remove one of each pair.'

@@ -10,6 +10,7 @@ from facebids.bids import names
 from facebids.bids.names import HeadImage
 
 # a line of a traceback, indented or not: module, class, message
+NOT_REACHED = 'not_processed'
 EXCEPTION = re.compile(r'^\s*((?:\w+\.)*)(\w*(?:Error|Exception|Pool))(?:: *(.*))?$', re.M)
 
 
@@ -46,7 +47,7 @@ def why_missing(image: HeadImage, crashes: list[Crash]) -> Crash:
     """
     own = [crash for crash in crashes if crash.concerns(image)]
     shared = [crash for crash in crashes if not re.search(r'\.sub_\w+_wf\.', f'.{crash.node}.')]
-    unknown = Crash('', 'not_processed', 'The run ended before this image was done. Run it again.')
+    unknown = Crash('', NOT_REACHED, 'The run ended before this image was done. Run it again.')
     return next(iter([*own, *shared]), unknown)
 
 

@@ -17,7 +17,7 @@ from facebids.bids.names import HeadImage
 from facebids.bids.plan import ParticipantPlan, describe, make_plan
 from facebids.bids.records import Record
 from facebids.cli.console import ImageProgress, make_console, show_places, show_results
-from facebids.cli.crashes import read_crashes, why_missing
+from facebids.cli.crashes import NOT_REACHED, read_crashes, why_missing
 from facebids.cli.graph import logged, run_graph
 from facebids.cli.places import make_writable, prepare_places
 from facebids.config import Settings
@@ -61,8 +61,13 @@ def _process(
 
     with ImageProgress(images, read_record, verbose=settings.verbose > 0) as progress:
         finished = run_graph(settings, plans, progress, crash_dir, log_dir)
-    done = images if finished else [image for image in images if read_record(image)]
     crashes = read_crashes(crash_dir)
+    reached = [
+        image
+        for image in images
+        if read_record(image) or why_missing(image, crashes).code != NOT_REACHED
+    ]
+    done = images if finished else reached
     results = {}
     for image in done:
         reason = why_missing(image, crashes)

@@ -2,6 +2,7 @@
 """The ``facebids`` command: from arguments to an exit code."""
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     settings = parse(argv)
     set_environment(settings)
+    before = signal.signal(signal.SIGTERM, _interrupt)  # a cluster's walltime, `docker stop`
     try:
         return run(settings)
     except FacebidsError as error:
@@ -41,6 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if settings.verbose or not getattr(error, '__notes__', None):  # a note names the log
             traceback.print_exc()
         return FacebidsError.exit_code
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(*_) -> None:
+    raise KeyboardInterrupt
 
 
 def set_environment(settings: Settings) -> None:

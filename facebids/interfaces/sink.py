@@ -56,7 +56,11 @@ class Sink(SimpleInterface):
         image = HeadImage.from_relative_path(self.inputs.relative_path)
         record = files.read_json(self.inputs.record)
         self._write_private(image)
-        self._write_public(image, withhold=record['verdict'] == 'fail')
+        withhold = record['verdict'] == 'fail'
+        if withhold:  # what an earlier run released must not outlast the verdict, run on or not
+            for name in names.public_files(image):
+                (Path(self.inputs.output_dir) / name).unlink(missing_ok=True)
+        self._write_public(image, withhold)
         path = Path(self.inputs.work_dir) / names.record(image)
         metadata.write_json_atomic(path, record)
         self._results['out_file'] = str(path)

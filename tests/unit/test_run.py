@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -261,6 +262,25 @@ def test_an_interrupt_leaves_what_was_done_and_no_verdict_on_the_rest(run, capsy
     assert 'pass' in run.verdicts().values()
     assert T1W_2 not in run.verdicts()
     assert 'Run the same command again' in capsys.readouterr().err
+
+
+def test_an_interrupt_takes_back_what_a_crash_before_it_made_wrong(run):
+    assert run() == 0
+    assert run(outcomes={T1W_A: 'empty', T1W_2: 'interrupted'}) == 130
+    assert not any(path.exists() for path in run.files(T1W_A))
+    assert run.verdicts()[T1W_A] == 'fail'
+    assert all(path.is_file() for path in run.files(FLAIR_A))
+
+
+def test_a_request_to_end_ends_like_an_interrupt(monkeypatch, bids_dir, tmp_path):
+    def terminated(settings):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    handler = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr('facebids.cli.run.run', terminated)
+    assert main([str(bids_dir), str(tmp_path / 'out'), 'participant']) == 130
+    assert signal.getsignal(signal.SIGTERM) is handler
 
 
 def test_a_dry_run_tells_the_plan_and_writes_nothing(run, tmp_path, capsys):
