@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 from urllib.parse import quote
 
 import facebids
@@ -183,7 +184,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{os.getpid()}-{path.name}')
+    # process numbers repeat in containers and across the machines of a cluster
+    temporary = path.with_name(f'.{uuid4().hex[:12]}-{path.name}')
     try:
         yield temporary
         os.replace(temporary, path)

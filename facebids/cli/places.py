@@ -101,12 +101,14 @@ def prepare_places(settings: Settings) -> None:
     """
     make_writable(settings.output_dir, 'output')
     make_writable(settings.work_dir, 'work')
+    for name in WORK_FOLDERS:
+        if settings.clean_workdir:
+            shutil.rmtree(settings.work_dir / name, ignore_errors=True)
+        # renders of undefaced heads are among the intermediate files
+        make_writable(settings.work_dir / name, 'work', mode=0o700)
     _make_private(settings.private_dir)
     if settings.bids_database_dir:
         make_writable(settings.bids_database_dir, 'database')
-    if settings.clean_workdir:
-        for name in WORK_FOLDERS:
-            shutil.rmtree(settings.work_dir / name, ignore_errors=True)
 
 
 def make_writable(folder: Path, what: str, mode: int = 0o777) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from facebids.bids.metadata import write_dataset_files
-from facebids.cli.places import check_places, prepare_places
+from facebids.cli.places import WORK_FOLDERS, check_places, prepare_places
 from facebids.config import Settings
 from facebids.errors import DatasetError, OutputError, UsageError
 
@@ -135,5 +135,16 @@ def test_cleaning_takes_intermediate_files_and_leaves_all_else(settings):
     prepare_places(settings)
     assert (settings.work_dir / 'records/b').exists()
     prepare_places(replace(settings, clean_workdir=True))
-    assert {path.name for path in settings.work_dir.iterdir()} == {'private', 'mine'}
+    assert {path.name for path in settings.work_dir.iterdir()} == {
+        'private',
+        'mine',
+        *WORK_FOLDERS,
+    }
+    assert not any(any((settings.work_dir / name).iterdir()) for name in WORK_FOLDERS)
     assert (settings.private_dir / 'f').exists()
+
+
+def test_nobody_else_looks_into_intermediate_files(settings):
+    prepare_places(settings)
+    for name in WORK_FOLDERS:
+        assert (settings.work_dir / name).stat().st_mode & 0o077 == 0
