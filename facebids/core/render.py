@@ -12,7 +12,8 @@ DISTANCE = 1200.0  # mm from the camera to the face, as in a portrait
 FIELD = 270.0  # mm across the picture at the face: forehead to chin fill 60 % of it
 SKIN = np.array([214, 172, 148], np.float32)
 BACKGROUND = np.array([46, 48, 52], np.uint8)
-AMBIENT, DIFFUSE, FILL, SPECULAR, SHININESS = 0.22, 0.72, 0.18, 0.10, 18.0
+# a soft portrait: the fill light is nearly as strong as the key light
+AMBIENT, DIFFUSE, FILL, SPECULAR, SHININESS = 0.22, 0.50, 0.40, 0.10, 18.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def random_views(seed, count=10):
     """Return views as of casual portraits, after Schwarz et al. (2019).
 
     Yaw within 20 degrees, pitch within 12 and roll within 6, in which frontal face detectors
-    work; light from up to 50 degrees to either side and 10 below to 50 above. The study says
+    work; light from up to 40 degrees to either side and 10 below to 50 above. The study says
     "random views and lighting" and no more.
 
     Parameters
@@ -68,7 +69,7 @@ def random_views(seed, count=10):
             yaw=rng.uniform(-20, 20),
             pitch=rng.uniform(-12, 12),
             roll=rng.uniform(-6, 6),
-            light=(rng.uniform(-50, 50), rng.uniform(-10, 50)),
+            light=(rng.uniform(-40, 40), rng.uniform(-10, 50)),
         )
         for number in range(count)
     )
@@ -127,7 +128,7 @@ def _render_view(scene, faces, normals, view, rays):
 
 
 def _shade(normal, to_camera, light, front):
-    """Skin colour: wrapped diffuse light, a weak fill from the camera, a soft highlight.
+    """Skin colour: wrapped diffuse light, a fill from the camera, a soft highlight.
 
     Blinn (1977) for the highlight; the wrap imitates light scattered under the skin.
     """
