@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 from urllib.parse import quote
+from uuid import uuid4
 
 import facebids
 from facebids.bids import citation, names

@@ -131,7 +131,7 @@ def test_volume_is_finite_and_scaled(tmp_path):
 
 def test_a_series_is_refused_for_only_one_volume_would_be_attacked(tmp_path):
     path = make(tmp_path / 'in.nii.gz', 'f4', shape=(*SHAPE, 2))
-    with pytest.raises(UnreadableImageError, match='2.* volumes'):
+    with pytest.raises(UnreadableImageError, match=r'2.* volumes'):
         images.read_volume(path)
 
 
