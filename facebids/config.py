@@ -34,6 +34,9 @@ class Settings:
         Processes at the same time, and threads of each single step.
     seed
         Start of every random number.
+    mode, fill
+        What the face becomes (``'remove'``, ``'blur'``, ``'reface'``), and what is left where it
+        is removed (``'air'``, ``'zero'``).
     """
 
     bids_dir: Path
@@ -50,6 +53,8 @@ class Settings:
     nprocs: int = 1
     omp_nthreads: int = 1
     seed: int = 0
+    mode: str = 'remove'
+    fill: str = 'air'
     clean_workdir: bool = False
     dry_run: bool = False
     stop_on_first_crash: bool = False

@@ -74,7 +74,8 @@ def _threshold_row(threshold) -> str:
     limits = {'at least': threshold.least, 'at most': threshold.most}
     limit = ', '.join(f'{word} {value:g}' for word, value in limits.items() if value is not None)
     cells = [f'`{threshold.name}`', f'`{threshold.number}`', limit, threshold.severity]
-    return f'| {" | ".join(cells)} | {threshold.suffix or "all"} | {threshold.source} |'
+    where = ', '.join(filter(None, [threshold.suffix, threshold.mode])) or 'all'
+    return f'| {" | ".join(cells)} | {where} | {threshold.source} |'
 
 
 def test_thresholds_are_documented_as_they_are():

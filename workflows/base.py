@@ -44,6 +44,8 @@ def init_participant_wf(*, settings, plan):
         [
             init_image_wf(
                 image=item.image,
+                mode=settings.mode,
+                fill=settings.fill,
                 seed=settings.seed,
                 omp_nthreads=settings.omp_nthreads,
                 output_dir=str(settings.output_dir),

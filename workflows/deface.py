@@ -9,13 +9,15 @@ from facebids.interfaces.masks import FaceMask
 from facebids.interfaces.registration import Register
 
 
-def init_deface_wf(*, modality, seed, omp_nthreads):
+def init_deface_wf(*, modality, mode, fill, seed, omp_nthreads):
     """Build the graph that registers an image, carries the face mask over and applies it.
 
     Parameters
     ----------
     modality : str
         Contrast of the atlas to register to.
+    mode, fill : str
+        What the face becomes, and what is left where it is removed (`facebids.core.fill`).
     seed : int
     omp_nthreads : int
         Threads of the registration.
@@ -36,12 +38,13 @@ def init_deface_wf(*, modality, seed, omp_nthreads):
         Register(modality=modality, seed=seed), name='register', n_procs=omp_nthreads, mem_gb=1
     )
     face_mask = pe.Node(FaceMask(), name='face_mask', mem_gb=1)
-    deface = pe.Node(Deface(), name='deface', mem_gb=1)
+    deface = pe.Node(Deface(mode=mode, fill=fill, seed=seed), name='deface', mem_gb=2)
     workflow.connect([
         (inputnode, register, [('in_file', 'in_file')]),
         (inputnode, face_mask, [('in_file', 'in_file')]),
         (inputnode, deface, [('in_file', 'in_file')]),
         (register, face_mask, [('out_file', 'registration')]),
+        (register, deface, [('out_file', 'registration')]),
         (face_mask, deface, [('mask_file', 'mask_file'), ('guard_file', 'guard_file')]),
         (register, outputnode, [('out_file', 'registration')]),
         (face_mask, outputnode, [('mask_file', 'mask'), ('coverage', 'coverage')]),

@@ -8,13 +8,15 @@ from facebids.interfaces.recognition import Attack
 from facebids.interfaces.verdict import Judge
 
 
-def init_identify_wf(*, relative_path, seed):
+def init_identify_wf(*, relative_path, mode, seed):
     """Build the graph that attacks the original and the defaced image and judges the outcome.
 
     Parameters
     ----------
     relative_path : str
         The image, relative to its dataset.
+    mode : str
+        What the face became: some limits hold for one mode alone.
     seed : int
         Seed of the random views, the same before and after.
 
@@ -36,7 +38,7 @@ def init_identify_wf(*, relative_path, seed):
     )
     attack_before = pe.Node(Attack(seed=seed), name='attack_before', mem_gb=2)
     attack_after = pe.Node(Attack(seed=seed), name='attack_after', mem_gb=2)
-    judge = pe.Node(Judge(relative_path=relative_path), name='judge', mem_gb=0.2)
+    judge = pe.Node(Judge(relative_path=relative_path, mode=mode), name='judge', mem_gb=0.2)
     workflow.connect([
         (inputnode, attack_before, [('in_file', 'in_file'), ('registration', 'registration')]),
         (inputnode, attack_after, [('defaced', 'in_file'), ('registration', 'registration')]),

@@ -11,12 +11,14 @@ from facebids.workflows.figures import init_figures_wf
 from facebids.workflows.identify import init_identify_wf
 
 
-def init_image_wf(*, image, seed, omp_nthreads, output_dir, private_dir, work_dir):
+def init_image_wf(*, image, mode, fill, seed, omp_nthreads, output_dir, private_dir, work_dir):
     """Build the graph of one image: deface, attack, judge, draw, and write it all.
 
     Parameters
     ----------
     image : facebids.bids.names.HeadImage
+    mode, fill : str
+        What the face becomes, and what is left where it is removed.
     seed : int
         Seed of registration and random views.
     omp_nthreads : int
@@ -31,12 +33,15 @@ def init_image_wf(*, image, seed, omp_nthreads, output_dir, private_dir, work_di
     workflow = pe.Workflow(name=names.workflow_name(image))
     inputnode = pe.Node(niu.IdentityInterface(fields=['in_file']), name='inputnode')
     inputnode.inputs.in_file = image.path
-    deface_wf = init_deface_wf(modality=image.suffix, seed=seed, omp_nthreads=omp_nthreads)
-    identify_wf = init_identify_wf(relative_path=image.relative_path, seed=seed)
+    deface_wf = init_deface_wf(
+        modality=image.suffix, mode=mode, fill=fill, seed=seed, omp_nthreads=omp_nthreads
+    )
+    identify_wf = init_identify_wf(relative_path=image.relative_path, mode=mode, seed=seed)
     figures_wf = init_figures_wf()
     sink = pe.Node(
         Sink(
             relative_path=image.relative_path,
+            mode=mode,
             output_dir=output_dir,
             private_dir=private_dir,
             work_dir=work_dir,

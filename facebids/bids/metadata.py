@@ -24,6 +24,11 @@ from facebids.bids.names import HeadImage
 BIDS_VERSION = '1.11.1'
 
 # PS3.16 of DICOM, context group 7050
+METHODS = {
+    'remove': 'face region replaced by air',
+    'blur': 'face region replaced by a smooth head without features',
+    'reface': 'face region replaced by a generic face',
+}
 DEIDENTIFICATION_CODES = [
     {
         'CodeValue': '113102',
@@ -67,14 +72,14 @@ How to cite the methods: `logs/CITATION.md`, `logs/CITATION.bib`.
 # --- sidecars -----------------------------------------------------------------------------------
 
 
-def defaced_sidecar(image: HeadImage) -> dict[str, Any]:
-    """Return the sidecar of the defaced image."""
+def defaced_sidecar(image: HeadImage, mode: str) -> dict[str, Any]:
+    """Return the sidecar of the defaced image; ``mode`` is a key of `METHODS`."""
     return {
         'Description': 'The source image with the voxels of the face replaced; '
         'all others are the source, bit for bit.',
         'Sources': [names.uri(image)],
         'SkullStripped': False,
-        'DeidentificationMethod': [f'FaceBIDS {facebids.__version__}: face region removed'],
+        'DeidentificationMethod': [f'FaceBIDS {facebids.__version__}: {METHODS[mode]}'],
         'DeidentificationMethodCodeSequence': DEIDENTIFICATION_CODES,
     }
 

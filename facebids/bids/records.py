@@ -172,6 +172,7 @@ COLUMNS = {
     'session_id': 'Session; n/a where the dataset has none.',
     'image': 'Path of the image in the input dataset.',
     'suffix': 'Contrast of the image, as in its file name.',
+    'mode': 'What the face became; n/a where an error stopped the image.',
     'verdict': 'What may be done with the defaced image.',
     'reasons': 'Codes of the reasons for the verdict, separated by commas; n/a when it passed.',
 }
@@ -197,6 +198,7 @@ def failed(image: HeadImage, code: str, message: str) -> Record:
         'participant_id': image.participant_id,
         'session_id': image.session_id,
         'suffix': image.suffix,
+        'mode': None,
         'verdict': 'fail',
         'reasons': [{'code': code, 'severity': 'fail', 'message': message}],
         **dict.fromkeys(SECTIONS),
@@ -302,7 +304,7 @@ def tsv(header: list[str], rows: Iterable[dict[str, Any]]) -> str:
 def row(record: Record) -> dict[str, Any]:
     """Return a record without nesting: each column of the tables and its value."""
     codes = ','.join(reason['code'] for reason in record['reasons'])
-    flat = {name: record[name] for name in COLUMNS if name != 'reasons'} | {'reasons': codes}
+    flat = {name: record.get(name) for name in COLUMNS} | {'reasons': codes}
     for section in SECTIONS:
         prefix = '' if section == 'identifiability' else f'{section}_'
         flat |= _flatten(record.get(section) or {}, prefix)
@@ -323,6 +325,8 @@ def dictionary(header: Iterable[str]) -> dict[str, dict[str, Any]]:
 def _describe(name: str) -> dict[str, Any]:
     if name == 'verdict':
         return {'Description': COLUMNS[name], 'Levels': VERDICTS}
+    if name == 'mode':
+        return {'Description': COLUMNS[name], 'Levels': metadata.METHODS}
     if name in COLUMNS:
         return {'Description': COLUMNS[name]}
     metric = describe(name)

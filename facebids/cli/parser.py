@@ -58,6 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_positional(parser)
     _add_selection(parser.add_argument_group('which images'))
+    _add_defacing(parser.add_argument_group('what becomes of the face (participant level)'))
     _add_places(parser.add_argument_group('where to work'))
     _add_resources(parser.add_argument_group('how to run (participant level)'))
     _add_output(parser.add_argument_group('what to show'))
@@ -107,6 +108,18 @@ def _add_selection(group: Any) -> None:
         '--bids-database-dir', type=_folder, metavar='PATH',
         help='keep the index of the dataset here and use it again; delete it when the dataset '
         'changes (participant level)',
+    )  # fmt: skip
+
+
+def _add_defacing(group: Any) -> None:
+    group.add_argument(
+        '--mode', choices=('remove', 'blur', 'reface'), default='remove',
+        help="remove: air like the scan's own; blur: a smooth head without features; reface: the "
+        "atlas's generic face, painted with the scan's own intensities (default: remove)",
+    )  # fmt: skip
+    group.add_argument(
+        '--fill', choices=('air', 'zero'), default='air',
+        help="what remove leaves: air with the scan's noise, or plain zeros (default: air)",
     )  # fmt: skip
 
 

@@ -111,8 +111,8 @@ def read_volume(path):
     return Volume(data, image.affine)
 
 
-def replace_voxels(path, mask, out_path):
-    """Write a copy of an image in which the voxels of a mask are zero.
+def replace_voxels(path, mask, out_path, values=None):
+    """Write a copy of an image in which the voxels of a mask are others.
 
     Parameters
     ----------
@@ -121,6 +121,8 @@ def replace_voxels(path, mask, out_path):
     mask : ndarray of bool, shape (X, Y, Z)
     out_path : str or Path
         Where to write, ``.nii`` or ``.nii.gz``.
+    values : ndarray, shape (N,), optional
+        Intensities of the N voxels of the mask in C order, one volume's; zero unless given.
 
     Returns
     -------
@@ -131,7 +133,11 @@ def replace_voxels(path, mask, out_path):
     image = read_nifti(path)
     raw = image.dataobj.get_unscaled()
     changed = np.array(raw)
-    changed[mask] = _stored_zero(raw.dtype, image.dataobj.slope, image.dataobj.inter)
+    scaling = _scaling(image)
+    if values is None:
+        changed[mask] = _stored_zero(raw.dtype, *scaling)
+    else:
+        changed.reshape(*mask.shape, -1)[mask] = _stored(values, raw.dtype, *scaling)[:, None]
     header = image.header.copy()
     for fields, empty in ((FREE_TEXT, b''), (UNUSED, 0)):
         for field in set(fields) & set(header.keys()):
@@ -152,11 +158,16 @@ def _stored_zero(dtype, slope, inter):
     """Return the stored number nearest to a scaled zero."""
     if dtype.names:
         return np.zeros((), dtype)[()]
-    zero = -inter / slope + 0.0  # never minus zero
+    return _stored(np.zeros(()), dtype, slope, inter)[()]
+
+
+def _stored(values, dtype, slope, inter):
+    """Return the stored numbers nearest to intensities."""
+    stored = (np.asarray(values, np.float64) - inter) / slope + 0.0  # never minus zero
     if dtype.kind in 'fc':
-        return dtype.type(zero)
+        return stored.astype(dtype)
     limits = np.iinfo(dtype)
-    return dtype.type(np.clip(np.rint(zero), limits.min, limits.max))
+    return np.clip(np.rint(stored), limits.min, limits.max).astype(dtype)
 
 
 def _scaling(image):

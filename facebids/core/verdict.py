@@ -27,8 +27,8 @@ class Threshold:
         What it means, for a person.
     source : str
         Where the limit comes from.
-    suffix : str or None
-        The only contrast it applies to.
+    suffix, mode : str or None
+        The only contrast and the only mode of defacing it applies to.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Threshold:
     least: float | None = None
     most: float | None = None
     suffix: str | None = None
+    mode: str | None = None
 
     @property
     def value(self):
@@ -127,7 +128,7 @@ THRESHOLDS = (
         'face_found_after', 'identifiability.faces_after', 'review',
         'Something like a face is found in most views of the defaced head.',
         'half of ten views: detectors see a few faces in cut heads; public scans 0-10, median 3',
-        most=5,
+        most=5, mode='remove',
     ),
     Threshold(
         'face_recognised_after', 'identifiability.distance_before_after', 'fail',
@@ -142,7 +143,7 @@ THRESHOLDS = (
     Threshold(
         'shape_recognised_after', 'identifiability.agreement_before_after', 'review',
         'More of the face agrees in shape with the original than is common between strangers.',
-        STRANGERS_SHAPE, most=0.35,
+        STRANGERS_SHAPE, most=0.35, mode='remove',
     ),
     Threshold(
         'shape_recognised_after', 'identifiability.agreement_before_after', 'fail',
@@ -180,6 +181,7 @@ def judge(record):
         _reason(threshold, number)
         for threshold in THRESHOLDS
         if threshold.suffix in (None, record['suffix'])
+        and threshold.mode in (None, record['mode'])
         and _objectionable(threshold, number := _number(record, threshold.number), record)
     ]
     if record['suffix'] not in {threshold.suffix for threshold in THRESHOLDS}:

@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lossless defacing of an image."""
 
-from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec
+import numpy as np
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    File,
+    SimpleInterface,
+    TraitedSpec,
+    traits,
+)
 
-from facebids.core import images
+from facebids.core import fill, images, masks
+from facebids.core.atlas import generic_atlas
 from facebids.interfaces import files
 
 
@@ -11,6 +19,10 @@ class _DefaceInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc='head image')
     mask_file = File(exists=True, mandatory=True, desc='voxels to replace')
     guard_file = File(exists=True, mandatory=True, desc='voxels that must not be touched')
+    registration = File(exists=True, mandatory=True, desc='from Register')
+    mode = traits.Enum(*fill.MODES, usedefault=True, desc='what the face becomes')
+    fill = traits.Enum(*fill.FILLS, usedefault=True, desc='what remove leaves')
+    seed = traits.Int(0, usedefault=True, desc='seed of the noise')
 
 
 class _DefaceOutputSpec(TraitedSpec):
@@ -28,7 +40,7 @@ class Deface(SimpleInterface):
         mask = files.read_mask(self.inputs.mask_file)
         guard = files.read_mask(self.inputs.guard_file)
         out_file = f'{runtime.cwd}/defaced.nii.gz'
-        outside = images.replace_voxels(self.inputs.in_file, mask, out_file)
+        outside = images.replace_voxels(self.inputs.in_file, mask, out_file, self._values(mask))
         self._results['out_file'] = out_file
         self._results['integrity'] = files.write_json(
             runtime.cwd,
@@ -39,3 +51,11 @@ class Deface(SimpleInterface):
             },
         )
         return runtime
+
+    def _values(self, mask):
+        if self.inputs.mode == 'remove' and self.inputs.fill == 'zero':
+            return None
+        transform = np.array(files.read_json(self.inputs.registration)['affine'])
+        volume = images.read_volume(self.inputs.in_file)
+        atlas = generic_atlas(masks.RESOLUTION)
+        return fill.fill(volume, mask, atlas, transform, self.inputs.mode, self.inputs.seed)

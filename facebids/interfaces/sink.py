@@ -26,6 +26,7 @@ from facebids.interfaces import files
 
 class _SinkInputSpec(BaseInterfaceInputSpec):
     relative_path = traits.Str(mandatory=True, desc='the image, relative to its dataset')
+    mode = traits.Str(mandatory=True, desc='what the face became')
     output_dir = traits.Str(mandatory=True)
     private_dir = traits.Str(mandatory=True)
     work_dir = traits.Str(mandatory=True)
@@ -82,7 +83,11 @@ class Sink(SimpleInterface):
         _copy(self.inputs.renders, place(names.figure(image, 'renders')))
         for name, source, sidecar in (
             (names.mask(image), self.inputs.mask, metadata.mask_sidecar(image)),
-            (names.defaced(image), self.inputs.defaced, metadata.defaced_sidecar(image)),
+            (
+                names.defaced(image),
+                self.inputs.defaced,
+                metadata.defaced_sidecar(image, self.inputs.mode),
+            ),
         ):
             metadata.write_json_atomic(place(names.sidecar(name)), sidecar)
             _copy(source, place(name))

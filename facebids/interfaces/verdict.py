@@ -21,6 +21,7 @@ QUALITY = ('brain', 'tissue', 'head', 'brain_in_view')
 
 class _JudgeInputSpec(BaseInterfaceInputSpec):
     relative_path = traits.Str(mandatory=True, desc='the image, relative to its dataset')
+    mode = traits.Str(mandatory=True, desc='what the face became')
     registration = File(exists=True, mandatory=True, desc='from Register')
     coverage = File(exists=True, mandatory=True, desc='from FaceMask')
     integrity = File(exists=True, mandatory=True, desc='from Deface')
@@ -52,6 +53,7 @@ class Judge(SimpleInterface):
             'participant_id': image.participant_id,
             'session_id': image.session_id,
             'suffix': image.suffix,
+            'mode': self.inputs.mode,
             'verdict': None,
             'reasons': None,
             'registration': {

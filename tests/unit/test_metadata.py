@@ -18,7 +18,7 @@ URI = f'bids:raw:{PATH}'
 
 
 def test_the_sidecar_of_the_defaced_image():
-    sidecar = metadata.defaced_sidecar(IMAGE)
+    sidecar = metadata.defaced_sidecar(IMAGE, 'reface')
     assert sidecar['SkullStripped'] is False
     assert sidecar['Sources'] == [URI]
     assert sidecar['DeidentificationMethodCodeSequence'][0]['CodeValue'] == '113102'
@@ -115,7 +115,7 @@ def _write_derivatives(root: Path) -> None:
     paths = (PATH, PATH.replace('T1w', 'FLAIR'), 'sub-02/anat/sub-02_ce-gad_run-1_T1w.nii.gz')
     for image in map(HeadImage.from_relative_path, paths):
         sidecars = {
-            names.defaced(image): metadata.defaced_sidecar(image),
+            names.defaced(image): metadata.defaced_sidecar(image, 'remove'),
             names.mask(image): metadata.mask_sidecar(image),
         }
         for name, sidecar in sidecars.items():

@@ -7,6 +7,7 @@ from facebids.core.verdict import MAY_BE_UNDEFINED, THRESHOLDS, judge
 
 GOOD = {
     'suffix': 'T1w',
+    'mode': 'remove',
     'registration': {
         'brain': 0.6,
         'tissue': 0.3,
