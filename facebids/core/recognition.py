@@ -139,11 +139,33 @@ def embed(image, box):
     -------
     ndarray, shape (128,)
     """
+    descriptor = _models()['embedding'].compute_face_descriptor(image, _shape(image, box))
+    return np.array(descriptor)
+
+
+def landmarks(image, box):
+    """Find the eyes and the nose of the face at a place in a picture.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (H, W, 3)
+        RGB.
+    box : sequence of 4 ints
+        Left, top, right, bottom, pixels.
+
+    Returns
+    -------
+    ndarray, shape (5, 2)
+        Column and row, pixels: outer and inner corner of the eye on the right of the picture, of
+        the eye on its left, and where the nose ends below.
+    """
+    return np.array([(part.x, part.y) for part in _shape(image, box).parts()], float)
+
+
+def _shape(image, box):
     import dlib
 
-    models = _models()
-    shape = models['landmarks'](image, dlib.rectangle(*(int(v) for v in box)))
-    return np.array(models['embedding'].compute_face_descriptor(image, shape))
+    return _models()['landmarks'](image, dlib.rectangle(*(int(v) for v in box)))
 
 
 def recognise(images, names):

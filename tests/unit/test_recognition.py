@@ -50,3 +50,11 @@ def test_model_files_are_found_without_importing_their_package():
 def test_missing_model_is_named(package):
     with pytest.raises(FacebidsError, match=rf'nothing\.dat.*{package}'):
         package_file(package, 'nothing.dat')
+
+
+def test_landmarks_are_eyes_above_a_nose(found, phantom_pictures):
+    points = recognition.landmarks(phantom_pictures[0][0], found.boxes[0])
+    assert points.shape == (5, 2)
+    outer_right, inner_right, outer_left, inner_left, nose = points
+    assert outer_left[0] < inner_left[0] < nose[0] < inner_right[0] < outer_right[0]
+    assert points[:4, 1].max() < nose[1]
