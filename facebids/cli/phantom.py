@@ -31,6 +31,11 @@ def build_parser():
     parser.add_argument(
         '--modalities', nargs='+', choices=MODALITIES, default=['T1w'], help='default T1w'
     )
+    parser.add_argument(
+        '--photographs', type=int, default=0, metavar='N',
+        help='photographs of each participant, in sourcedata/photographs, for --photos '
+        '(default 0)',
+    )  # fmt: skip
     parser.add_argument('--seed', type=int, default=0, help='same seed, same people (default 0)')
     parser.add_argument(
         '--resolution', type=_millimetres, default=2.0, help='voxel size in mm (default 2)'
@@ -106,7 +111,23 @@ def _write_participant(root, label, number, options):
             scan = phantom.scan(head, pose, modality, rng, options.resolution)
             _write_scan(root / name, scan)
             truth[name] = scan.transform.tolist()
+    _write_photographs(root / 'sourcedata' / 'photographs' / label, person, number, options)
     write_json_atomic(root / 'sourcedata' / label / 'phantom_truth.json', truth)
+
+
+def _write_photographs(folder, person, number, options):
+    import numpy as np
+
+    if options.photographs < 1:
+        return
+    from PIL import Image
+
+    from facebids.core.portrait import portraits
+
+    rng = np.random.default_rng([options.seed, number, 0])
+    for count, picture in enumerate(portraits(person, options.photographs, rng), 1):
+        with atomic_path(folder / f'{count}.png') as temporary:
+            Image.fromarray(picture).save(temporary, 'PNG')
 
 
 def _write_scan(path, scan):
