@@ -8,6 +8,7 @@
     ├── DatasetError (65)         the input is not a usable BIDS dataset
     │   └── NoImagesError (66)    nothing in it matches what was asked for
     ├── OutputError (73)          a place to write to that must not or cannot be written
+    ├── PhotographError (1)       one photograph; it is left out and the others go on
     └── ImageError (1)            one image; it fails itself and the others go on
         ├── UnreadableImageError  truncated, corrupt, not NIfTI
         ├── EmptyImageError       no signal: constant, all zero or not finite
@@ -43,6 +44,12 @@ class OutputError(FacebidsError):
     """An output, work or private directory must not or cannot be written."""
 
     exit_code = 73
+
+
+class PhotographError(FacebidsError):
+    """A photograph cannot be used; the others are not affected."""
+
+    exit_code = 1
 
 
 class ImageError(FacebidsError):

@@ -11,6 +11,7 @@ CODES = {
     'DatasetError': 65,
     'NoImagesError': 66,
     'OutputError': 73,
+    'PhotographError': 1,
     'ImageError': 1,
     'UnreadableImageError': 1,
     'EmptyImageError': 1,
