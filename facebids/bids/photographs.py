@@ -30,7 +30,7 @@ class Problem:
     code
         A key of `PROBLEMS`.
     reason
-        More about it, if there is more to say.
+        A sentence that names the path, if there is more to say than the code does.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class Problem:
     @property
     def message(self) -> str:
         """A line for the user alone: it names the file."""
-        return f'{self.path}: {self.reason or self.code.replace("_", " ")}'
+        return self.reason or f'{self.path}: {self.code.replace("_", " ")}'
 
 
 def collect(
