@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """S3: single pictures of a head searched for among all photographs of everybody.
 
-Four orientations, the frontal one also in black and white, and as positive control each
-photograph among the others. A search is a hit when the right person is
-within the first five. The study's searches under the person's own hair are not repeated: whoever
-has it has a photograph.
+Four orientations; the frontal one also in black and white, and under six generic hairstyles in
+both; as positive control each photograph among the others. A search is a hit when the right
+person is within the first five. The study's searches under the person's own hair are not
+repeated: whoever has it has a photograph.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import comb
 from typing import Any
 
 import numpy as np
 
 from facebids.bids.results import NotPossible, Outcome, Search
-from facebids.core import engines
+from facebids.core import engines, hair, recognition
 from facebids.core.comparisons import Comparison, Scan, person
 from facebids.core.identifiability import ranking, resampling
 from facebids.studies import enrolment
@@ -24,7 +25,6 @@ from facebids.studies.outcomes import TITLES, describe
 
 ORIENTATIONS = ('frontal', 'side', 'halfside', 'top')  # in the order of the study
 FIRST = 5
-LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 NO_SECOND = 'Nobody has two photographs that show a face, of which one could be searched for.'
 Face = dict[str, Any] | None
 
@@ -174,12 +174,22 @@ def _of_scans(
 
 def _dresses() -> dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
     """Return what is done to a frontal render and the box of its face, by name."""
-    return {'frontal, black and white': _fade}
+
+    def fade(picture: np.ndarray, _: np.ndarray) -> np.ndarray:
+        return hair.black_and_white(picture)
+
+    dresses: dict[str, Callable] = {'frontal, black and white': fade}
+    for style in hair.STYLES:
+        dresses[f'{style}, colour'] = partial(_comb, style=style)
+        dresses[f'{style}, black and white'] = partial(_comb, style=style, colourless=True)
+    return dresses
 
 
-def _fade(picture: np.ndarray, _: np.ndarray) -> np.ndarray:
-    grey = picture @ LUMA
-    return np.repeat(grey[..., None], 3, axis=2).round().astype(np.uint8)
+def _comb(
+    picture: np.ndarray, box: np.ndarray, style: str, colourless: bool = False
+) -> np.ndarray:
+    dressed = hair.overlay(picture, recognition.landmarks(picture, box), style)
+    return hair.black_and_white(dressed) if colourless else dressed
 
 
 def _scores(pictures: Pictures, gallery: Gallery) -> np.ndarray:

@@ -13,6 +13,7 @@ from facebids.core import engines
 from facebids.core.comparisons import KINDS, Scan
 from facebids.studies import dataset, enrolment, photographs, pictures, renders, scans
 
+DRESSES = pictures._dresses  # which the fixture replaces
 VIEWS = ('random01', 'random02', 'random03', 'random04', 'frontal', 'halfside', 'side', 'top')
 
 
@@ -286,3 +287,16 @@ def test_an_empty_private_folder_is_no_crash(tmp_path):
     found = dataset.attack(tmp_path, [image], None, seed=0)
     assert not found.outcomes
     assert {item.study for item in found.not_possible} == {'scans', 'S1', 'S2', 'S3', 'S4'}
+
+
+def test_every_hairstyle_is_tried_in_colour_and_without(phantom_pictures):
+    from facebids.core import hair, recognition
+
+    picture = phantom_pictures[0][0]
+    box = np.array(recognition.detect(picture).box)
+    dresses = {name: dress(picture, box) for name, dress in DRESSES().items()}
+    assert len(dresses) == 1 + 2 * len(hair.STYLES)
+    for name, dressed in dresses.items():
+        assert dressed.shape == picture.shape
+        assert (dressed != picture).any()
+        assert (np.ptp(dressed, axis=2) == 0).all() == ('black and white' in name)
