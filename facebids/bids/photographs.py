@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which photographs belong to whom: a folder ``sub-<label>`` for each participant.
 
-BIDS knows no photographs of faces, so this is a folder beside the dataset, never inside it. What
+BIDS knows no photographs of faces: the folder lies beside the dataset or in its sourcedata. What
 cannot be used is named with its reason; nothing is passed over but hidden files.
 """
 
