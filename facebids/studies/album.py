@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from facebids.bids.photographs import PROBLEMS, Problem, collect
-from facebids.core import engines, photographs
+from facebids.core import engines, hair, photographs, recognition
 from facebids.errors import PhotographError
-from facebids.studies.enrolment import Template
+from facebids.studies.enrolment import BARE, Template
 
 
 @dataclass(frozen=True)
@@ -59,4 +61,12 @@ def _look(path: Path) -> Template | Problem:
         picture = photographs.read(path)
     except PhotographError as error:
         return Problem(path, 'unreadable', str(error))
-    return engines.enrol_photograph(picture) or Problem(path, 'no_face')
+    seen = engines.enrol_photograph(picture)
+    return seen | {BARE: _without_hair(picture)} if seen else Problem(path, 'no_face')
+
+
+def _without_hair(picture: np.ndarray) -> Template:
+    """Return what the engines see when the hair is hidden; nothing where it cannot be."""
+    face = recognition.detect(picture)
+    bare = face and hair.without_hair(picture, recognition.landmarks(picture, face.box))
+    return {} if bare is None else engines.enrol_photograph(bare)

@@ -15,6 +15,7 @@ from facebids.core.comparisons import AFTER, BEFORE, Scan
 from facebids.core.recognition import RANDOM
 
 Template = dict[str, dict[str, Any]]
+BARE = 'without hair'  # of a photograph: the template of the same one with the hair hidden
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from facebids.core import engines, hair, recognition
 from facebids.core.comparisons import Comparison, Scan, person
 from facebids.core.identifiability import ranking, resampling
 from facebids.studies import enrolment
-from facebids.studies.enrolment import Enrolment, Template
+from facebids.studies.enrolment import BARE, Enrolment, Template
 from facebids.studies.outcomes import TITLES, describe
 
 ORIENTATIONS = ('frontal', 'side', 'halfside', 'top')  # in the order of the study
@@ -86,6 +86,8 @@ def compare_controls(
 ) -> tuple[list[Outcome], list[NotPossible]]:
     """Search each photograph among the others: how well an engine knows these people at all.
 
+    The same once more with its hair hidden, which a scan has none of.
+
     Parameters
     ----------
     photographs
@@ -105,12 +107,16 @@ def compare_controls(
     outcomes = []
     for gallery in _galleries(photographs, people):
         none = (None,) * len(gallery.people)
-        control = Pictures('photograph', tuple(gallery.people), none, gallery.entries)
+        own = [item for name in people for item in photographs[name]]
+        bare = tuple(item.get(BARE, {}).get(gallery.engine) for item in own)
         itself = np.eye(len(gallery.people), dtype=bool)
-        scores = np.where(itself, np.nan, _scores(control, gallery))
-        mates = _mates(control, gallery) & ~itself
-        if mates.any() and len(people) > 1:
-            outcomes.append(_outcome(control, gallery, scores, mates, names, seed))
+        for what, faces in (('photograph', gallery.entries), (f'photograph {BARE}', bare)):
+            control = Pictures(what, tuple(gallery.people), none, faces)
+            scores = np.where(itself, np.nan, _scores(control, gallery))
+            mates = _mates(control, gallery) & ~itself
+            if mates.any() and len(people) > 1 and any(map(_shows_face, faces)):
+                named = names | {'probe': what.replace('photograph', 'photographs')}
+                outcomes.append(_outcome(control, gallery, scores, mates, named, seed))
     reasons = [] if outcomes else [NotPossible('S3', names['key'], 'Positive control', NO_SECOND)]
     return outcomes, reasons
 

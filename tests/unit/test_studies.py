@@ -160,6 +160,17 @@ def test_every_orientation_is_searched_and_controls_leave_the_photograph_itself_
     assert frontal.searches[0].places == (1.5, 1.5)
 
 
+def test_photographs_whose_hair_is_hidden_are_a_control_of_their_own():
+    faces = {
+        name: [template | {enrolment.BARE: template} for template in templates]
+        for name, templates in _faces().items()
+    }
+    faces['00'][0][enrolment.BARE] = {}  # it could not be hidden
+    outcomes, _ = photographs.compare(_enrolled(), faces, seed=0)
+    bare = _by(outcomes, study='S3', condition='control', probe='photographs without hair')
+    assert 0.5 < bare.summary['rank1'] < 1
+
+
 def test_without_second_photographs_there_is_no_control():
     _, impossible = photographs.compare(_enrolled(), _faces(each=1), seed=0)
     assert [item.reason for item in impossible] == [pictures.NO_SECOND]
