@@ -95,7 +95,8 @@ def test_image_is_defaced_and_nothing_else_changed(run):
     after = np.asanyarray(nib.load(anat / 'sub-01_desc-defaced_T1w.nii.gz').dataobj)
     mask = np.asanyarray(nib.load(anat / 'sub-01_space-T1w_desc-face_mask.nii.gz').dataobj) > 0
     np.testing.assert_array_equal(before[~mask], after[~mask])
-    assert not after[mask].any()
+    assert after[mask].max() < 0.2 * np.quantile(before, 0.98)  # air, with its noise
+    assert after[mask].std() > 0
     found = record(root, GOOD)
     assert found['mask']['skin_removed_share'] > 0.99
     assert found['identifiability']['faces_before'] >= 9
@@ -185,4 +186,5 @@ def test_second_run_takes_everything_from_the_cache(run, nprocs):
     assert main([*argv, *arguments]) == 0
     assert defaced.read_bytes() == content
     run_again = {path.name for path, time in results.items() if path.stat().st_mtime_ns != time}
-    assert run_again == {'result_sink.pklz'}
+    # judged and written anew: limits may have changed, outputs may be gone
+    assert run_again == {'result_judge.pklz', 'result_sink.pklz'}
