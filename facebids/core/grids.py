@@ -6,9 +6,9 @@ import numpy as np
 COARSE_MM = 2.0
 
 
-def coarse_slices(zooms):
-    """Slices that take voxels about `COARSE_MM` apart, for voxel sizes in mm."""
-    strides = np.maximum(np.rint(COARSE_MM / np.asarray(zooms)), 1).astype(int)
+def coarse_slices(zooms, spacing=COARSE_MM):
+    """Slices that take voxels about `spacing` mm apart, for voxel sizes in mm."""
+    strides = np.maximum(np.rint(spacing / np.asarray(zooms)), 1).astype(int)
     return tuple(slice(None, None, int(stride)) for stride in strides)
 
 

@@ -12,6 +12,7 @@ from facebids.errors import NotAHeadError
 HEAD_ML = (500, 12000)  # a cropped slab of a child's head; a head with neck and shoulders
 CONTRAST = 6.0  # median signal over median air: pure noise has up to 5, scans 36 and more
 BRIDGE_MM = 5.0  # gaps (nostrils, lips, ear canals) that are bridged to tell inside from outside
+INSIDE_MM = 2.25  # spacing at which that is found: voxels of 2 mm all, every other one of 1.5
 SMOOTH_MM, SMOOTH_VOXELS = 0.9, 0.75  # standard deviation of the skin's smoothing: the larger
 THICK_MM, THICK_RATIO = 2.5, 1.8  # a slice thicker than that, and than its pixels, is thick
 FARTHEST_MM = 30.0  # beyond that, distance to an outline is all the same
@@ -210,8 +211,8 @@ def _local_signal(data, head, zooms, width=8.0):
 
 
 def _interior(head, zooms):
-    """Voxels enclosed by the head once its narrow openings are bridged; found at about 2 mm."""
-    slices = coarse_slices(zooms)
+    """Voxels enclosed by the head once its narrow openings are bridged; found at 2 to 3 mm."""
+    slices = coarse_slices(zooms, INSIDE_MM)
     zooms = zooms * [part.step for part in slices]
     pad = int(np.ceil(BRIDGE_MM / zooms.min())) + 1
     padded = np.pad(head[slices], pad)
