@@ -64,6 +64,16 @@ METRICS = (
         safer='lower',
     ),
     Metric(
+        'identifiability', 'faces_certain_before', 'Certain faces before',
+        'Of the faces before, those of which the detector was certain (score of 0.5 and more).',
+    ),
+    Metric(
+        'identifiability', 'faces_certain_after', 'Certain faces after',
+        'Of the faces after, those of which the detector was certain. In a cut head it often '
+        'sees something like a face, and is rarely certain of it.',
+        safer='lower',
+    ),
+    Metric(
         'identifiability', 'distance_within_before', 'Distance within the original',
         'Mean distance between face embeddings of different views of the original head: how far '
         'apart two pictures of the same person are. The yardstick for the next number.',

@@ -45,3 +45,14 @@ def test_what_is_undefined_is_null():
     assert json.loads(json.dumps(numbers, allow_nan=False))['distance_before_after'] is None
     assert numbers['distance_within_before'] is None
     assert numbers['faces_after'] == 0
+
+
+def test_certain_faces_are_counted_apart():
+    seen = recognition(0.0, 0.1, 0.2)
+    before = Recognition(*[seen.to_arrays()[name] for name in ('names', 'found', 'detector')],
+                         np.array([1.2, 0.3, 2.0]), seen.boxes, seen.embeddings)  # fmt: skip
+    nobody = recognition(None, None, None)
+    numbers = compare(before, nobody, nobody.embeddings, RANDOM)
+    assert numbers['faces_before'] == 2
+    assert numbers['faces_certain_before'] == 1  # the named view is another matter
+    assert numbers['faces_certain_after'] == 0

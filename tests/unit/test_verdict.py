@@ -19,6 +19,7 @@ GOOD = {
     'identifiability': {
         'faces_before': 10,
         'faces_after': 0,
+        'faces_certain_after': 0,
         'distance_before_after': None,
         'distance_at_known_place': 0.6,
     },
