@@ -38,7 +38,9 @@ def init_identify_wf(*, relative_path, mode, seed):
     )
     attack_before = pe.Node(Attack(seed=seed), name='attack_before', mem_gb=2)
     attack_after = pe.Node(Attack(seed=seed), name='attack_after', mem_gb=2)
-    judge = pe.Node(Judge(relative_path=relative_path, mode=mode), name='judge', mem_gb=0.2)
+    judge = pe.Node(
+        Judge(relative_path=relative_path, mode=mode, seed=seed), name='judge', mem_gb=0.2
+    )
     workflow.connect([
         (inputnode, attack_before, [('in_file', 'in_file'), ('registration', 'registration')]),
         (inputnode, attack_after, [('defaced', 'in_file'), ('registration', 'registration')]),

@@ -54,6 +54,10 @@ METRICS = (
         'How many renders of the head, from seeded random views, were searched for a face.',
     ),
     Metric(
+        'identifiability', 'seed', 'Seed of the views',
+        'Seed of the random views and lights: the same seed renders the same pictures.',
+    ),
+    Metric(
         'identifiability', 'faces_before', 'Faces before',
         'Views of the original head in which a face was found. Where it is 0 the attack cannot '
         'see this head at all and finding none afterwards proves nothing.',

@@ -22,6 +22,7 @@ QUALITY = ('brain', 'tissue', 'head', 'brain_in_view')
 class _JudgeInputSpec(BaseInterfaceInputSpec):
     relative_path = traits.Str(mandatory=True, desc='the image, relative to its dataset')
     mode = traits.Str(mandatory=True, desc='what the face became')
+    seed = traits.Int(mandatory=True, desc='seed of the random views')
     registration = File(exists=True, mandatory=True, desc='from Register')
     coverage = File(exists=True, mandatory=True, desc='from FaceMask')
     integrity = File(exists=True, mandatory=True, desc='from Deface')
@@ -70,7 +71,10 @@ class Judge(SimpleInterface):
                 np.array([name not in named for name in before['names'].tolist()]),
             )
             | {
-                'agreement_before_after': _number(engines.score('geometry', *([s] for s in shape)))
+                'agreement_before_after': _number(
+                    engines.score('geometry', *([s] for s in shape))
+                ),
+                'seed': self.inputs.seed,
             },
         }
         record['verdict'], record['reasons'] = judge(record)
