@@ -16,9 +16,10 @@ from facebids.core.atlas.geometry import smooth_union
 # begins at about 8 mm, and over the temples the brain's guard at 12 mm.
 # A face that lies deeper takes the next step.
 SHELL_STEPS_MM = (11.0, 14.0, 17.0)
-# The brain guard, mm from the atlas's brain. Under the brain it may be wide, for the face's skin
-# is far; affinely registered temporal poles lie up to 8 mm off.
-GUARD_MM, BASE_GUARD_MM = 5.0, 9.0
+# The brain guard, mm from the atlas's brain: affinely registered, fluid before a frontal pole
+# reaches 6 mm. Under the brain it may be wide, for the face's skin is far; temporal poles lie up
+# to 8 mm off.
+GUARD_MM, BASE_GUARD_MM = 7.0, 9.0
 BASE_Z = -12.0  # where the one turns into the other over 12 mm
 
 
