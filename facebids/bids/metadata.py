@@ -159,12 +159,13 @@ def _doi_url(doi: str) -> str:
 def _link(bids_dir: str | Path, output_dir: str | Path) -> str:
     """Return the way from the derivative to its source, unless it would tell the machine's layout.
 
-    Two steps up reach a dataset beside this one or one folder further. A way that climbs higher is
-    made of the folders of somebody's machine, user names among them; a name without a place
-    stands for it then.
+    A dataset beside this one has a way. One that climbs higher or goes down further is made of
+    the folders of somebody's machine, user names among them; a name without a place stands for it
+    then.
     """
     way = Path(os.path.relpath(os.path.realpath(bids_dir), os.path.realpath(output_dir)))
-    return quote(way.as_posix()) if way.parts.count('..') <= 2 else 'urn:x-facebids:raw'
+    beside = len(way.parts) == 2 and way.parts[0] == '..' != way.parts[1]
+    return quote(way.as_posix()) if beside else 'urn:x-facebids:raw'
 
 
 # --- writing ------------------------------------------------------------------------------------

@@ -38,7 +38,9 @@ def test_the_sidecar_of_the_mask():
     ('bids_dir', 'output_dir', 'link'),
     [
         ('study/raw', 'study/out', '../raw'),
-        ('study/raw', 'study/derivatives/out', '../../raw'),
+        ('study/raw', 'study/derivatives/out', 'urn:x-facebids:raw'),
+        ('home/bob/data', 'home/jane/out', 'urn:x-facebids:raw'),
+        ('bob/data', 'out', 'urn:x-facebids:raw'),
         ('study/my data', 'study/out', '../my%20data'),
         ('home/ann/raw', 'scratch/ann/study/out', 'urn:x-facebids:raw'),
     ],
