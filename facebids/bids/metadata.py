@@ -10,8 +10,9 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +23,8 @@ from facebids.bids import citation, names
 from facebids.bids.names import HeadImage
 
 BIDS_VERSION = '1.11.1'
+TEMPORARY = '.facebids-'  # how the name of every unfinished file begins
+DAY = 24 * 60 * 60  # s
 
 # PS3.16 of DICOM, context group 7050
 METHODS = {
@@ -191,12 +194,31 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # process numbers repeat in containers and across the machines of a cluster
-    temporary = path.with_name(f'.{uuid4().hex[:12]}-{path.name}')
+    temporary = path.with_name(f'{TEMPORARY}{uuid4().hex[:12]}-{path.name}')
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(root: str | Path, participants: Iterable[str]) -> None:
+    """Delete what killed runs left unfinished: temporary files that nobody wrote to for a day.
+
+    Parameters
+    ----------
+    root
+        Folder of the derivative dataset.
+    participants
+        Labels without ``sub-`` of those whose folders are swept, beside the root itself.
+    """
+    # the folders of other participants are for other jobs: each of a thousand comes by here
+    folders = [Path(root, f'sub-{label}') for label in participants]
+    left = [path for folder in folders for path in folder.rglob(f'{TEMPORARY}*')]
+    for path in [*Path(root).glob(f'{TEMPORARY}*'), *left]:
+        with suppress(FileNotFoundError):  # a job beside this one was faster
+            if time.time() - path.stat().st_mtime > DAY:
+                path.unlink()
 
 
 def write_text_atomic(path: str | Path, text: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from facebids.bids import names, records
 from facebids.bids.inputs import collect_images, read_description
-from facebids.bids.metadata import write_dataset_files, write_text_atomic
+from facebids.bids.metadata import sweep, write_dataset_files, write_text_atomic
 from facebids.bids.names import HeadImage
 from facebids.bids.plan import ParticipantPlan, describe, make_plan
 from facebids.bids.records import Record
@@ -40,6 +40,7 @@ def run_participants(settings: Settings) -> int:
     plans = make_plan(collect_images(settings))
     _tell_missing(settings, plans)
     prepare_places(settings)
+    sweep(settings.output_dir, [plan.participant for plan in plans])
     run_id = f'{time.strftime("%Y%m%d-%H%M%S")}_{uuid.uuid4().hex[:8]}'
     log_dir = settings.work_dir / 'log' / run_id
     write_text_atomic(log_dir / 'settings.json', settings.to_json() + '\n')

@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from facebids.bids.inputs import read_description
 from facebids.bids.metadata import write_text_atomic
@@ -128,11 +129,9 @@ def make_writable(folder: Path, what: str, mode: int = 0o777) -> None:
     OutputError
         If not.
     """
-    probe = folder / f'.facebids-{os.getpid()}'
     try:
         folder.mkdir(mode, parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        TemporaryFile(dir=folder).close()
     except OSError as error:
         raise OutputError(
             f'{folder}: the {what} folder cannot be written ({error.strerror}). '

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -92,6 +93,33 @@ def test_a_write_takes_place_at_its_end_and_keeps_the_extension(tmp_path):
         nib.save(nib.Nifti1Image(np.ones((2, 2, 2), np.uint8), np.eye(4)), temporary)
         assert not target.exists()
     assert nib.load(target).shape == (2, 2, 2)
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path):
+    with (
+        metadata.atomic_path(tmp_path / 'a') as first,
+        metadata.atomic_path(tmp_path / 'a') as two,
+    ):
+        first.write_text('first')
+        two.write_text('two')
+    assert (tmp_path / 'a').read_text() == 'first'
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_killed_runs_left_is_swept_after_a_day(tmp_path):
+    old, new, other, kept = (
+        tmp_path / name for name in ('sub-01/ses-A/anat/a', 'sub-01/b', 'sub-02/c', 'sub-01/d')
+    )
+    left = []
+    for path in (old, new, other, tmp_path / 'e'):
+        with metadata.atomic_path(path) as temporary:
+            temporary.write_text('')
+        left.append(path.rename(temporary))
+    kept.write_text('')
+    for path in (left[0], *left[2:], kept):
+        os.utime(path, (0, 0))
+    metadata.sweep(tmp_path, ['01', '09'])
+    assert {path for path in tmp_path.rglob('*') if path.is_file()} == {left[1], left[2], kept}
 
 
 def test_json_has_no_nan_and_takes_numpy(tmp_path):

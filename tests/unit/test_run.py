@@ -16,7 +16,7 @@ from nipype import Node, Workflow
 from nipype.interfaces.base import BaseInterfaceInputSpec, SimpleInterface, TraitedSpec, traits
 
 from facebids.bids import names, records
-from facebids.bids.metadata import write_json_atomic, write_text_atomic
+from facebids.bids.metadata import TEMPORARY, write_json_atomic, write_text_atomic
 from facebids.bids.names import HeadImage
 from facebids.cli.run import main
 from facebids.errors import EmptyImageError
@@ -241,6 +241,15 @@ def test_results_of_an_earlier_run_that_no_longer_hold_go(run, outcome):
 def test_an_image_that_passed_and_was_not_written_has_failed(run):
     assert run(outcomes={T1W_2: 'lost'}) == 1
     assert run.reason(T1W_2)['code'] == 'output_missing'
+
+
+def test_a_run_sweeps_what_killed_ones_left(run):
+    run()
+    left = run.out / 'sub-01' / 'ses-A' / 'anat' / f'{TEMPORARY}x-sub-01_T1w.nii.gz'
+    left.write_text('half')
+    os.utime(left, (0, 0))
+    run()
+    assert not left.exists()
 
 
 def test_later_runs_over_other_images_keep_earlier_records(run):
