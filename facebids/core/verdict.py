@@ -195,14 +195,15 @@ def judge(record):
                 'threshold': None,
             }
         )
-    if not record['identifiability'].get('faces_before'):
+    # what a detector is not certain of it also sees in the back of a head
+    if not (certain := record['identifiability'].get('faces_certain_before')):
         reasons.append(
             {
                 'code': 'attack_blind',
                 'severity': 'fail',
-                'message': 'No face was found before defacing either: that none is found '
-                'afterwards proves nothing.',
-                'value': record['identifiability'].get('faces_before'),
+                'message': 'No face was found with certainty before defacing either: that none '
+                'is found afterwards proves nothing.',
+                'value': certain,
                 'threshold': 1,
             }
         )

@@ -19,6 +19,7 @@ GOOD = {
     'identifiability': {
         'faces_before': 10,
         'faces_after': 0,
+        'faces_certain_before': 9,
         'faces_certain_after': 0,
         'distance_before_after': None,
         'distance_at_known_place': 0.6,
@@ -58,8 +59,10 @@ def test_what_was_not_measured_never_passes(path, missing):
     assert all(reason['value'] is None for reason in reasons)
 
 
-def test_blind_attack_proves_nothing():
-    verdict, reasons = judge(changed('identifiability.faces_before', 0))
+@pytest.mark.parametrize('certain', [0, None])
+def test_blind_attack_proves_nothing(certain):
+    """A head that faces the wrong way has something like a face in a view or two."""
+    verdict, reasons = judge(changed('identifiability.faces_certain_before', certain))
     assert verdict == 'fail'
     assert reasons[0]['code'] == 'attack_blind'
 
