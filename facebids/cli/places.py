@@ -102,11 +102,13 @@ def prepare_places(settings: Settings) -> None:
     """
     make_writable(settings.output_dir, 'output')
     make_writable(settings.work_dir, 'work')
-    for name in WORK_FOLDERS:
+    for folder in (settings.work_dir / name for name in WORK_FOLDERS):
         if settings.clean_workdir:
-            shutil.rmtree(settings.work_dir / name, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
         # renders of undefaced heads are among the intermediate files
-        make_writable(settings.work_dir / name, 'work', mode=0o700)
+        make_writable(folder, 'work', mode=0o700)
+        if _is_open(folder):
+            folder.chmod(0o700)
     _make_private(settings.private_dir)
     if settings.bids_database_dir:
         make_writable(settings.bids_database_dir, 'database')
@@ -154,12 +156,17 @@ def _make_private(folder: Path) -> None:
     make_writable(folder, 'private', mode=0o700)
     if not any(folder.iterdir()):
         folder.chmod(0o700)
-    elif stat.S_IMODE(folder.stat().st_mode) & 0o007:
+    elif _is_open(folder):
         raise OutputError(
             f'{folder}: everybody on this machine can look into the private folder. '
             f'Run chmod 700 {folder}, or choose another with --private-dir.'
         )
     write_text_atomic(folder / 'README.md', PRIVATE_README)
+
+
+def _is_open(folder: Path) -> bool:
+    """Return whether everybody on this machine can look into a folder."""
+    return bool(stat.S_IMODE(folder.stat().st_mode) & 0o007)
 
 
 def _inside(inner: Path, outer: Path) -> bool:

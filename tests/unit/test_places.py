@@ -145,6 +145,7 @@ def test_cleaning_takes_intermediate_files_and_leaves_all_else(settings):
 
 
 def test_nobody_else_looks_into_intermediate_files(settings):
+    (settings.work_dir / 'crash').mkdir(parents=True, mode=0o755)
     prepare_places(settings)
     for name in WORK_FOLDERS:
         assert (settings.work_dir / name).stat().st_mode & 0o077 == 0
