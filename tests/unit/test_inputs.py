@@ -122,6 +122,23 @@ def test_two_files_with_one_output_are_refused(settings, bids_dir):
         collect_images(settings)
 
 
+@pytest.mark.parametrize(
+    'pair',
+    [
+        # one record and one part of the graph
+        ('sub-02/ses-A/anat/sub-02_T1w.nii.gz', 'sub-02/ses-B/anat/sub-02_T1w.nii.gz'),
+        # one mask: it has `space-T1w` in its name
+        ('sub-03/anat/sub-03_space-a_T1w.nii.gz', 'sub-03/anat/sub-03_space-b_T1w.nii.gz'),
+    ],
+)
+def test_two_files_with_anything_in_common_are_named(settings, bids_dir, pair):
+    for name in pair:
+        (bids_dir / name).parent.mkdir(parents=True, exist_ok=True)
+        (bids_dir / name).write_bytes(b'')
+    with pytest.raises(DatasetError, match=', '.join(pair)):
+        collect_images(replace(settings, skip_bids_validation=True))
+
+
 def test_symbolic_links_keep_their_own_path(settings, bids_dir, tmp_path):
     image = bids_dir / ALL[3]
     image.rename(tmp_path / 'annex')

@@ -59,6 +59,12 @@ def test_deeper_face_takes_the_next_step(phantom_scan, phantom_person):
     assert numbers['skin_removed_share'] > 0.9, numbers
 
 
+@pytest.mark.parametrize(('removed', 'step'), [(0.0, max), (None, min)])
+def test_nothing_removed_is_not_nothing_to_remove(phantom_scan, monkeypatch, removed, step):
+    monkeypatch.setattr(masks, 'coverage', lambda *_: {'skin_removed_share': removed})
+    assert face_mask(phantom_scan, phantom_scan.data)[2]['shell_mm'] == step(SHELL_STEPS_MM)
+
+
 def test_mask_does_not_follow_the_skin(phantom_scan, regions):
     """Somebody with the same head and a longer nose gets the same mask."""
     atlas = generic_atlas(2.0)
