@@ -17,7 +17,7 @@ from facebids.core.atlas.geometry import smooth_union
 # A face that lies deeper takes the next step.
 SHELL_STEPS_MM = (11.0, 14.0, 17.0)
 # The brain guard, mm from the atlas's brain: affinely registered, fluid before a frontal pole
-# reaches 5 to 6 mm. Under the brain it may be wide, for the face's skin is far; temporal poles lie up
+# reaches 5 to 6 mm. Under the brain it may be wide, for the skin is far; temporal poles lie up
 # to 8 mm off.
 GUARD_MM, BASE_GUARD_MM = 6.0, 9.0
 BASE_Z = -12.0  # where the one turns into the other over 12 mm
