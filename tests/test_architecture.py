@@ -37,6 +37,7 @@ DOWNWARDS = {
         'facebids.core',
         'facebids.bids.names',
         'facebids.bids.metadata',
+        'facebids.bids.records',
     },
     'facebids.workflows': {
         'facebids.workflows',

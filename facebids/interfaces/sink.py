@@ -2,8 +2,9 @@
 """Where the results of an image leave the graph: the only place that writes outputs.
 
 A released image goes to the output folder; one that failed is withheld in the private folder.
-What shows or describes the original face goes to the private folder in any case. The record is
-written last: it says that everything else is there.
+What shows or describes the original face goes to the private folder in any case. A run may be
+killed at any moment: what an earlier one released goes first, and no defaced image is in the
+output before its verdict is. The record in the work folder, written last, says that all is there.
 """
 
 import shutil
@@ -18,7 +19,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from facebids.bids import metadata, names
+from facebids.bids import metadata, names, records
 from facebids.bids.names import HeadImage
 from facebids.core import engines, registration
 from facebids.interfaces import files
@@ -56,23 +57,26 @@ class Sink(SimpleInterface):
     def _run_interface(self, runtime):
         image = HeadImage.from_relative_path(self.inputs.relative_path)
         record = files.read_json(self.inputs.record)
+        for name in names.public_files(image):
+            self._released(name).unlink(missing_ok=True)
         self._write_private(image)
-        withhold = record['verdict'] == 'fail'
-        if withhold:  # what an earlier run released must not outlast the verdict, run on or not
-            for name in names.public_files(image):
-                (Path(self.inputs.output_dir) / name).unlink(missing_ok=True)
-        self._write_public(image, withhold)
+        place = self._withheld if record['verdict'] == 'fail' else self._released
+        self._write_public(image, place)
+        records.merge(self.inputs.output_dir, names.metrics(image), [record])
+        _copy(self.inputs.defaced, place(names.defaced(image)))
         path = Path(self.inputs.work_dir) / names.record(image)
         metadata.write_json_atomic(path, record)
         self._results['out_file'] = str(path)
         return runtime
 
-    def _write_public(self, image, withhold):
-        def place(name):
-            if withhold:
-                return Path(self.inputs.private_dir) / names.withheld(name)
-            return Path(self.inputs.output_dir) / name
+    def _released(self, name):
+        return Path(self.inputs.output_dir) / name
 
+    def _withheld(self, name):
+        return Path(self.inputs.private_dir) / names.withheld(name)
+
+    def _write_public(self, image, place):
+        """Write all that may be public but the defaced image itself."""
         affine = np.array(files.read_json(self.inputs.registration)['affine'])
         # ITK maps points of the space that is resampled into, to the image's.
         metadata.write_text_atomic(place(names.to_template(image)), registration.itk_text(affine))
@@ -81,16 +85,12 @@ class Sink(SimpleInterface):
         )
         _copy(self.inputs.slices, place(names.figure(image, 'slices')))
         _copy(self.inputs.renders, place(names.figure(image, 'renders')))
-        for name, source, sidecar in (
-            (names.mask(image), self.inputs.mask, metadata.mask_sidecar(image)),
-            (
-                names.defaced(image),
-                self.inputs.defaced,
-                metadata.defaced_sidecar(image, self.inputs.mode),
-            ),
+        _copy(self.inputs.mask, place(names.mask(image)))
+        for name, sidecar in (
+            (names.mask(image), metadata.mask_sidecar(image)),
+            (names.defaced(image), metadata.defaced_sidecar(image, self.inputs.mode)),
         ):
             metadata.write_json_atomic(place(names.sidecar(name)), sidecar)
-            _copy(source, place(name))
 
     def _write_private(self, image):
         root = Path(self.inputs.private_dir)

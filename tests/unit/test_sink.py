@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run that is killed at any moment leaves in the output."""
+
+import json
+
+import numpy as np
+import pytest
+
+from facebids.bids import names, records
+from facebids.bids.names import HeadImage
+from facebids.interfaces import sink
+
+IMAGE = HeadImage.from_relative_path('sub-01/anat/sub-01_T1w.nii.gz')
+FILES = ('mask', 'before', 'after', 'slices', 'renders', 'slices_before', 'renders_before')
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    """Run the sink with files of a word each, up to the first that may not be written."""
+    monkeypatch.setattr(sink.Sink, '_write_private', lambda *_: None)
+    monkeypatch.chdir(tmp_path)
+    for name in FILES:
+        (tmp_path / name).write_text(name)
+    (tmp_path / 'registration').write_text(json.dumps({'affine': np.eye(4).tolist()}))
+
+    def run(verdict, defaced='new', killed_at=None):
+        def copy(source, target):
+            if target.name == killed_at:
+                raise KeyboardInterrupt
+            original(source, target)
+
+        (tmp_path / 'defaced').write_text(defaced)
+        record = records.failed(IMAGE, 'x', 'x') | {'verdict': verdict}
+        (tmp_path / 'record').write_text(json.dumps(record))
+        monkeypatch.setattr(sink, '_copy', copy)
+        sink.Sink(
+            relative_path=IMAGE.relative_path,
+            mode='remove',
+            **{f'{name}_dir': str(tmp_path / name) for name in ('output', 'private', 'work')},
+            **{name: str(tmp_path / name) for name in (*FILES, *ALWAYS)},
+        ).run()
+
+    original = sink._copy
+    return run
+
+
+ALWAYS = ('registration', 'defaced', 'record')
+
+
+def verdicts(root):
+    return [record['verdict'] for record in records.read_all(root / 'output')]
+
+
+def defaced(root):
+    path = root / 'output' / names.defaced(IMAGE)
+    return path.read_text() if path.exists() else None
+
+
+def test_a_released_image_is_there_with_all_that_belongs_to_it(write, tmp_path):
+    write('pass')
+    assert all((tmp_path / 'output' / name).is_file() for name in names.public_files(IMAGE))
+    assert verdicts(tmp_path) == ['pass']
+    assert records.read(tmp_path / 'work' / names.record(IMAGE))['verdict'] == 'pass'
+
+
+def test_a_withheld_image_takes_back_the_released_one(write, tmp_path):
+    write('pass')
+    write('fail')
+    public = names.public_files(IMAGE)
+    assert not any((tmp_path / 'output' / name).exists() for name in public)
+    assert all((tmp_path / 'private' / names.withheld(name)).is_file() for name in public)
+    assert verdicts(tmp_path) == ['fail']
+
+
+@pytest.mark.parametrize('verdict', ['pass', 'fail'])
+def test_what_was_released_goes_before_anything_is_written(write, tmp_path, verdict):
+    write('pass', 'old')
+    with pytest.raises(KeyboardInterrupt):
+        write(verdict, killed_at=names.figure(IMAGE, 'slices').rpartition('/')[2])
+    assert not any((tmp_path / 'output' / name).exists() for name in names.public_files(IMAGE)[:4])
+
+
+@pytest.mark.parametrize('verdict', ['pass', 'fail'])
+def test_no_defaced_image_is_there_before_its_verdict(write, tmp_path, verdict):
+    with pytest.raises(KeyboardInterrupt):
+        write(verdict, killed_at=names.defaced(IMAGE).rpartition('/')[2])
+    assert verdicts(tmp_path) == [verdict]
+    assert defaced(tmp_path) is None
