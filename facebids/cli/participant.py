@@ -63,14 +63,14 @@ def _process(
     with ImageProgress(images, read_record, verbose=settings.verbose > 0) as progress:
         finished = run_graph(settings, plans, progress, crash_dir, log_dir)
     crashes = read_crashes(crash_dir)
-    reached = [
-        image
-        for image in images
-        if read_record(image) or why_missing(image, crashes).code != NOT_REACHED
-    ]
-    done = images if finished else reached
+    if not finished or (settings.stop_on_first_crash and crashes):  # the others keep what they had
+        images = [
+            image
+            for image in images
+            if read_record(image) or why_missing(image, crashes).code != NOT_REACHED
+        ]
     results = {}
-    for image in done:
+    for image in images:
         reason = why_missing(image, crashes)
         found = read_record(image) or records.failed(image, reason.code, reason.message)
         results[image] = _public(_checked(image, found, settings.output_dir), settings)

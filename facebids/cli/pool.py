@@ -56,6 +56,18 @@ class OneByOnePlugin(PluginBase):
 class SurvivingMultiProcPlugin(MultiProcPlugin):
     """Run the steps in several processes; when one is killed, only what runs just then fails."""
 
+    def run(self, graph: Any, config: dict[str, Any], updatehash: bool = False) -> None:
+        """Run the steps, and leave no process behind: an interrupt kills those at work."""
+        try:
+            super().run(graph, config, updatehash)
+        except KeyboardInterrupt:
+            # before Python 3.14 nothing public ends them; at exit they would be waited for
+            for process in (self.pool._processes or {}).values():
+                process.kill()
+            raise
+        finally:
+            self.pool.shutdown(cancel_futures=True)
+
     def _sort_jobs(self, jobids: Any, scheduler: str = 'tsort') -> list[int]:
         return sorted(jobids, key=lambda job: _place(self.procs[job]))
 

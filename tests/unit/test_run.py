@@ -58,6 +58,10 @@ class ToyStep(SimpleInterface):
             os.kill(os.getpid(), signal.SIGKILL)
         if outcome == 'interrupted':
             raise KeyboardInterrupt
+        if outcome == 'ended':  # the whole run is, by the cluster, while this step is at work
+            Path(self.inputs.work_dir, 'worker').write_text(str(os.getpid()))
+            os.kill(os.getppid(), signal.SIGTERM)
+            time.sleep(60)
         self._results['image'] = image
         return runtime
 
@@ -262,8 +266,19 @@ def test_later_runs_over_other_images_keep_earlier_records(run):
 def test_stop_on_first_crash_starts_nothing_new(run):
     outcomes = dict.fromkeys([FLAIR_A, T1W_A, T1W_B, T1W_2], 'empty')
     assert run('--stop-on-first-crash', outcomes=outcomes) == 1
-    codes = sorted(item['reasons'][0]['code'] for item in records.read_all(run.out))
-    assert codes == ['empty_image_error', *['not_processed'] * 3]
+    assert [item['reasons'][0]['code'] for item in records.read_all(run.out)] == [
+        'empty_image_error'
+    ]
+
+
+@pytest.mark.parametrize('nprocs', ['1', '2'])
+def test_images_that_stop_on_first_crash_did_not_reach_keep_what_they_had(run, nprocs):
+    assert run() == 0
+    options = ('--stop-on-first-crash', '--nprocs', nprocs)
+    assert run(*options, outcomes={FLAIR_A: 'empty'}) == 1
+    assert not any(path.exists() for path in run.files(FLAIR_A))
+    assert run.verdicts() == {FLAIR_A: 'fail', T1W_A: 'pass', T1W_B: 'pass', T1W_2: 'pass'}
+    assert all(path.is_file() for image in (T1W_B, T1W_2) for path in run.files(image))
 
 
 def test_an_interrupt_leaves_what_was_done_and_no_verdict_on_the_rest(run, capsys):
@@ -290,6 +305,16 @@ def test_a_request_to_end_ends_like_an_interrupt(monkeypatch, bids_dir, tmp_path
     monkeypatch.setattr('facebids.cli.run.run', terminated)
     assert main([str(bids_dir), str(tmp_path / 'out'), 'participant']) == 130
     assert signal.getsignal(signal.SIGTERM) is handler
+
+
+def test_no_process_outlives_a_run_that_was_ended(run):
+    start = time.monotonic()
+    assert run('--nprocs', '2', outcomes={T1W_A: 'ended'}) == 130
+    assert time.monotonic() - start < 30
+    worker = int((run.work / 'worker').read_text())
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+    assert T1W_A not in run.verdicts()
 
 
 def test_a_dry_run_tells_the_plan_and_writes_nothing(run, tmp_path, capsys):
