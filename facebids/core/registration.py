@@ -3,8 +3,8 @@
 
 An affine maps atlas RAS mm to subject RAS mm. It is found in two steps at 3 mm: the whole head
 first (it captures cropped and full heads alike), then the real brain alone inside its dilated
-mask (it sets the scale). Quality is measured, not assumed; when it falls short, further starts
-are tried.
+mask (it sets the scale). They start from a coarse search (`starts`). Quality is measured, not
+assumed; when it falls short, heads that lie in any other orientation are searched for.
 """
 
 import os
@@ -16,11 +16,13 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from facebids.core.surface import tissue_threshold
+from facebids.core import starts
+from facebids.core.atlas import COMPUTED
+from facebids.core.quality import BRAIN_MARGIN_MM, quality
+from facebids.core.starts import Search
+from facebids.core.surface import AIR_HU, TISSUE_HU, tissue_threshold
 
 RESOLUTION = 3.0  # mm
-MIN_POINTS = 1000  # of the atlas in view, about 27 mL: fewer tell nothing
-BRAIN_MARGIN_MM = 4.0  # of the second step's mask; narrower or wider scales the brain worse
 # ANTs options of each step: iterations and downsampling per level, share of voxels sampled.
 SCHEDULES = {
     'pose': {
@@ -42,10 +44,12 @@ SCHEDULES = {
         'aff_random_sampling_rate': 0.5,
     },
 }
-MEAN_SCALE = 0.88  # adult heads over the atlas, which is about a tenth too large
-# Correlation ratio over the brain at which no further start is tried. Measured on 54 T1w and 8
-# FLAIR: registered 0.20-0.68 and 0.16-0.45; transforms 12-40 degrees off 0.02-0.20 and 0-0.05.
-GOOD_ENOUGH = {'T1w': 0.3, 'FLAIR': 0.15}
+# Correlation ratio over the brain, and inside it, at which no further start is tried. Measured on
+# public scans: registered T1w 0.28-0.70 and 0.14-0.45, FLAIR 0.19-0.45 and 0.09-0.28; turned by
+# 90 or 180 degrees, at the best such place, up to 0.25 and 0.08.
+GOOD_ENOUGH = {'T1w': 0.3, 'FLAIR': 0.2, 'T2w': 0.25, 'PDw': 0.25, 'CT': 0.5}
+GOOD_TISSUE = 0.1
+WORTH_TRYING = 0.85  # of the best start's coarse score
 RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # ITK's axes are LPS
 
 
@@ -196,149 +200,8 @@ def itk_text(affine):
     )
 
 
-def sample(data, affine, points, outside=np.nan):
-    """Values of a volume at points given in its RAS mm, linear; `outside` off the grid.
-
-    Parameters
-    ----------
-    data : ndarray, shape (X, Y, Z)
-    affine : ndarray, shape (4, 4)
-    points : ndarray, shape (N, 3)
-
-    Returns
-    -------
-    ndarray, shape (N,)
-    """
-    inverse = np.linalg.inv(affine)
-    indices = points @ inverse[:3, :3].T + inverse[:3, 3]
-    return ndimage.map_coordinates(data, indices.T, order=1, cval=outside)
-
-
-def grid_points(atlas, where):
-    """Atlas RAS mm of the voxels selected by a boolean array, shape (N, 3)."""
-    indices = np.argwhere(where)
-    return np.stack([atlas.axes[i][indices[:, i]] for i in range(3)], axis=1)
-
-
-def correlation_ratio(reference, values, bins=24):
-    """Share of the variance of `values` that is explained by the bins of `reference`.
-
-    Roche et al. (1998), MICCAI, doi 10.1007/BFb0056301; it needs no relation between the two
-    contrasts but that one is a function of the other.
-    """
-    edges = np.quantile(reference, np.linspace(0, 1, bins + 1)[1:-1])
-    labels = np.digitize(reference, edges)
-    count = np.bincount(labels, minlength=bins)
-    mean = np.bincount(labels, values, minlength=bins) / np.maximum(count, 1)
-    variance = values.var()
-    return float((count * (mean - values.mean()) ** 2).sum() / (values.size * variance + 1e-12))
-
-
-def quality(data, affine, transform, atlas, modality):
-    """How well a registered image agrees with the atlas, whatever its contrast.
-
-    Parameters
-    ----------
-    data : ndarray, shape (X, Y, Z)
-    affine : ndarray, shape (4, 4)
-        Voxel indices to subject RAS mm.
-    transform : ndarray, shape (4, 4)
-        Atlas RAS mm to subject RAS mm.
-    atlas : HeadAtlas
-    modality : str
-
-    Returns
-    -------
-    dict
-        `brain`: correlation ratio between the atlas's and the image's intensities over the brain
-        and its fluid; `head`: Dice overlap of the two heads' voxels within the field of view;
-        `tissue`: correlation ratio inside the brain alone, which a bottle of water lacks;
-        `brain_in_view`: share of the atlas's brain inside the field of view; `score`: geometric
-        mean of `brain` and `head`.
-    """
-    near_brain = atlas.brain < BRAIN_MARGIN_MM
-    values = sample(data, affine, _apply(transform, grid_points(atlas, near_brain)))
-    seen = np.isfinite(values)
-    reference = np.where(atlas.brain < 0, atlas.contrast(modality), 0)[near_brain]
-    in_view = float(seen[atlas.brain[near_brain] < 0].mean())
-    inside = seen & (atlas.brain[near_brain] < -BRAIN_MARGIN_MM)
-    brain, tissue = (
-        correlation_ratio(reference[where], values[where]) if where.sum() > MIN_POINTS else 0.0
-        for where in (seen, inside)
-    )
-
-    everywhere = grid_points(atlas, np.ones(atlas.brain.shape, bool))
-    values = sample(data, affine, _apply(transform, everywhere))
-    seen = np.isfinite(values)
-    found = values[seen] > tissue_threshold(data)
-    expected = (atlas.skin.ravel() < 0)[seen]
-    head = float(2 * (found & expected).sum() / max(found.sum() + expected.sum(), 1))
-    return {
-        'brain': brain,
-        'tissue': tissue,
-        'head': head,
-        'brain_in_view': in_view,
-        'score': float(np.sqrt(max(brain, 0) * head)),
-    }
-
-
-def _apply(affine, points):
-    return points @ affine[:3, :3].T + affine[:3, 3]
-
-
-def search_starts(data, affine, atlas, modality, count=3):
-    """Coarse search for starting affines, for heads that are tilted, cropped or off centre.
-
-    Pitches in 15 degree steps, centres on a 20 mm grid around the image's, a mean adult scale;
-    each is scored by the correlation ratio over the whole head at 9 mm, times the square
-    root of the share of the head inside the field of view.
-
-    Parameters
-    ----------
-    data : ndarray, shape (X, Y, Z)
-    affine : ndarray, shape (4, 4)
-        Voxel indices to subject RAS mm.
-    atlas : HeadAtlas
-    modality : str
-    count : int
-        How many of the best to return; neighbours of a better one are passed over.
-
-    Returns
-    -------
-    list of ndarray, shape (4, 4)
-        Atlas RAS mm to subject RAS mm, best first.
-    """
-    smooth = ndimage.gaussian_filter(data, 1.5)
-    coarse = np.zeros(atlas.skin.shape, bool)
-    coarse[::3, ::3, ::3] = True
-    coarse &= atlas.skin < 15
-    points = grid_points(atlas, coarse)
-    reference = ndimage.gaussian_filter(atlas.contrast(modality), 1.5)[coarse]
-    centre = affine[:3, :3] @ ((np.array(data.shape) - 1) / 2) + affine[:3, 3]
-    scored = []
-    for pitch in np.deg2rad(np.arange(-30, 31, 15)):
-        c, s = np.cos(pitch), np.sin(pitch)
-        linear = MEAN_SCALE * np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
-        for y in range(-60, 61, 20):
-            for z in range(-80, 81, 20):
-                start = np.eye(4)
-                start[:3, :3] = linear
-                start[:3, 3] = centre + np.array([0, y, z])
-                values = sample(smooth, affine, _apply(start, points))
-                seen = np.isfinite(values)
-                if seen.mean() > 0.15:
-                    ratio = correlation_ratio(reference[seen], values[seen])
-                    scored.append((ratio * np.sqrt(seen.mean()), pitch, y, z, start))
-    scored.sort(key=lambda item: -item[0])
-    chosen = []
-    for candidate in scored:
-        if all(abs(candidate[2] - c[2]) + abs(candidate[3] - c[3]) > 20 for c in chosen):
-            chosen.append(candidate)
-    return [candidate[-1] for candidate in chosen[:count]]
-
-
 def _fit(atlas, modality, moving, start, seed, folder):
-    """Affines of the two steps, from one start (None: centres of mass, else an ITK file)."""
+    """Affines of the two steps, from a start (an ITK file)."""
     import ants
 
     contrast = atlas.contrast(modality)
@@ -390,27 +253,45 @@ def register(data, affine, atlas, modality, seed=0):
         The best of the attempts by `quality`; the caller judges whether it is good enough.
     """
     image, grid = resample_isotropic(data, affine)
-    image = flatten_bias(np.clip(image, 0, np.quantile(image, 0.999)), RESOLUTION)
-    image = np.clip(image, None, np.quantile(image, 0.999))
+    image = _evened(image, modality)
     moving = _to_ants(image, grid)
     best, attempts = None, {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, start in _starts(image, grid, atlas, modality, folder):
+        for name, start in _starts(Search(image, grid, atlas, modality, seed)):
+            path = Path(folder) / 'start.txt'
+            path.write_text(itk_text(start.affine))
             for step, found in zip(
-                ('head', 'brain'), _fit(atlas, modality, moving, start, seed, folder), strict=True
+                ('head', 'brain'),
+                _fit(atlas, modality, moving, str(path), seed, folder),
+                strict=True,
             ):
                 fit = quality(image, grid, found, atlas, modality)
                 attempts[f'{name}, {step}'] = fit['score']
                 if best is None or fit['score'] > best.quality['score']:
                     best = Registration(found, fit, f'{name}, {step}', attempts)
-            if best.quality['brain'] >= GOOD_ENOUGH[modality]:
+            if _good(best.quality, modality):
                 break
     return best
 
 
-def _starts(image, grid, atlas, modality, folder):
-    yield 'centre of mass', None
-    for number, start in enumerate(search_starts(image, grid, atlas, modality)):
-        path = Path(folder) / f'start{number}.txt'
-        path.write_text(itk_text(start))
-        yield f'search {number + 1}', str(path)
+def _evened(image, modality):
+    """Intensities without shading and without outliers; of CT, air at zero."""
+    if modality in COMPUTED:
+        return np.clip(image, AIR_HU, TISSUE_HU) - AIR_HU
+    image = flatten_bias(np.clip(image, 0, np.quantile(image, 0.999)), RESOLUTION)
+    return np.clip(image, None, np.quantile(image, 0.999))
+
+
+def _good(found, modality):
+    tissue = found['tissue'] is None or found['tissue'] >= GOOD_TISSUE
+    return found['brain'] >= GOOD_ENOUGH[modality] and tissue
+
+
+def _starts(search):
+    """Yield the ladder of starts: the best of the upright ones, then of all."""
+    first = search.best(starts.upright(), count=1)[0]
+    yield 'upright', first
+    for number, start in enumerate(search.best(starts.rotations())):
+        worth = start.score > WORTH_TRYING * first.score
+        if worth and starts.apart(start.affine, first.affine, search.middle):
+            yield f'any orientation {number + 1}', start

@@ -54,6 +54,10 @@ class Threshold:
         return self.most is None or number <= self.most
 
 
+REGISTRATION = {
+    'failed': 'The head could not be aligned with the atlas.',
+    'doubtful': 'The alignment with the atlas is doubtful: see whether the mask lies on the face.',
+}
 MEASURED = 'measured on public scans of 52 adults, right and deliberately wrong registrations'
 STRANGERS = (
     'mean distance between views of two people 0.44-0.80, 1st percentile 0.50, median 0.62; of '
@@ -65,30 +69,21 @@ STRANGERS_SHAPE = (
 )
 
 THRESHOLDS = (
-    Threshold(
-        'registration_failed', 'registration.brain', 'fail',
-        'The head could not be aligned with the atlas.',
-        f'{MEASURED}: T1w right 0.20-0.68, wrong 0.02-0.20', least=0.20, suffix='T1w',
-    ),
-    Threshold(
-        'registration_doubtful', 'registration.brain', 'review',
-        'The alignment with the atlas is doubtful: look whether the mask lies on the face.',
-        f'{MEASURED}: all but one right T1w are above', least=0.28, suffix='T1w',
-    ),
-    Threshold(
-        'registration_failed', 'registration.brain', 'fail',
-        'The head could not be aligned with the atlas.',
-        f'{MEASURED}: FLAIR right 0.16-0.45, wrong 0-0.05', least=0.06, suffix='FLAIR',
-    ),
-    Threshold(
-        'registration_doubtful', 'registration.brain', 'review',
-        'The alignment with the atlas is doubtful: look whether the mask lies on the face.',
-        f'{MEASURED}: twice the wrong ones', least=0.12, suffix='FLAIR',
+    *(
+        Threshold(
+            f'registration_{what}', 'registration.brain', severity, REGISTRATION[what],
+            f'{MEASURED}: {suffix} {source}', least=least, suffix=suffix,
+        )
+        for suffix, fail, review, source in (
+            ('T1w', 0.25, 0.30, 'right 0.28-0.70, wrong up to 0.25'),
+            ('FLAIR', 0.15, 0.18, 'right 0.19-0.45, wrong up to 0.15'),
+        )
+        for what, severity, least in (('failed', 'fail', fail), ('doubtful', 'review', review))
     ),
     Threshold(
         'no_brain_found', 'registration.tissue', 'fail',
         'No brain was found where it should be: the alignment failed, or this is not a head.',
-        f'{MEASURED}: 0.09 and more; a bottle of water 0.01', least=0.05,
+        f'{MEASURED}: 0.09 and more; wrong up to 0.09; a bottle of water 0.01', least=0.07,
     ),
     Threshold(
         'head_outline_differs', 'registration.head', 'review',

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from facebids.core import registration, surface
+from facebids.core import quality, registration, surface
 from facebids.core.atlas import generic_atlas
 
 ATLAS = 3.0
@@ -16,7 +16,7 @@ def rotation(degrees, axis):
 
 def error(found, truth, atlas):
     """Distance (mm) between where two affines put points of the brain."""
-    points = registration.grid_points(atlas, atlas.brain < 0)[::40]
+    points = quality.grid_points(atlas, atlas.brain < 0)[::40]
     moved = [points @ a[:3, :3].T + a[:3, 3] for a in (found, truth)]
     return np.linalg.norm(moved[0] - moved[1], axis=1)
 
@@ -30,15 +30,27 @@ def test_phantom_is_registered_within_a_voxel(phantom_scan):
     assert found.quality['brain'] > 0.6
 
 
-def test_search_finds_a_tilted_head_off_centre(phantom_scan):
+@pytest.mark.parametrize('turns', [(0, 0, 180), (90, 0, 0), (20, 90, 30)])
+def test_a_head_that_lies_otherwise_is_registered(phantom_scan, turns):
+    from scipy.spatial.transform import Rotation
+
     atlas = generic_atlas(ATLAS)
-    tilt = np.eye(4)
-    tilt[:3, :3] = rotation(25, 0)
-    tilt[:3, 3] = 0, 45, -40
-    image, grid = registration.resample_isotropic(phantom_scan.data, tilt @ phantom_scan.affine)
-    starts = registration.search_starts(image, grid, atlas, 'T1w')
-    nearest = min(error(start, tilt @ phantom_scan.transform, atlas).mean() for start in starts)
-    assert nearest < 25
+    lying = np.eye(4)
+    lying[:3, :3] = Rotation.from_euler('xyz', turns, degrees=True).as_matrix()
+    lying[:3, 3] = 300, -200, 100
+    found = registration.register(phantom_scan.data, lying @ phantom_scan.affine, atlas, 'T1w')
+    assert error(found.affine, lying @ phantom_scan.transform, atlas).max() < 3
+
+
+def test_a_mirrored_head_is_registered_as_its_mirror_image(phantom_scan):
+    atlas = generic_atlas(ATLAS)
+    mirror = np.diag([1.0, -1.0, 1.0, 1.0])
+    data = phantom_scan.data[:, ::-1]
+    last = np.eye(4)
+    last[1, 1], last[1, 3] = -1, data.shape[1] - 1
+    found = registration.register(data, mirror @ phantom_scan.affine @ last, atlas, 'T1w')
+    truth = mirror @ phantom_scan.transform @ np.diag([-1.0, 1.0, 1.0, 1.0])
+    assert error(found.affine, truth, atlas).max() < 4
 
 
 def test_quality_tells_right_from_wrong(phantom_scan):
@@ -47,7 +59,7 @@ def test_quality_tells_right_from_wrong(phantom_scan):
     wrong[:3, :3] = wrong[:3, :3] @ rotation(20, 0)
     image, grid = registration.resample_isotropic(phantom_scan.data, phantom_scan.affine)
     right, bad = (
-        registration.quality(image, grid, transform, atlas, 'T1w')
+        quality.quality(image, grid, transform, atlas, 'T1w')
         for transform in (phantom_scan.transform, wrong)
     )
     assert right['brain'] > 0.6 > 0.3 > bad['brain']
@@ -96,8 +108,8 @@ def test_resampling_keeps_places(zooms):
 def test_correlation_ratio_sees_any_relation_and_no_more():
     rng = np.random.default_rng(0)
     reference = rng.normal(size=5000)
-    assert registration.correlation_ratio(reference, np.abs(reference)) > 0.9
-    assert registration.correlation_ratio(reference, rng.normal(size=5000)) < 0.05
+    assert quality.correlation_ratio(reference, np.abs(reference)) > 0.9
+    assert quality.correlation_ratio(reference, rng.normal(size=5000)) < 0.05
 
 
 def test_flattening_removes_shading(phantom_scan):

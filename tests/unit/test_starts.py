@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from facebids.core import registration, starts
+from facebids.core.atlas import generic_atlas
+
+
+def test_every_rotation_has_one_nearby():
+    grid = starts.rotations()
+    for wanted in Rotation.random(50, random_state=0):
+        assert np.rad2deg((grid * wanted.inv()).magnitude().min()) < 22
+
+
+def test_upright_holds_the_identity_and_nothing_upside_down():
+    angles = np.rad2deg(starts.upright().magnitude())
+    assert angles.min() < 1e-6
+    assert angles.max() < starts.UPRIGHT_DEG
+    assert len(angles) < len(starts.rotations()) / 10
+
+
+@pytest.fixture
+def grid(phantom_scan):
+    return registration.resample_isotropic(phantom_scan.data, phantom_scan.affine)
+
+
+def test_the_truth_scores_higher_than_what_is_off(grid, phantom_scan):
+    search = starts.Search(*grid, generic_atlas(3.0), 'T1w')
+    truth = phantom_scan.transform
+    for turn in ([0, 0, np.pi], [0.6, 0, 0], [0, 0.6, 0]):
+        off = truth.copy()
+        off[:3, :3] = off[:3, :3] @ Rotation.from_rotvec(turn).as_matrix()
+        assert search.score(off) < 0.8 * search.score(truth)
+
+
+def test_a_pose_outside_the_image_scores_nothing(grid):
+    search = starts.Search(*grid, generic_atlas(3.0), 'T1w')
+    away = np.eye(4)
+    away[:3, 3] = 1000
+    assert search.score(away) == 0
+
+
+def test_the_best_poses_are_apart_and_the_first_is_right(grid, phantom_scan):
+    search = starts.Search(*grid, generic_atlas(3.0), 'T1w')
+    found = search.best(starts.upright(), count=2)
+    assert starts.apart(found[0].affine, found[1].affine, search.middle)
+    assert found[0].score > found[1].score
+    assert not starts.apart(found[0].affine, phantom_scan.transform, search.middle)
