@@ -46,6 +46,8 @@ def init_participant_wf(*, settings, plan):
                 image=item.image,
                 mode=settings.mode,
                 fill=settings.fill,
+                brain_margin=settings.brain_margin,
+                keep=settings.keep,
                 seed=settings.seed,
                 omp_nthreads=settings.omp_nthreads,
                 output_dir=str(settings.output_dir),

@@ -9,7 +9,7 @@ from facebids.interfaces.masks import FaceMask
 from facebids.interfaces.registration import Register
 
 
-def init_deface_wf(*, modality, mode, fill, seed, omp_nthreads):
+def init_deface_wf(*, modality, mode, fill, brain_margin, keep, seed, omp_nthreads):
     """Build the graph that registers an image, carries the face mask over and applies it.
 
     Parameters
@@ -18,6 +18,10 @@ def init_deface_wf(*, modality, mode, fill, seed, omp_nthreads):
         Contrast of the atlas to register to.
     mode, fill : str
         What the face becomes, and what is left where it is removed (`facebids.core.fill`).
+    brain_margin : float
+        Least distance (mm) between mask and brain.
+    keep : sequence of str
+        What is left of the face (`facebids.core.atlas.KEEPABLE`).
     seed : int
     omp_nthreads : int
         Threads of the registration.
@@ -37,7 +41,9 @@ def init_deface_wf(*, modality, mode, fill, seed, omp_nthreads):
     register = pe.Node(
         Register(modality=modality, seed=seed), name='register', n_procs=omp_nthreads, mem_gb=1
     )
-    face_mask = pe.Node(FaceMask(), name='face_mask', mem_gb=1)
+    face_mask = pe.Node(
+        FaceMask(brain_margin=brain_margin, keep=list(keep)), name='face_mask', mem_gb=1
+    )
     deface = pe.Node(Deface(mode=mode, fill=fill, seed=seed), name='deface', mem_gb=2)
     workflow.connect([
         (inputnode, register, [('in_file', 'in_file')]),

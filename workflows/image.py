@@ -11,7 +11,9 @@ from facebids.workflows.figures import init_figures_wf
 from facebids.workflows.identify import init_identify_wf
 
 
-def init_image_wf(*, image, mode, fill, seed, omp_nthreads, output_dir, private_dir, work_dir):
+def init_image_wf(
+    *, image, mode, fill, brain_margin, keep, seed, omp_nthreads, output_dir, private_dir, work_dir
+):
     """Build the graph of one image: deface, attack, judge, draw, and write it all.
 
     Parameters
@@ -19,6 +21,10 @@ def init_image_wf(*, image, mode, fill, seed, omp_nthreads, output_dir, private_
     image : facebids.bids.names.HeadImage
     mode, fill : str
         What the face becomes, and what is left where it is removed.
+    brain_margin : float
+        Least distance (mm) between mask and brain.
+    keep : sequence of str
+        What is left of the face.
     seed : int
         Seed of registration and random views.
     omp_nthreads : int
@@ -34,7 +40,13 @@ def init_image_wf(*, image, mode, fill, seed, omp_nthreads, output_dir, private_
     inputnode = pe.Node(niu.IdentityInterface(fields=['in_file']), name='inputnode')
     inputnode.inputs.in_file = image.path
     deface_wf = init_deface_wf(
-        modality=image.suffix, mode=mode, fill=fill, seed=seed, omp_nthreads=omp_nthreads
+        modality=image.suffix,
+        mode=mode,
+        fill=fill,
+        brain_margin=brain_margin,
+        keep=keep,
+        seed=seed,
+        omp_nthreads=omp_nthreads,
     )
     identify_wf = init_identify_wf(relative_path=image.relative_path, mode=mode, seed=seed)
     figures_wf = init_figures_wf()

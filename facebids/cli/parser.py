@@ -44,7 +44,9 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
             'no step could run. Lower it, or raise --nprocs.'
         )
     private = options['private_dir'] or options['work_dir'] / 'private'
-    return Settings(**options | {'nprocs': nprocs, 'private_dir': private})
+    return Settings(
+        **options | {'nprocs': nprocs, 'private_dir': private, 'keep': tuple(options['keep'])}
+    )
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -120,6 +122,15 @@ def _add_defacing(group: Any) -> None:
     group.add_argument(
         '--fill', choices=('air', 'zero'), default='air',
         help="what remove leaves: air with the scan's noise, or plain zeros (default: air)",
+    )  # fmt: skip
+    for part in ('ears', 'eyes'):
+        group.add_argument(
+            f'--keep-{part}', action='append_const', const=part, default=[], dest='keep',
+            help=f'leave the {part}, which identify people too',
+        )  # fmt: skip
+    group.add_argument(
+        '--brain-margin', type=_distance, default=3.0, metavar='MM',
+        help='least distance (mm) between what is replaced and the brain (default: 3)',
     )  # fmt: skip
 
 
@@ -204,6 +215,16 @@ def _positive(text: str) -> int:
         number = 0
     if number < 1:
         raise argparse.ArgumentTypeError(f'{text!r} is not a whole number above 0')
+    return number
+
+
+def _distance(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 20:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a distance of 0 to 20 mm')
     return number
 
 

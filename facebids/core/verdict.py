@@ -112,6 +112,11 @@ THRESHOLDS = (
         'a tenth is more than an ear', least=0.90,
     ),
     Threshold(
+        'brain_guard_costs', 'mask.guard_cost_ml', 'review',
+        'The brain lies so close under the face that some of its skin had to stay.',
+        'public scans: 0-3.9, median 0.4; a few per cent of the skin', most=5.0,
+    ),
+    Threshold(
         'brain_guard_changed', 'mask.guard_voxels_changed', 'fail',
         'Voxels of the brain guard were changed.', 'no brain voxel may be touched', most=0,
     ),

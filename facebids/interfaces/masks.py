@@ -2,16 +2,26 @@
 """The face mask on an image's own grid."""
 
 import numpy as np
-from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    File,
+    SimpleInterface,
+    TraitedSpec,
+    traits,
+)
 
 from facebids.core import images, masks, surface
-from facebids.core.atlas import generic_atlas
+from facebids.core.atlas import KEEPABLE, generic_atlas
 from facebids.interfaces import files
 
 
 class _FaceMaskInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc='head image')
     registration = File(exists=True, mandatory=True, desc='from Register')
+    brain_margin = traits.Float(
+        masks.MARGIN_MM, usedefault=True, desc='least distance (mm) between mask and brain'
+    )
+    keep = traits.List(traits.Enum(*KEEPABLE), desc='what is left of the face')
 
 
 class _FaceMaskOutputSpec(TraitedSpec):
@@ -32,7 +42,9 @@ class FaceMask(SimpleInterface):
         transform = np.array(files.read_json(self.inputs.registration)['affine'])
         head = surface.head_mask(volume.data, volume.zooms)
         atlas = generic_atlas(masks.RESOLUTION)
-        mask, guard, numbers = masks.face_mask(atlas, volume, transform, head)
+        mask, guard, numbers = masks.face_mask(
+            atlas, volume, transform, head, self.inputs.brain_margin, tuple(self.inputs.keep)
+        )
         for name, array in (('mask', mask), ('guard', guard)):
             self._results[f'{name}_file'] = f'{runtime.cwd}/{name}.nii.gz'
             images.write_mask(array, in_file, self._results[f'{name}_file'])
