@@ -24,7 +24,7 @@ GUARD_MM, BASE_GUARD_MM = 6.0, 9.0
 BASE_Z = -12.0  # where the one turns into the other over 12 mm
 # Air behind the head: where a field of view that ends at the nose puts its tip (wrap-around).
 # Registered heads end up to 10 mm behind the atlas's.
-BEHIND_MM, BEHIND_Y, BEHIND_Z = 15.0, -60.0, -130.0
+BEHIND_MM, BEHIND_Y, BEHIND_Z = 15.0, -60.0, -150.0
 # What may be left on request: the pinna, and the globe with what lies behind it in the orbit.
 KEEPABLE = {
     'ears': both(Ellipsoid((84, -27, -52), (24, 32, 46))),
