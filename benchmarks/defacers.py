@@ -5,11 +5,11 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
@@ -44,8 +44,8 @@ class Found:
     head, mask, guard : ndarray of bool, shape (X, Y, Z)
     numbers : dict
         From `masks.face_mask`.
-    seconds : float
-        Reading, registration and mask.
+    seconds : ndarray, shape (2,)
+        Reading, registration and mask: by the clock, and of the processor.
     """
 
     volume: images.Volume
@@ -54,7 +54,13 @@ class Found:
     mask: np.ndarray
     guard: np.ndarray
     numbers: dict
-    seconds: float
+    seconds: np.ndarray
+
+
+def clock():
+    """Seconds by the clock, and of the processor in this process and those it waited for."""
+    times = os.times()
+    return np.array([times.elapsed, sum(times[:4])])
 
 
 def find(path, suffix, seed=0):
@@ -66,12 +72,13 @@ def find(path, suffix, seed=0):
         If the image cannot be used.
     """
     atlases = generic_atlas(registration.RESOLUTION), generic_atlas(masks.RESOLUTION)
-    start = time.perf_counter()  # the atlas is built once for all images
+    import_module('ants')
+    start = clock()  # the atlas is built, and libraries are read, once for all images
     volume = images.read_volume(path)
     found = registration.register(volume.data, volume.affine, atlases[0], suffix, seed)
     head = surface.head_mask(volume.data, volume.zooms)
     mask, guard, numbers = masks.face_mask(atlases[1], volume, found.affine, head)
-    return Found(volume, found, head, mask, guard, numbers, time.perf_counter() - start)
+    return Found(volume, found, head, mask, guard, numbers, clock() - start)
 
 
 def deface(path, found, mode, out_path, seed=0):
@@ -81,14 +88,14 @@ def deface(path, found, mode, out_path, seed=0):
     -------
     changed_outside : int
         Voxels outside the mask that were changed all the same.
-    seconds : float
-        Filling and writing.
+    seconds : ndarray, shape (2,)
+        Filling and writing, as `clock` counts.
     """
-    start = time.perf_counter()
+    start = clock()
     atlas, transform = generic_atlas(masks.RESOLUTION), found.registration.affine
     values = fill.fill(found.volume, found.mask, atlas, transform, mode, seed)
     outside = images.replace_voxels(path, found.mask, out_path, values)
-    return outside, time.perf_counter() - start
+    return outside, clock() - start
 
 
 def judge(found, suffix):
@@ -117,15 +124,26 @@ class Peer:
     name, version : str
     command : callable
         Paths of the image, of its brain mask and of what to write to the arguments to run.
+    any_contrast : bool
+        Whether it takes other images than T1w.
     """
 
     name: str
     version: str
     command: Callable
+    any_contrast: bool = False
 
     def run(self, path, brain, out_path):
-        """Deface an image with one thread; return its return code (or 'timeout') and seconds."""
-        start = time.perf_counter()
+        """Deface an image with one thread.
+
+        Returns
+        -------
+        status : int or str
+            0, or what went wrong.
+        seconds : ndarray, shape (2,)
+            As `clock` counts.
+        """
+        start = clock()
         try:
             done = subprocess.run(
                 self.command(str(path), str(brain), str(out_path)),
@@ -135,9 +153,9 @@ class Peer:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return 'timeout', time.perf_counter() - start
+            return 'timeout', clock() - start
         written = done.returncode or Path(out_path).is_file()
-        return done.returncode if written else 'no output', time.perf_counter() - start
+        return done.returncode if written else 'no output', clock() - start
 
 
 def peers(templates):
@@ -168,7 +186,9 @@ def peers(templates):
             found.append(Peer(name, number, command))
     if quickshear:
         number = _installed('quickshear')
-        found.append(Peer('quickshear', number, partial(_quickshear, quickshear)))
+        found.append(
+            Peer('quickshear', number, partial(_quickshear, quickshear), any_contrast=True)
+        )
     else:
         missing.append('quickshear is left out: it is not installed (pip install quickshear).')
     return found, missing

@@ -208,7 +208,7 @@ def show(rows, cases):
         some = [row for row in rows if row['tool'] == tool]
         told = Counter(row['status'] for row in some)
         lines.append(
-            f'{tool}: {len(some)} images, '
+            f'{tool}, of {len(some)}: '
             + ', '.join(f'{told[status]} {status}' for status in STATUSES)
             + f'; {sum(row["silent"] for row in some)} silent failures.'
         )

@@ -73,7 +73,7 @@ def test_phantoms_are_perturbed_and_tabulated(tmp_path, capsys):
     assert all(row['brain_voxels_lost'] == 0 and row['displacement_mm'] < 3 for row in rows)
     printed = capsys.readouterr().out
     assert '| origin off | ' in printed
-    assert 'ours: 1 images, 1 pass, 0 review, 0 fail; 0 silent failures.' in printed
+    assert 'ours, of 1: 1 pass, 0 review, 0 fail; 0 silent failures.' in printed
     assert 'niimath is left out' in printed
 
 
