@@ -68,7 +68,7 @@ def find(path, suffix, seed=0):
 
     Raises
     ------
-    FacebidsError
+    ImageError
         If the image cannot be used.
     """
     atlases = generic_atlas(registration.RESOLUTION), generic_atlas(masks.RESOLUTION)

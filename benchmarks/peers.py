@@ -32,7 +32,7 @@ import facebids
 from facebids.core import attack, engines, fill, images, masks, surface
 from facebids.core.atlas import generic_atlas
 from facebids.core.identifiability import ranking, verification
-from facebids.errors import FacebidsError, NotAHeadError
+from facebids.errors import ImageError, NotAHeadError
 from facebids.studies import enrolment
 
 ORIGINAL, RAW = 'original', 'not defaced'
@@ -100,7 +100,7 @@ def _defacers(options, peers):
         try:
             found = find(path, options.suffix, options.seed)
             outside, seconds = defacers.deface(path, found, mode, out_path, options.seed)
-        except FacebidsError as error:
+        except ImageError as error:
             return type(error).__name__, None
         return 'changed outside its mask' if outside else 0, found.seconds + seconds
 
@@ -133,7 +133,7 @@ def _look_at_original(path, options):
     """Register and enrol an image of the gallery."""
     try:
         found = find(path, options.suffix, options.seed)
-    except FacebidsError as error:
+    except ImageError as error:
         return {'status': type(error).__name__}, {}
     affine = found.registration.affine
     numbers, templates = _look_at(path, affine=affine, seed=options.seed)

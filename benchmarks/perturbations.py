@@ -29,6 +29,7 @@ NOISE = 0.06  # standard deviation over the bright tissue's signal
 CHILD = 0.75  # size of a small head over that of a grown-up one
 LESION_MM, LESION_DEPTH_MM, LESION_SIDE_MM = 18.0, 60.0, 30.0  # radius, place
 SHOULDERS_MM = np.array([190.0, 90.0, 80.0])  # half axes
+MOVED_MM = 4.0  # standard deviation of a rescan's shift along each axis
 WAVES_MM = 90.0  # between the nodes of a smooth field
 HU = 1000.0  # of CT, for a noise of 1
 
@@ -97,18 +98,14 @@ def rotate(data, affine, axis, degrees, *, enlarge=True):
     ----------
     data : ndarray, shape (X, Y, Z)
     affine : ndarray, shape (4, 4)
-    axis : int or ndarray, shape (3,)
-        Of RAS, or a direction in it.
+    axis : int
+        Of RAS.
     degrees : float
     enlarge : bool
         Take a grid that holds every voxel; else the old one, which loses corners.
     """
     data, affine = canonical(data, affine)
-    direction = np.eye(3)[axis] if np.ndim(axis) == 0 else np.asarray(axis)
-    turn = np.eye(4)
-    turn[:3, :3] = rotation(direction, np.deg2rad(degrees))
-    centre = affine[:3, :3] @ ((np.array(data.shape) - 1) / 2) + affine[:3, 3]
-    turn[:3, 3] = centre - turn[:3, :3] @ centre
+    turn = _about_centre(data.shape, affine, np.eye(3)[axis], degrees)
     grid, shape = affine, data.shape
     if enlarge:
         grid, shape = _holding(turn @ affine, data.shape, affine)
@@ -243,10 +240,9 @@ def rescan(data, affine, rng):
     """
     data, affine = canonical(data, affine)
     direction = rng.normal(size=3)
-    turn = np.eye(4)
-    turn[:3, :3] = rotation(direction / np.linalg.norm(direction), np.deg2rad(rng.uniform(5, 15)))
-    centre = affine[:3, :3] @ ((np.array(data.shape) - 1) / 2) + affine[:3, 3]
-    turn[:3, 3] = centre + rng.normal(size=3) * 4 - turn[:3, :3] @ centre
+    direction /= np.linalg.norm(direction)
+    turn = _about_centre(data.shape, affine, direction, rng.uniform(5, 15))
+    turn[:3, 3] += rng.normal(size=3) * MOVED_MM
     step = rng.uniform(0.9, 1.15)
     grid, shape = _holding(turn @ affine, data.shape, affine @ np.diag([step, step, step, 1]))
     moved = _sampled(data, turn @ affine, grid, shape, turn)
@@ -297,6 +293,15 @@ def rotation(direction, angle):
     x, y, z = direction
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+
+
+def _about_centre(shape, affine, direction, degrees):
+    """Rotation about the centre of a grid, shape (4, 4)."""
+    turn = np.eye(4)
+    turn[:3, :3] = rotation(direction, np.deg2rad(degrees))
+    centre = affine[:3, :3] @ ((np.array(shape) - 1) / 2) + affine[:3, 3]
+    turn[:3, 3] = centre - turn[:3, :3] @ centre
+    return turn
 
 
 def _same(data, affine):

@@ -15,6 +15,7 @@ not run), niimath with the return code 0.
 
 import argparse
 import json
+import sys
 import tempfile
 import zlib
 from collections import Counter
@@ -29,7 +30,7 @@ import perturbations
 
 from facebids.core import images, masks, phantom, registration, surface
 from facebids.core.atlas import generic_atlas
-from facebids.errors import FacebidsError
+from facebids.errors import ImageError
 
 OURS, PEER = 'ours', 'niimath -deface'
 FACE_LEFT, BRAIN_LOST = 0.07, 0.001  # shares above which it is a failure
@@ -78,8 +79,16 @@ def make_phantom(number, options, peer):
 
 
 def read_head(path, options, peer):
-    """Read a real head; its registration is taken for the truth."""
+    """Read a real head; its registration is taken for the truth.
+
+    Raises
+    ------
+    ImageError
+        If the image cannot be used, or its registration is no truth.
+    """
     found = defacers.find(path, options.suffix, options.seed)
+    if defacers.judge(found, options.suffix)[0] == 'fail':
+        raise ImageError(f'{path}: as it is, it cannot be registered, so the truth is not known.')
     truth, volume = found.registration.affine, found.volume
     brain = defacers.brain_mask(options.dataset, path) if options.dataset else None
     if brain is None:
@@ -119,7 +128,7 @@ def run_ours(path, suffix, seed, truth):
     """Voxels (bool) that ours takes of an image, its verdict, reasons, and mm off the truth."""
     try:
         found = defacers.find(path, suffix, seed)
-    except FacebidsError as error:
+    except ImageError as error:
         return None, 'fail', [type(error).__name__], None
     status, reasons = defacers.judge(found, suffix)
     return found.mask, status, reasons, displacement(found.registration.affine, truth)
@@ -157,7 +166,11 @@ def measure(subject, perturbed, tool, taken):
 def perturb_all(task, options, peer):
     """All cases of one image: a list of rows."""
     make, what = task
-    subject = make(what, options, peer)
+    try:
+        subject = make(what, options, peer)
+    except ImageError as error:
+        print(f'Left out: {error}', file=sys.stderr)
+        return []
     rows = []
     for case in options.cases:
         if case == 'shoulders' and not subject.has_neck:
@@ -165,7 +178,8 @@ def perturb_all(task, options, peer):
         rng = np.random.default_rng([options.seed, zlib.crc32(case.encode())])
         try:
             perturbed = perturbations.CASES[case](subject.volume.data, subject.volume.affine, rng)
-        except FacebidsError:  # no head to be cut is found in it
+        except ImageError as error:
+            print(f'{subject.name} is left out of "{case}": {error}', file=sys.stderr)
             continue
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / 'image.nii.gz'
