@@ -9,6 +9,7 @@ import robustness
 from perturbations import Perturbed
 
 from facebids.core.images import Volume
+from facebids.errors import ImageError
 
 BOX = np.zeros((20, 20, 20), bool)
 BOX[:, 10:, :10] = True  # 2 mm: 8 mL
@@ -81,3 +82,12 @@ def test_an_unknown_case_is_refused(capsys):
     with pytest.raises(SystemExit):
         robustness.parse(['--cases', 'sideways'])
     assert 'no such case' in capsys.readouterr().err
+
+
+def test_an_image_without_truth_is_left_out_and_said_so(capsys):
+    def unreadable(what, options, peer):
+        raise ImageError(f'{what}: it is damaged.')
+
+    options = robustness.parse(['--cases', 'as is'])
+    assert robustness.perturb_all((unreadable, 'head.nii'), options, None) == []
+    assert 'Left out: head.nii: it is damaged.' in capsys.readouterr().err
