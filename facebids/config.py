@@ -37,6 +37,9 @@ class Settings:
     mode, fill
         What the face becomes (``'remove'``, ``'blur'``, ``'reface'``), and what is left where it
         is removed (``'air'``, ``'zero'``).
+    template
+        Template of TemplateFlow by way of which images are registered,
+        ``'NAME[:cohort-X][:res-Y]'``, or None.
     """
 
     bids_dir: Path
@@ -55,6 +58,7 @@ class Settings:
     seed: int = 0
     mode: str = 'remove'
     fill: str = 'air'
+    template: str | None = None
     clean_workdir: bool = False
     dry_run: bool = False
     stop_on_first_crash: bool = False

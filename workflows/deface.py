@@ -9,7 +9,7 @@ from facebids.interfaces.masks import FaceMask
 from facebids.interfaces.registration import Register
 
 
-def init_deface_wf(*, modality, mode, fill, seed, omp_nthreads):
+def init_deface_wf(*, modality, mode, fill, seed, omp_nthreads, template=None):
     """Build the graph that registers an image, carries the face mask over and applies it.
 
     Parameters
@@ -21,6 +21,8 @@ def init_deface_wf(*, modality, mode, fill, seed, omp_nthreads):
     seed : int
     omp_nthreads : int
         Threads of the registration.
+    template : str or Path, optional
+        The prepared template by way of which the image is registered.
 
     Returns
     -------
@@ -37,6 +39,8 @@ def init_deface_wf(*, modality, mode, fill, seed, omp_nthreads):
     register = pe.Node(
         Register(modality=modality, seed=seed), name='register', n_procs=omp_nthreads, mem_gb=1
     )
+    if template:
+        register.inputs.template = str(template)
     face_mask = pe.Node(FaceMask(), name='face_mask', mem_gb=1)
     deface = pe.Node(Deface(mode=mode, fill=fill, seed=seed), name='deface', mem_gb=2)
     workflow.connect([

@@ -11,7 +11,9 @@ from facebids.workflows.figures import init_figures_wf
 from facebids.workflows.identify import init_identify_wf
 
 
-def init_image_wf(*, image, mode, fill, seed, omp_nthreads, output_dir, private_dir, work_dir):
+def init_image_wf(
+    *, image, mode, fill, seed, omp_nthreads, template, output_dir, private_dir, work_dir
+):
     """Build the graph of one image: deface, attack, judge, draw, and write it all.
 
     Parameters
@@ -23,6 +25,8 @@ def init_image_wf(*, image, mode, fill, seed, omp_nthreads, output_dir, private_
         Seed of registration and random views.
     omp_nthreads : int
         Threads of the registration.
+    template : str, Path or None
+        The prepared template by way of which the image is registered.
     output_dir, private_dir, work_dir : str
         Where results go.
 
@@ -34,7 +38,12 @@ def init_image_wf(*, image, mode, fill, seed, omp_nthreads, output_dir, private_
     inputnode = pe.Node(niu.IdentityInterface(fields=['in_file']), name='inputnode')
     inputnode.inputs.in_file = image.path
     deface_wf = init_deface_wf(
-        modality=image.suffix, mode=mode, fill=fill, seed=seed, omp_nthreads=omp_nthreads
+        modality=image.suffix,
+        mode=mode,
+        fill=fill,
+        seed=seed,
+        omp_nthreads=omp_nthreads,
+        template=template,
     )
     identify_wf = init_identify_wf(relative_path=image.relative_path, mode=mode, seed=seed)
     figures_wf = init_figures_wf()

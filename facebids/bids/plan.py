@@ -20,7 +20,8 @@ class ImagePlan:
     action
         ``'deface'``: take the face out and attack the result.
     registration
-        ``'own'``: the image itself is registered to the head atlas.
+        ``'own'``: the image itself is registered to the head atlas; ``'template'``: to the
+        template that was asked for, and so to the atlas.
     reason
         Why, in words.
     """
@@ -39,11 +40,21 @@ class ParticipantPlan:
     images: tuple[ImagePlan, ...]
 
 
-def make_plan(images: Iterable[HeadImage]) -> tuple[ParticipantPlan, ...]:
-    """Return one plan per participant, both in the order of their names."""
+def make_plan(
+    images: Iterable[HeadImage], template: str | None = None
+) -> tuple[ParticipantPlan, ...]:
+    """Return one plan per participant, both in the order of their names.
+
+    Parameters
+    ----------
+    images
+        The images, in any order.
+    template
+        The template to register to, if one was asked for.
+    """
     ordered = sorted(images, key=lambda image: (image.participant, image.relative_path))
     return tuple(
-        ParticipantPlan(participant, tuple(map(_plan_image, group)))
+        ParticipantPlan(participant, tuple(_plan_image(image, template) for image in group))
         for participant, group in groupby(ordered, key=lambda image: image.participant)
     )
 
@@ -60,9 +71,11 @@ def describe(plans: Iterable[ParticipantPlan]) -> str:
     return '\n'.join(lines)
 
 
-def _plan_image(image: HeadImage) -> ImagePlan:
+def _plan_image(image: HeadImage, template: str | None) -> ImagePlan:
+    target = f'template {template}' if template else 'head atlas'
     return ImagePlan(
         image,
-        f'a {image.suffix} shows the face; it is registered to the head atlas by itself, '
+        f'a {image.suffix} shows the face; it is registered to the {target} by itself, '
         'so it depends on no other image',
+        registration='template' if template else 'own',
     )

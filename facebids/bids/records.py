@@ -142,6 +142,11 @@ METRICS = (
         'Which attempt of the registration was kept.',
     ),
     Metric(
+        'registration', 'template', 'Template',
+        'Template of TemplateFlow by way of which the image was registered; n/a where none was '
+        'asked for.',
+    ),
+    Metric(
         'mask', 'volume_ml', 'Mask volume',
         'Volume of the mask, air in it included.',
         unit='mL',

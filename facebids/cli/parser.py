@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import facebids
+from facebids.bids.names import Template
 from facebids.config import Settings
+from facebids.errors import UsageError
 
 DESCRIPTION = """\
 Deface the head images (T1w, FLAIR) of a BIDS dataset, and attack the result with face recognition.
@@ -121,6 +123,12 @@ def _add_defacing(group: Any) -> None:
         '--fill', choices=('air', 'zero'), default='air',
         help="what remove leaves: air with the scan's noise, or plain zeros (default: air)",
     )  # fmt: skip
+    group.add_argument(
+        '--template', type=_template, metavar='NAME[:cohort-X][:res-Y]',
+        help='register the images by way of this T1w template of TemplateFlow, as for children '
+        'or infants: MNIPediatricAsym:cohort-3; taken from TEMPLATEFLOW_HOME, or else fetched '
+        '(default: none, and nothing is ever fetched)',
+    )  # fmt: skip
 
 
 def _add_places(group: Any) -> None:
@@ -191,6 +199,13 @@ def _label(prefix: str):
         return label
 
     return strip
+
+
+def _template(text: str) -> str:
+    try:
+        return str(Template.from_text(text))
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _folder(text: str) -> Path:

@@ -62,6 +62,7 @@ class Judge(SimpleInterface):
                 **{key: registration['quality'][key] for key in QUALITY},
                 'scale': float(np.cbrt(np.linalg.det(affine[:3, :3]))),
                 'start': registration['start'],
+                'template': (registration.get('template') or {}).get('name'),
             },
             'mask': files.read_json(self.inputs.coverage) | files.read_json(self.inputs.integrity),
             'identifiability': identifiability.compare(

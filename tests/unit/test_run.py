@@ -97,7 +97,7 @@ class ToySink(ToyStep):
 def _factory(outcomes):
     """Return a factory of graphs in which images end as ``outcomes`` says, by relative path."""
 
-    def init_facebids_wf(*, settings, plans):
+    def init_facebids_wf(*, settings, plans, template=None):
         workflow = Workflow('facebids_wf')
         for plan in plans:
             participant = Workflow(f'sub_{plan.participant}_wf')
