@@ -106,8 +106,8 @@ def _fetch(template: Template, ending: str) -> None:
         call = ', '.join(f'{key}={value!r}' for key, value in query.items())
         raise TemplateError(
             f'--template {template}: {_expected(template, ending)} is not in {template_home()} '
-            f'(TEMPLATEFLOW_HOME), and {why}. Check the name, or fetch the file where there is a '
-            f'network: python -c "from templateflow import api; '
+            f'(TEMPLATEFLOW_HOME), and {why}.{_cohorts(template)} Check the name, or fetch the '
+            'file where there is a network: python -c "from templateflow import api; '
             f'api.get({template.name!r}, {call})"'
         )
 
@@ -127,6 +127,13 @@ def _query(template: Template, ending: str) -> dict[str, str | int | None]:
     if stub and '_res-' not in stub.name:
         query['resolution'] = None
     return query
+
+
+def _cohorts(template: Template) -> str:
+    """Return a sentence that lists a template's cohorts where it has some and none was named."""
+    folders = (template_home() / f'tpl-{template.name}').glob('cohort-*')
+    found = sorted((path.name for path in folders), key=lambda name: (len(name), name))
+    return f' It has {", ".join(found)}: name one.' if found and not template.cohort else ''
 
 
 def _expected(template: Template, ending: str) -> str:

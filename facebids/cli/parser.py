@@ -18,8 +18,8 @@ Deface the head images (T1w, FLAIR) of a BIDS dataset, and attack the result wit
 Run the participant level first (one job or many), then the group level once.
 """
 EPILOG = """\
-Exit codes: 0 done; 1 some image failed and is withheld, the others are done; 2 wrong options;
-65 not a usable BIDS dataset; 66 no matching image; 70 internal error;
+Exit codes: 0 done; 1 some image failed and is withheld, the others are done; 2 wrong options
+or no such template; 65 not a usable BIDS dataset; 66 no matching image; 70 internal error;
 73 a folder that must not or cannot be written.
 """
 

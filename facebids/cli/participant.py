@@ -20,7 +20,7 @@ from facebids.cli.console import ImageProgress, make_console, show_places, show_
 from facebids.cli.crashes import NOT_REACHED, read_crashes, why_missing
 from facebids.cli.graph import logged, run_graph
 from facebids.cli.places import make_writable, prepare_places
-from facebids.cli.templates import prepare_template
+from facebids.cli.templates import check_template, prepare_template
 from facebids.config import Settings
 
 
@@ -42,6 +42,7 @@ def run_participants(settings: Settings) -> int:
         make_writable(settings.bids_database_dir, 'database')
     plans = make_plan(collect_images(settings), settings.template)
     _tell_missing(settings, plans)
+    check_template(settings)
     prepare_places(settings)
     sweep(settings.output_dir, [plan.participant for plan in plans])
     run_id = f'{time.strftime("%Y%m%d-%H%M%S")}_{uuid.uuid4().hex[:8]}'

@@ -14,6 +14,18 @@ from facebids.config import Settings
 from facebids.errors import ImageError, TemplateError
 
 
+def check_template(settings: Settings) -> None:
+    """Check that the template that was named is there, or fetch it; nothing else is written.
+
+    Raises
+    ------
+    TemplateError
+        If it is not, and cannot be fetched.
+    """
+    if settings.template is not None:
+        find_template(Template.from_text(settings.template))
+
+
 def prepare_template(settings: Settings) -> Path | None:
     """Carry the head atlas over to the template that was named, unless an earlier run has.
 

@@ -26,5 +26,11 @@ def test_the_text_names_every_image_and_why():
     assert 'a FLAIR shows the face' in text
 
 
+def test_a_template_is_named_where_one_was_asked_for():
+    plans = make_plan(IMAGES, 'Child:cohort-3')
+    assert all(item.registration == 'template' for plan in plans for item in plan.images)
+    assert 'registered to the template Child:cohort-3' in describe(plans)
+
+
 def test_no_image_no_plan():
     assert make_plan([]) == ()

@@ -125,7 +125,10 @@ def test_a_child_is_registered_through_the_template_to_where_it_truly_lies(
     step = Register(in_file=str(tmp_path / 'child.nii.gz'), modality='T1w', template=str(prepared))
     found = json.loads(Path(step.run().outputs.out_file).read_text())
     assert mean_error(np.array(found['affine']), truth) < 2
-    assert found['quality']['brain'] > 0.6
+    atlas = generic_atlas(registration.RESOLUTION)
+    direct = registration.quality(scan.data, scan.affine, truth, atlas, 'T1w')
+    assert found['quality']['brain'] == pytest.approx(direct['brain'], abs=0.1)
+    assert found['quality']['head'] == pytest.approx(direct['head'], abs=0.03)
     template = found['template']
     composed = np.array(template['affine']) @ np.array(template['from_atlas'])
     np.testing.assert_allclose(composed, found['affine'], atol=1e-9)
@@ -230,6 +233,40 @@ def test_a_missing_file_is_named_with_how_to_fetch_it(home, monkeypatch):
     assert f'{home} (TEMPLATEFLOW_HOME)' in message
     assert "api.get('Child', cohort=4, resolution=2, desc=None, suffix='T1w'" in message
     assert error.value.exit_code == 2
+
+
+def test_cohorts_are_listed_where_none_is_named(home, monkeypatch):
+    client(monkeypatch, lambda self, *_, **__: None)
+    with pytest.raises(TemplateError, match='It has cohort-3: name one'):
+        templates.find_template(Template('Child'))
+
+
+ASK = """
+from facebids.bids import templates
+from facebids.bids.names import Template
+from facebids.errors import TemplateError
+try:
+    templates.find_template(Template('Nobody'))
+except TemplateError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize('is_folder', [True, False])
+def test_a_template_that_nobody_knows_is_looked_for_without_network(
+    no_network, tmp_path, is_folder
+):
+    """The true client: it fills an empty folder with the names of all files it knows."""
+    home = tmp_path / 'home'
+    if not is_folder:  # nor can it be made
+        home.write_text('')
+    environment = os.environ | {'TEMPLATEFLOW_HOME': str(home), 'TEMPLATEFLOW_AUTOUPDATE': 'on'}
+    done = subprocess.run(
+        [sys.executable, '-c', ASK], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.startswith('--template Nobody: tpl-Nobody/tpl-Nobody_res-1_T1w.nii.gz is')
+    assert done.stdout.count('\n') == 1
+    assert not done.stderr
 
 
 def test_a_missing_file_is_fetched(home, monkeypatch, tmp_path):
