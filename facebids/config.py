@@ -37,6 +37,8 @@ class Settings:
     mode, fill
         What the face becomes (``'remove'``, ``'blur'``, ``'reface'``), and what is left where it
         is removed (``'air'``, ``'zero'``).
+    force
+        Deface images that arrive defaced, too.
     template
         Template of TemplateFlow by way of which images are registered,
         ``'NAME[:cohort-X][:res-Y]'``, or None.
@@ -58,6 +60,7 @@ class Settings:
     seed: int = 0
     mode: str = 'remove'
     fill: str = 'air'
+    force: bool = False
     template: str | None = None
     clean_workdir: bool = False
     dry_run: bool = False

@@ -52,6 +52,7 @@ def init_participant_wf(*, settings, plan, template=None):
                 image=item.image,
                 mode=settings.mode,
                 fill=settings.fill,
+                force=settings.force,
                 seed=settings.seed,
                 omp_nthreads=settings.omp_nthreads,
                 template=template,

@@ -12,7 +12,7 @@ from facebids.workflows.identify import init_identify_wf
 
 
 def init_image_wf(
-    *, image, mode, fill, seed, omp_nthreads, template, output_dir, private_dir, work_dir
+    *, image, mode, fill, force, seed, omp_nthreads, template, output_dir, private_dir, work_dir
 ):
     """Build the graph of one image: deface, attack, judge, draw, and write it all.
 
@@ -21,6 +21,8 @@ def init_image_wf(
     image : facebids.bids.names.HeadImage
     mode, fill : str
         What the face becomes, and what is left where it is removed.
+    force : bool
+        Deface an image that arrives defaced, too.
     seed : int
         Seed of registration and random views.
     omp_nthreads : int
@@ -41,6 +43,7 @@ def init_image_wf(
         modality=image.suffix,
         mode=mode,
         fill=fill,
+        force=force,
         seed=seed,
         omp_nthreads=omp_nthreads,
         template=template,
@@ -62,6 +65,7 @@ def init_image_wf(
         (inputnode, identify_wf, [('in_file', 'inputnode.in_file')]),
         (deface_wf, identify_wf, [
             ('outputnode.registration', 'inputnode.registration'),
+            ('outputnode.screening', 'inputnode.screening'),
             ('outputnode.coverage', 'inputnode.coverage'),
             ('outputnode.integrity', 'inputnode.integrity'),
             ('outputnode.defaced', 'inputnode.defaced'),

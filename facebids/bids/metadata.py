@@ -77,8 +77,23 @@ How to cite the methods: `logs/CITATION.md`, `logs/CITATION.bib`.
 # --- sidecars -----------------------------------------------------------------------------------
 
 
-def defaced_sidecar(image: HeadImage, mode: str) -> dict[str, Any]:
-    """Return the sidecar of the defaced image; ``mode`` is a key of `METHODS`."""
+def defaced_sidecar(image: HeadImage, mode: str | None) -> dict[str, Any]:
+    """Return the sidecar of the defaced image.
+
+    Parameters
+    ----------
+    image
+        The image.
+    mode
+        A key of `METHODS`; None for an image that arrived defaced and was passed on as it is.
+    """
+    if mode is None:
+        return {
+            'Description': 'The source image, which arrived without a face: all voxels are the '
+            'source, bit for bit; free text was taken out of its header.',
+            'Sources': [names.uri(image)],
+            'SkullStripped': False,
+        }
     return {
         'Description': 'The source image with the voxels of the face replaced; '
         'all others are the source, bit for bit.',

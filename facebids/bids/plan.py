@@ -18,7 +18,7 @@ class ImagePlan:
     Attributes
     ----------
     action
-        ``'deface'``: take the face out and attack the result.
+        ``'deface'``: take the face out, unless the image arrives without, and attack the result.
     registration
         ``'own'``: the image itself is registered to the head atlas; ``'template'``: to the
         template that was asked for, and so to the atlas.
@@ -41,7 +41,7 @@ class ParticipantPlan:
 
 
 def make_plan(
-    images: Iterable[HeadImage], template: str | None = None
+    images: Iterable[HeadImage], template: str | None = None, *, force: bool = False
 ) -> tuple[ParticipantPlan, ...]:
     """Return one plan per participant, both in the order of their names.
 
@@ -51,10 +51,12 @@ def make_plan(
         The images, in any order.
     template
         The template to register to, if one was asked for.
+    force
+        Whether images that arrive defaced are defaced, too.
     """
     ordered = sorted(images, key=lambda image: (image.participant, image.relative_path))
     return tuple(
-        ParticipantPlan(participant, tuple(_plan_image(image, template) for image in group))
+        ParticipantPlan(participant, tuple(_plan_image(image, template, force) for image in group))
         for participant, group in groupby(ordered, key=lambda image: image.participant)
     )
 
@@ -71,11 +73,12 @@ def describe(plans: Iterable[ParticipantPlan]) -> str:
     return '\n'.join(lines)
 
 
-def _plan_image(image: HeadImage, template: str | None) -> ImagePlan:
+def _plan_image(image: HeadImage, template: str | None, force: bool) -> ImagePlan:
     target = f'template {template}' if template else 'head atlas'
     return ImagePlan(
         image,
         f'a {image.suffix} shows the face; it is registered to the {target} by itself, '
-        'so it depends on no other image',
+        'so it depends on no other image'
+        + ('' if force else '; if it turns out to arrive defaced, it is passed on as it is'),
         registration='template' if template else 'own',
     )

@@ -124,6 +124,11 @@ def _add_defacing(group: Any) -> None:
         help="what remove leaves: air with the scan's noise, or plain zeros (default: air)",
     )  # fmt: skip
     group.add_argument(
+        '--force',
+        action='store_true',
+        help='deface images that arrive defaced, too; without it they are passed on as they are',
+    )
+    group.add_argument(
         '--template', type=_template, metavar='NAME[:cohort-X][:res-Y]',
         help='register the images by way of this T1w template of TemplateFlow, as for children '
         'or infants: MNIPediatricAsym:cohort-3; taken from TEMPLATEFLOW_HOME, or else fetched '

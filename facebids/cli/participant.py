@@ -34,13 +34,15 @@ def run_participants(settings: Settings) -> int:
     """
     if settings.dry_run:
         plans = make_plan(
-            collect_images(replace(settings, bids_database_dir=None)), settings.template
+            collect_images(replace(settings, bids_database_dir=None)),
+            settings.template,
+            force=settings.force,
         )
         make_console().print(describe(plans), soft_wrap=True)
         return 0
     if settings.bids_database_dir:
         make_writable(settings.bids_database_dir, 'database')
-    plans = make_plan(collect_images(settings), settings.template)
+    plans = make_plan(collect_images(settings), settings.template, force=settings.force)
     _tell_missing(settings, plans)
     check_template(settings)
     prepare_places(settings)

@@ -12,6 +12,7 @@ from facebids.interfaces import files
 class _FaceMaskInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc='head image')
     registration = File(exists=True, mandatory=True, desc='from Register')
+    screening = File(exists=True, mandatory=True, desc='from Screen')
 
 
 class _FaceMaskOutputSpec(TraitedSpec):
@@ -21,7 +22,10 @@ class _FaceMaskOutputSpec(TraitedSpec):
 
 
 class FaceMask(SimpleInterface):
-    """Carry the atlas's face region over to the image, brain guard taken out."""
+    """Carry the atlas's face region over to the image, brain guard taken out.
+
+    The mask of an image that is passed on as it is, is empty.
+    """
 
     input_spec = _FaceMaskInputSpec
     output_spec = _FaceMaskOutputSpec
@@ -33,6 +37,10 @@ class FaceMask(SimpleInterface):
         head = surface.head_mask(volume.data, volume.zooms)
         atlas = generic_atlas(masks.RESOLUTION)
         mask, guard, numbers = masks.face_mask(atlas, volume, transform, head)
+        if files.read_json(self.inputs.screening)['passed_on']:
+            mask = np.zeros_like(mask)
+            numbers |= dict.fromkeys(('skin_removed_share', 'shell_mm'))
+            numbers |= dict.fromkeys(('volume_ml', 'head_removed_share', 'guard_cost_ml'), 0.0)
         for name, array in (('mask', mask), ('guard', guard)):
             self._results[f'{name}_file'] = f'{runtime.cwd}/{name}.nii.gz'
             images.write_mask(array, in_file, self._results[f'{name}_file'])

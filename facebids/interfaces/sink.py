@@ -59,9 +59,10 @@ class Sink(SimpleInterface):
         record = files.read_json(self.inputs.record)
         for path in metadata.public_paths(self.inputs.output_dir, image):
             path.unlink(missing_ok=True)
-        self._write_private(image)
+        passed_on = (record.get('screening') or {}).get('passed_on', False)
+        self._write_private(image, enrolled=not passed_on)
         place = self._withheld if record['verdict'] == 'fail' else self._released
-        self._write_public(image, place)
+        self._write_public(image, place, None if passed_on else self.inputs.mode)
         records.merge(self.inputs.output_dir, names.metrics(image), [record])
         _copy(self.inputs.defaced, place(names.defaced(image)))
         path = Path(self.inputs.work_dir) / names.record(image)
@@ -75,7 +76,7 @@ class Sink(SimpleInterface):
     def _withheld(self, name):
         return Path(self.inputs.private_dir) / names.withheld(name)
 
-    def _write_public(self, image, place):
+    def _write_public(self, image, place, mode):
         """Write all that may be public but the defaced image itself."""
         self._write_transforms(image, place)
         _copy(self.inputs.slices, place(names.figure(image, 'slices')))
@@ -83,7 +84,7 @@ class Sink(SimpleInterface):
         _copy(self.inputs.mask, place(names.mask(image)))
         for name, sidecar in (
             (names.mask(image), metadata.mask_sidecar(image)),
-            (names.defaced(image), metadata.defaced_sidecar(image, self.inputs.mode)),
+            (names.defaced(image), metadata.defaced_sidecar(image, mode)),
         ):
             metadata.write_json_atomic(place(names.sidecar(name)), sidecar)
 
@@ -102,9 +103,12 @@ class Sink(SimpleInterface):
         ):
             metadata.write_text_atomic(place(name), registration.itk_text(matrix))
 
-    def _write_private(self, image):
+    def _write_private(self, image, *, enrolled):
         root = Path(self.inputs.private_dir)
         for state in names.STATES:
+            if not enrolled:  # an image that arrived defaced is in no study of faces
+                (root / names.private_templates(image, state)).unlink(missing_ok=True)
+                continue
             attack = files.read_arrays(getattr(self.inputs, state))
             frontal = attack['names'].tolist().index('frontal')
             with metadata.atomic_path(root / names.private_templates(image, state)) as path:

@@ -15,7 +15,7 @@ NAMES = (
     'sub-x2/anat/sub-x2_acq-hi_run-1_T1w.nii.gz',
 )
 STEPS = {
-    'register', 'face_mask', 'deface', 'attack_before', 'attack_after', 'judge',
+    'register', 'screen', 'face_mask', 'deface', 'attack_before', 'attack_after', 'judge',
     'figures_before', 'figures_after', 'sink',
 }  # fmt: skip
 
