@@ -115,3 +115,7 @@ def test_a_template_that_is_spelled_wrongly_ends_the_program(capsys):
         parse([*BASE, '--template', 'Child:foo'])
     assert end.value.code == 2
     assert "'Child:foo' is not a template" in capsys.readouterr().err
+
+
+def test_images_that_arrive_defaced_are_passed_on_unless_forced():
+    assert (parse(BASE).force, parse([*BASE, '--force']).force) == (False, True)

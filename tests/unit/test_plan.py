@@ -34,3 +34,8 @@ def test_a_template_is_named_where_one_was_asked_for():
 
 def test_no_image_no_plan():
     assert make_plan([]) == ()
+
+
+def test_what_arrives_defaced_is_passed_on_unless_forced():
+    assert 'passed on as it is' in describe(make_plan(IMAGES))
+    assert 'passed on as it is' not in describe(make_plan(IMAGES, force=True))
