@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facebids.core import fill, masks, screening, surface
+from facebids.core import fill, masks, phantom, screening, surface
 from facebids.core.atlas import generic_atlas
 from facebids.core.images import Volume
 from facebids.core.verdict import judge
@@ -18,14 +18,21 @@ ALIGNED = {'brain': 0.6, 'tissue': 0.4, 'head': 0.74, 'brain_in_view': 1.0, 'sca
 
 
 @pytest.fixture(scope='module')
-def volume(phantom_scan):
-    return Volume(phantom_scan.data.astype(np.float32), phantom_scan.affine)
+def scan(phantom_person):
+    person, head = phantom_person
+    rng = np.random.default_rng(8)
+    return phantom.scan(head, phantom.draw_pose(rng, person), 'T1w', rng, spacing=3.0)
 
 
 @pytest.fixture(scope='module')
-def mask(volume, phantom_scan):
+def volume(scan):
+    return Volume(scan.data.astype(np.float32), scan.affine)
+
+
+@pytest.fixture(scope='module')
+def mask(volume, scan):
     head = surface.head_mask(volume.data, volume.zooms)
-    return masks.face_mask(generic_atlas(2.0), volume, phantom_scan.transform, head)[0]
+    return masks.face_mask(generic_atlas(2.0), volume, scan.transform, head)[0]
 
 
 @pytest.fixture(scope='module')
@@ -50,63 +57,63 @@ def finding(volume, transform):
     return screening.decide(screening.look(volume, transform))
 
 
-def test_a_head_with_its_face_has_a_face(volume, phantom_scan):
-    numbers = screening.look(volume, phantom_scan.transform)
+def test_a_head_with_its_face_has_a_face(volume, scan):
+    numbers = screening.look(volume, scan.transform)
     assert screening.decide(numbers) == 'face'
     assert max(numbers[f'{zone}_gone'] for zone in screening.ZONES) < 0.3
     assert min(numbers[f'{zone}_seen'] for zone in screening.ZONES) > 0.9
 
 
 @pytest.mark.parametrize('what', ['zero', 'air'])
-def test_a_head_whose_face_was_removed_has_none(volume, mask, removed, phantom_scan, what):
+def test_a_head_whose_face_was_removed_has_none(volume, mask, removed, scan, what):
     defaced = removed
     if what == 'air':
-        transform = phantom_scan.transform
+        transform = scan.transform
         values = fill.fill(volume, mask, generic_atlas(2.0), transform, 'remove')
         data = volume.data.copy()
         data[mask] = values
         defaced = Volume(data, volume.affine)
-    assert finding(defaced, phantom_scan.transform) == 'defaced'
+    assert finding(defaced, scan.transform) == 'defaced'
 
 
-def test_a_head_cut_by_a_plane_from_brow_to_throat_has_no_face(volume, phantom_scan):
-    y, z = coordinates(volume, phantom_scan.transform)
+def test_a_head_cut_by_a_plane_from_brow_to_throat_has_no_face(volume, scan):
+    y, z = coordinates(volume, scan.transform)
     cut = y > 60 + 0.6 * (z + 24)
-    assert finding(without(volume, cut), phantom_scan.transform) == 'defaced'
+    assert finding(without(volume, cut), scan.transform) == 'defaced'
 
 
 @pytest.mark.parametrize('mode', ['blur', 'reface'])
-def test_another_face_is_a_face(volume, mask, phantom_scan, mode):
+def test_another_face_is_a_face(volume, mask, scan, mode):
     data = volume.data.copy()
-    data[mask] = fill.fill(volume, mask, generic_atlas(2.0), phantom_scan.transform, mode)
-    assert finding(Volume(data, volume.affine), phantom_scan.transform) == 'face'
+    data[mask] = fill.fill(volume, mask, generic_atlas(2.0), scan.transform, mode)
+    assert finding(Volume(data, volume.affine), scan.transform) == 'face'
 
 
 @pytest.mark.parametrize('kept', ['eyes', 'nose and eyes', 'chin and mouth'])
-def test_half_a_face_is_a_face(volume, mask, phantom_scan, kept):
-    _, z = coordinates(volume, phantom_scan.transform)
+def test_half_a_face_is_a_face(volume, mask, scan, kept):
+    _, z = coordinates(volume, scan.transform)
     part = {'eyes': z < -60, 'nose and eyes': z < -102, 'chin and mouth': z > -95}[kept]
-    assert finding(without(volume, mask & part), phantom_scan.transform) == 'face'
+    assert finding(without(volume, mask & part), scan.transform) == 'face'
 
 
 @pytest.mark.parametrize('share', [0.6, 0.8])
 @pytest.mark.parametrize('axis', [1, 2])
-def test_a_field_of_view_that_cuts_the_face_does_not_deface_it(volume, phantom_scan, share, axis):
+def test_a_field_of_view_that_cuts_the_face_does_not_deface_it(volume, scan, share, axis):
     size = volume.data.shape[axis]
     kept = slice(0, round(share * size)) if axis == 1 else slice(round((1 - share) * size), None)
     data = volume.data[(slice(None),) * axis + (kept,)]
     affine = volume.affine.copy()
     affine[:3, 3] += affine[:3, axis] * (kept.start or 0)
-    assert finding(Volume(data, affine), phantom_scan.transform) != 'defaced'
+    assert finding(Volume(data, affine), scan.transform) != 'defaced'
 
 
-def test_no_face_is_in_view_of_a_slab_above_the_eyes(volume, phantom_scan):
-    _, z = coordinates(volume, phantom_scan.transform)
+def test_no_face_is_in_view_of_a_slab_above_the_eyes(volume, scan):
+    _, z = coordinates(volume, scan.transform)
     above = int(np.argmax(z.min(axis=(0, 1)) > -10))
     affine = volume.affine.copy()
     affine[:3, 3] += affine[:3, 2] * above
     slab = Volume(volume.data[..., above:], affine)
-    assert finding(slab, phantom_scan.transform) == 'no_face_in_view'
+    assert finding(slab, scan.transform) == 'no_face_in_view'
 
 
 @pytest.mark.parametrize(
@@ -133,24 +140,22 @@ def attacked(monkeypatch, certain):
 
 @pytest.mark.parametrize(('certain', 'expected'), [(3, 'defaced'), (4, 'face')])
 def test_an_attack_that_finds_a_face_has_the_last_word(
-    monkeypatch, removed, phantom_scan, certain, expected
+    monkeypatch, removed, scan, certain, expected
 ):
     attacked(monkeypatch, certain)
-    found = screening.screen(removed, phantom_scan.transform, ALIGNED, 'T1w', 0)
+    found = screening.screen(removed, scan.transform, ALIGNED, 'T1w', 0)
     assert (found['finding'], found['faces_certain']) == (expected, certain)
 
 
-def test_what_is_aligned_badly_is_not_attacked_and_has_a_face(monkeypatch, removed, phantom_scan):
+def test_what_is_aligned_badly_is_not_attacked_and_has_a_face(monkeypatch, removed, scan):
     monkeypatch.setattr(screening.attack, 'look_at', lambda *_: pytest.fail('attacked'))
     doubtful = ALIGNED | {'brain': 0.2}
-    found = screening.screen(removed, phantom_scan.transform, doubtful, 'T1w', 0)
+    found = screening.screen(removed, scan.transform, doubtful, 'T1w', 0)
     assert found['finding'] == 'face'
 
 
 @pytest.mark.parametrize('force', [False, True])
-def test_what_arrives_defaced_is_passed_on_untouched(
-    monkeypatch, tmp_path, removed, phantom_scan, force
-):
+def test_what_arrives_defaced_is_passed_on_untouched(monkeypatch, tmp_path, removed, scan, force):
     from facebids.interfaces.deface import Deface
     from facebids.interfaces.masks import FaceMask
     from facebids.interfaces.screening import Screen
@@ -160,7 +165,7 @@ def test_what_arrives_defaced_is_passed_on_untouched(
     image = nib.Nifti1Image(removed.data.astype(np.int16), removed.affine)
     image.header['descrip'] = b'Jane Doe'
     nib.save(image, tmp_path / 'in.nii.gz')
-    registration = {'affine': phantom_scan.transform.tolist(), 'quality': ALIGNED}
+    registration = {'affine': scan.transform.tolist(), 'quality': ALIGNED}
     (tmp_path / 'registration.json').write_text(json.dumps(registration))
     base = {
         'in_file': str(tmp_path / 'in.nii.gz'),
