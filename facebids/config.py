@@ -41,6 +41,11 @@ class Settings:
         Least distance (mm) between what is replaced and the brain.
     keep
         What is left of the face: of ``'ears'`` and ``'eyes'``.
+    force
+        Deface images that arrive defaced, too.
+    template
+        Template of TemplateFlow by way of which images are registered,
+        ``'NAME[:cohort-X][:res-Y]'``, or None.
     """
 
     bids_dir: Path
@@ -61,6 +66,8 @@ class Settings:
     fill: str = 'air'
     brain_margin: float = 3.0
     keep: tuple[str, ...] = ()
+    force: bool = False
+    template: str | None = None
     clean_workdir: bool = False
     dry_run: bool = False
     stop_on_first_crash: bool = False

@@ -23,13 +23,14 @@ def init_identify_wf(*, relative_path, mode, seed):
     Returns
     -------
     nipype.pipeline.engine.Workflow
-        Inputs: ``in_file``, ``defaced``, ``registration``, ``coverage``, ``integrity``.
+        Inputs: ``in_file``, ``defaced``, ``registration``, ``screening``, ``coverage``,
+        ``integrity``.
         Outputs: ``before``, ``after``, ``record``.
     """
     workflow = pe.Workflow(name='identify_wf')
     inputnode = pe.Node(
         niu.IdentityInterface(
-            fields=['in_file', 'defaced', 'registration', 'coverage', 'integrity']
+            fields=['in_file', 'defaced', 'registration', 'screening', 'coverage', 'integrity']
         ),
         name='inputnode',
     )
@@ -47,6 +48,7 @@ def init_identify_wf(*, relative_path, mode, seed):
         (attack_before, attack_after, [('out_file', 'known_faces')]),
         (inputnode, judge, [
             ('registration', 'registration'),
+            ('screening', 'screening'),
             ('coverage', 'coverage'),
             ('integrity', 'integrity'),
         ]),

@@ -19,7 +19,7 @@ from facebids.bids.names import HeadImage
 from facebids.errors import DatasetError
 
 Record = dict[str, Any]
-SECTIONS = ('registration', 'mask', 'identifiability')
+SECTIONS = ('registration', 'screening', 'mask', 'identifiability')
 VERDICTS = {
     'pass': 'no attack that was tried recognised the face; a lower bound of the risk',
     'review': 'somebody has to look at it before it is shared',
@@ -142,6 +142,37 @@ METRICS = (
         'Which attempt of the registration was kept.',
     ),
     Metric(
+        'registration', 'template', 'Template',
+        'Template of TemplateFlow by way of which the image was registered; n/a where none was '
+        'asked for.',
+    ),
+    Metric(
+        'screening', 'finding', 'Finding of the screening',
+        'What the image showed when it arrived: face, defaced, or no_face_in_view.',
+    ),
+    Metric(
+        'screening', 'passed_on', 'Passed on as it is',
+        'Whether the image arrived defaced, and no voxel of it was replaced.',
+    ),
+    *(
+        metric
+        for zone in ('eyes', 'nose', 'midface')
+        for metric in (
+            Metric(
+                'screening', f'{zone}_seen', f'{zone.capitalize()} in view',
+                f'Share of the place of the {zone} that was in the field of view on arrival.',
+            ),
+            Metric(
+                'screening', f'{zone}_gone', f'{zone.capitalize()} gone',
+                'Share of that where there was no tissue to 15 mm under the generic skin.',
+            ),
+        )
+    ),
+    Metric(
+        'screening', 'faces_certain', 'Certain faces on arrival',
+        'Views with a certain face of an image that looked defaced; n/a where it did not.',
+    ),
+    Metric(
         'mask', 'volume_ml', 'Mask volume',
         'Volume of the mask, air in it included.',
         unit='mL',
@@ -186,9 +217,10 @@ COLUMNS = {
     'session_id': 'Session; n/a where the dataset has none.',
     'image': 'Path of the image in the input dataset.',
     'suffix': 'Contrast of the image, as in its file name.',
-    'mode': 'What the face became; n/a where an error stopped the image.',
+    'mode': 'What the face became; n/a where an error stopped the image, or where it arrived '
+    'defaced and was passed on.',
     'verdict': 'What may be done with the defaced image.',
-    'reasons': 'Codes of the reasons for the verdict, separated by commas; n/a when it passed.',
+    'reasons': 'Codes of the reasons for the verdict, separated by commas; n/a for none.',
 }
 
 

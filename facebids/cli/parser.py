@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import facebids
+from facebids.bids.names import Template
 from facebids.config import Settings
+from facebids.errors import UsageError
 
 DESCRIPTION = """\
 Deface the head images (T1w, FLAIR) of a BIDS dataset, and attack the result with face recognition.
 Run the participant level first (one job or many), then the group level once.
 """
 EPILOG = """\
-Exit codes: 0 done; 1 some image failed and is withheld, the others are done; 2 wrong options;
-65 not a usable BIDS dataset; 66 no matching image; 70 internal error;
+Exit codes: 0 done; 1 some image failed and is withheld, the others are done; 2 wrong options
+or no such template; 65 not a usable BIDS dataset; 66 no matching image; 70 internal error;
 73 a folder that must not or cannot be written.
 """
 
@@ -132,6 +134,17 @@ def _add_defacing(group: Any) -> None:
         '--brain-margin', type=_distance, default=3.0, metavar='MM',
         help='least distance (mm) between what is replaced and the brain (default: 3)',
     )  # fmt: skip
+    group.add_argument(
+        '--force',
+        action='store_true',
+        help='deface images that arrive defaced, too; without it they are passed on as they are',
+    )
+    group.add_argument(
+        '--template', type=_template, metavar='NAME[:cohort-X][:res-Y]',
+        help='register the images by way of this T1w template of TemplateFlow, as for children '
+        'or infants: MNIPediatricAsym:cohort-3; taken from TEMPLATEFLOW_HOME, or else fetched '
+        '(default: none, and nothing is ever fetched)',
+    )  # fmt: skip
 
 
 def _add_places(group: Any) -> None:
@@ -202,6 +215,13 @@ def _label(prefix: str):
         return label
 
     return strip
+
+
+def _template(text: str) -> str:
+    try:
+        return str(Template.from_text(text))
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _folder(text: str) -> Path:

@@ -7,7 +7,7 @@ Anything that was not measured, or not as expected, is never a pass.
 import math
 from dataclasses import dataclass
 
-SEVERITIES = ('review', 'fail')
+SEVERITIES = ('note', 'review', 'fail')
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,14 @@ MAY_BE_UNDEFINED = {
     'identifiability.agreement_before_after': lambda found: True,
 }
 
+# Of an image that arrived defaced and was passed on: nothing was removed, and nothing of the face
+# before is known. That the head's outline differs is what defacing does.
+JUDGED_WHEN_PASSED_ON = (
+    *(f'registration.{name}' for name in ('brain', 'tissue', 'brain_in_view', 'scale')),
+    *(f'mask.{name}' for name in ('guard_voxels_changed', 'voxels_changed_outside')),
+    'identifiability.faces_certain_after',
+)
+
 
 def judge(record):
     """Judge an image by its numbers.
@@ -170,19 +178,24 @@ def judge(record):
     Parameters
     ----------
     record : dict
-        `suffix`, and the sections `registration`, `mask`, `identifiability` with their numbers.
+        `suffix`, `mode`, and the sections `registration`, `mask`, `identifiability` with their
+        numbers; `screening`, if the image was screened.
 
     Returns
     -------
     verdict : {'pass', 'review', 'fail'}
     reasons : list of dict
-        `code`, `severity`, `message`, `value`, `threshold`; the gravest first.
+        `code`, `severity`, `message`, `value`, `threshold`; the gravest first. A pass has none,
+        or notes.
     """
+    passed_on = (record.get('screening') or {}).get('passed_on', False)
+    mode = 'remove' if passed_on else record['mode']
     reasons = [
         _reason(threshold, number)
         for threshold in THRESHOLDS
         if threshold.suffix in (None, record['suffix'])
-        and threshold.mode in (None, record['mode'])
+        and threshold.mode in (None, mode)
+        and (not passed_on or threshold.number in JUDGED_WHEN_PASSED_ON)
         and _objectionable(threshold, number := _number(record, threshold.number), record)
     ]
     if record['suffix'] not in {threshold.suffix for threshold in THRESHOLDS}:
@@ -195,8 +208,19 @@ def judge(record):
                 'threshold': None,
             }
         )
+    if passed_on:
+        reasons.append(
+            {
+                'code': 'already_defaced',
+                'severity': 'note',
+                'message': 'The image arrived without eyes, nose and midface and was passed on '
+                'as it is. How well it was defaced cannot be told; --force defaces it again.',
+                'value': record['screening'].get('midface_gone'),
+                'threshold': None,
+            }
+        )
     # what a detector is not certain of it also sees in the back of a head
-    if not (certain := record['identifiability'].get('faces_certain_before')):
+    elif not (certain := record['identifiability'].get('faces_certain_before')):
         reasons.append(
             {
                 'code': 'attack_blind',
@@ -208,8 +232,8 @@ def judge(record):
             }
         )
     reasons = _gravest(reasons)
-    verdict = reasons[0]['severity'] if reasons else 'pass'
-    return verdict, reasons
+    gravest = reasons[0]['severity'] if reasons else 'note'
+    return 'pass' if gravest == 'note' else gravest, reasons
 
 
 def _number(record, path):

@@ -22,6 +22,7 @@ class _FaceMaskInputSpec(BaseInterfaceInputSpec):
         masks.MARGIN_MM, usedefault=True, desc='least distance (mm) between mask and brain'
     )
     keep = traits.List(traits.Enum(*KEEPABLE), desc='what is left of the face')
+    screening = File(exists=True, mandatory=True, desc='from Screen')
 
 
 class _FaceMaskOutputSpec(TraitedSpec):
@@ -31,7 +32,10 @@ class _FaceMaskOutputSpec(TraitedSpec):
 
 
 class FaceMask(SimpleInterface):
-    """Carry the atlas's face region over to the image, brain guard taken out."""
+    """Carry the atlas's face region over to the image, brain guard taken out.
+
+    The mask of an image that is passed on as it is, is empty.
+    """
 
     input_spec = _FaceMaskInputSpec
     output_spec = _FaceMaskOutputSpec
@@ -45,6 +49,10 @@ class FaceMask(SimpleInterface):
         mask, guard, numbers = masks.face_mask(
             atlas, volume, transform, head, self.inputs.brain_margin, tuple(self.inputs.keep)
         )
+        if files.read_json(self.inputs.screening)['passed_on']:
+            mask = np.zeros_like(mask)
+            numbers |= dict.fromkeys(('skin_removed_share', 'shell_mm'))
+            numbers |= dict.fromkeys(('volume_ml', 'head_removed_share', 'guard_cost_ml'), 0.0)
         for name, array in (('mask', mask), ('guard', guard)):
             self._results[f'{name}_file'] = f'{runtime.cwd}/{name}.nii.gz'
             images.write_mask(array, in_file, self._results[f'{name}_file'])

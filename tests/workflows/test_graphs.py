@@ -15,7 +15,7 @@ NAMES = (
     'sub-x2/anat/sub-x2_acq-hi_run-1_T1w.nii.gz',
 )
 STEPS = {
-    'register', 'face_mask', 'deface', 'attack_before', 'attack_after', 'judge',
+    'register', 'screen', 'face_mask', 'deface', 'attack_before', 'attack_after', 'judge',
     'figures_before', 'figures_after', 'sink',
 }  # fmt: skip
 
@@ -30,6 +30,7 @@ def workflow(tmp_path):
         private_dir=tmp_path / 'private',
         seed=5,
         omp_nthreads=2,
+        force=True,
     )
     images = tuple(HeadImage.from_relative_path(name, str(tmp_path)) for name in NAMES)
     return init_facebids_wf(settings=settings, plans=make_plan(images))
@@ -60,6 +61,8 @@ def test_settings_reach_the_steps(workflow):
     steps = nodes(workflow, 'sub_01_ses_A_FLAIR')
     assert steps['register'].inputs.modality == 'FLAIR'
     assert steps['register'].n_procs == 2
+    assert steps['screen'].inputs.force is True
+    assert not isdefined(steps['register'].inputs.template)
     assert {steps[name].inputs.seed for name in ('register', 'attack_before', 'attack_after')} == {
         5
     }
