@@ -414,7 +414,8 @@ def main(arguments=None):
     print(f'\n{_describe(results)}')
     print('In brackets: 95 % interval (Clopper-Pearson); *: chance is not in it.')
     print('Versions:', ', '.join(f'{name} {number}' for name, number in versions.items()))
-    print(*missing, sep='\n')
+    for note in missing:
+        print(note)
     if options.json:
         record = {'versions': versions, 'missing': missing, 'rows': rows, 'images': [
             {'image': path.name} | {name: item[0] for name, item in done.items()}
