@@ -38,7 +38,7 @@ from facebids.studies import enrolment
 ORIGINAL, RAW = 'original', 'not defaced'
 SHOWN = ('dlib', 'geometry', engines.FUSED)
 ROUNDING = 1e-4  # of the image's range: less is no other voxel, but no lossless one either
-BACK_MM = -60.0  # of the atlas, behind the ears: what lies farther back has to be kept
+CORE_MM = 5.0  # inside the atlas's brain: what no defacer has any business with
 NONE = '-'
 COLUMNS = (
     'defacer', 'images', 'failed', 'seconds', 'of CPU', 'x ours',
@@ -176,9 +176,10 @@ def _try_out(deface, path, probe, perturbed, truth, look, folder):
     return numbers | {'status': 0, 'frontal': found['frontal']}, templates
 
 
-def _atlas_brain(volume, affine):
+def _atlas_brain(volume, affine, inside=0.0):
+    """Voxels (bool) so many mm inside the atlas's brain."""
     atlas = generic_atlas(masks.RESOLUTION)
-    return masks.carry_over(atlas.brain, atlas, volume.data.shape, volume.affine, affine) < 0
+    return masks.carry_over(atlas.brain, atlas, volume.data.shape, volume.affine, affine) < -inside
 
 
 def compare(path, out_path, brain, affine):
@@ -196,7 +197,7 @@ def compare(path, out_path, brain, affine):
     Returns
     -------
     dict
-        `altered`: what of header and of the voxels at the back of the head is not what it was;
+        `altered`: what of header and of the voxels deep in the brain is not what it was;
         `brain_changed`: voxels, None without a mask; `head_changed`: share.
     """
     before, after = images.read_nifti(path), images.read_nifti(out_path)
@@ -206,10 +207,8 @@ def compare(path, out_path, brain, affine):
     values = [np.asarray(image.dataobj, np.float64).reshape(before.shape[:3])
               for image in (before, after)]  # fmt: skip
     changed = np.abs(values[0] - values[1]) > ROUNDING * np.ptp(values[0])
-    index = np.linalg.inv(affine) @ before.affine
-    i, j, k = np.ogrid[tuple(slice(n) for n in before.shape[:3])]
-    back = index[1, 0] * i + index[1, 1] * j + index[1, 2] * k + index[1, 3] < BACK_MM
-    kept = [image.dataobj.get_unscaled().reshape(back.shape)[back] for image in (before, after)]
+    core = _atlas_brain(images.Volume(values[0], before.affine), affine, CORE_MM)
+    kept = [image.dataobj.get_unscaled().reshape(core.shape)[core] for image in (before, after)]
     if kept[0].tobytes() != kept[1].tobytes():
         altered.append('kept voxels')
     zooms = np.linalg.norm(before.affine[:3, :3], axis=0)
@@ -228,11 +227,16 @@ def _header(before, after):
         'data type': a['datatype'] == b['datatype'],
         'slope': before.dataobj.slope == after.dataobj.slope,
         'intercept': before.dataobj.inter == after.dataobj.inter,
-        'sform': np.allclose(a.get_sform(), b.get_sform(), atol=1e-4),
-        'qform': np.allclose(a.get_qform(), b.get_qform(), atol=1e-4),
+        'sform': _alike(a.get_sform(coded=True)[0], b.get_sform(coded=True)[0]),
+        'qform': _alike(a.get_qform(coded=True)[0], b.get_qform(coded=True)[0]),
         'codes': (a['sform_code'], a['qform_code']) == (b['sform_code'], b['qform_code']),
         'units': a['xyzt_units'] == b['xyzt_units'],
     }
+
+
+def _alike(a, b):
+    """Whether two affines are the same; None, without a code, means nothing."""
+    return a is None or b is None or np.allclose(a, b, atol=1e-4)
 
 
 def identify(probes, people, gallery, gallery_people):
@@ -414,7 +418,8 @@ def main(arguments=None):
     print(f'\n{_describe(results)}')
     print('In brackets: 95 % interval (Clopper-Pearson); *: chance is not in it.')
     print('Versions:', ', '.join(f'{name} {number}' for name, number in versions.items()))
-    print(*missing, sep='\n')
+    for note in missing:
+        print(note)
     if options.json:
         record = {'versions': versions, 'missing': missing, 'rows': rows, 'images': [
             {'image': path.name} | {name: item[0] for name, item in done.items()}

@@ -300,7 +300,9 @@ def main(arguments=None):
         if options.json:
             defacers.write_whole(options.json, json.dumps(rows, indent=1))
     print(show(rows, options.cases))
-    print(*(note for note in missing if 'niimath' in note), sep='\n')
+    for note in missing:
+        if 'niimath' in note:
+            print(note)
     if peer:
         print(f'{PEER}: niimath {peer.version}.')
 
