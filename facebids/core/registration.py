@@ -299,10 +299,15 @@ def _good(found, modality):
 
 
 def _starts(search):
-    """Yield the ladder of starts: the best of the upright ones, then of all."""
-    first = search.best(starts.upright(), count=1)[0]
+    """Yield the ladder of starts: the best of the upright ones, then of all, then its next."""
+    first, *others = search.best(starts.upright())
     yield 'upright', first
-    for number, start in enumerate(search.best(starts.rotations())):
-        worth = start.score > WORTH_TRYING * first.score
-        if worth and starts.apart(start.affine, first.affine, search.middle):
-            yield f'any orientation {number + 1}', start
+    everywhere = search.best(starts.rotations())
+    named = [(f'any orientation {number + 1}', start) for number, start in enumerate(everywhere)]
+    named += [(f'upright {number + 2}', start) for number, start in enumerate(others)]
+    tried = [first]
+    for name, start in named:
+        worth = start.score > WORTH_TRYING * max(pose.score for pose in tried)
+        if worth and all(starts.apart(start.affine, t.affine, search.middle) for t in tried):
+            tried.append(start)
+            yield name, start

@@ -20,11 +20,12 @@ AIR_MM = 15.0  # the air around the head that is compared too
 BLUR_MM = 4.0  # Gaussian of atlas and image
 POINTS = 1500  # of the atlas, for one score
 BINS = 16  # of the atlas's intensities
-LEAST_SEEN = 0.12  # share of the points in the field of view: a slab of 40 mm has 0.2
+LEAST_SEEN = 0.06  # share of the points in the field of view: a slab of 40 mm has 0.1 and more
+SHARE_POWER = 0.25  # of that share in the score: 0.5 draws slabs to where the head is widest
 # Centres tried (mm from the centre of the tissue, along the head's own axes). Cropping and necks
 # move it most along the head's length.
 SHIFTS_MM = np.stack(
-    np.meshgrid((-25, 0, 25), (-30, 0, 30), (-75, -50, -25, 0, 25, 50, 75), indexing='ij'), -1
+    np.meshgrid((-25, 0, 25), (-30, 0, 30), np.arange(-100, 76, 25), indexing='ij'), -1
 ).reshape(-1, 3)
 REFINED = 24  # of the poses are refined
 APART_DEG, APART_MM = 15.0, 20.0  # poses closer than that are the same start
@@ -39,7 +40,7 @@ class Pose:
     affine : ndarray, shape (4, 4)
         Atlas RAS mm to subject RAS mm.
     score : float
-        Correlation ratio times the square root of the share of the head in view.
+        Correlation ratio times the fourth root of the share of the points in view.
     """
 
     affine: np.ndarray
@@ -167,7 +168,7 @@ class Search:
         between = (total**2 / np.maximum(count, 1)).sum(1) / number - mean**2
         spread = (values**2).sum(1) / number - mean**2
         share = number / len(points)
-        scores = between / np.maximum(spread, 1e-12) * np.sqrt(share)
+        scores = between / np.maximum(spread, 1e-12) * share**SHARE_POWER
         return np.where(share > LEAST_SEEN, scores, 0)
 
     def _refine(self, turn, shift):

@@ -16,7 +16,7 @@ from facebids.bids import names, templates
 from facebids.bids.names import HeadImage, Template
 from facebids.cli.templates import prepare_template
 from facebids.config import Settings
-from facebids.core import masks, phantom, registration
+from facebids.core import masks, phantom, quality, registration
 from facebids.core import templates as carried
 from facebids.core.atlas import generic_atlas
 from facebids.errors import TemplateError, UsageError
@@ -93,7 +93,7 @@ def counted(monkeypatch):
 def mean_error(found, truth):
     """Distance (mm) between where two affines put points of the brain."""
     atlas = generic_atlas(registration.RESOLUTION)
-    points = registration.grid_points(atlas, atlas.brain < 0)[::40]
+    points = quality.grid_points(atlas, atlas.brain < 0)[::40]
     moved = [points @ affine[:3, :3].T + affine[:3, 3] for affine in (found, truth)]
     return np.linalg.norm(moved[0] - moved[1], axis=1).mean()
 
