@@ -23,13 +23,14 @@ def init_identify_wf(*, relative_path, mode, seed):
     Returns
     -------
     nipype.pipeline.engine.Workflow
-        Inputs: ``in_file``, ``defaced``, ``registration``, ``coverage``, ``integrity``.
+        Inputs: ``in_file``, ``defaced``, ``registration``, ``coverage``, ``integrity``,
+        ``utility``.
         Outputs: ``before``, ``after``, ``record``.
     """
     workflow = pe.Workflow(name='identify_wf')
     inputnode = pe.Node(
         niu.IdentityInterface(
-            fields=['in_file', 'defaced', 'registration', 'coverage', 'integrity']
+            fields=['in_file', 'defaced', 'registration', 'coverage', 'integrity', 'utility']
         ),
         name='inputnode',
     )
@@ -49,6 +50,7 @@ def init_identify_wf(*, relative_path, mode, seed):
             ('registration', 'registration'),
             ('coverage', 'coverage'),
             ('integrity', 'integrity'),
+            ('utility', 'utility'),
         ]),
         (attack_before, judge, [('out_file', 'before')]),
         (attack_after, judge, [('out_file', 'after')]),

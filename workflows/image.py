@@ -9,10 +9,11 @@ from facebids.interfaces.sink import Sink
 from facebids.workflows.deface import init_deface_wf
 from facebids.workflows.figures import init_figures_wf
 from facebids.workflows.identify import init_identify_wf
+from facebids.workflows.utility import init_utility_wf
 
 
 def init_image_wf(*, image, mode, fill, seed, omp_nthreads, output_dir, private_dir, work_dir):
-    """Build the graph of one image: deface, attack, judge, draw, and write it all.
+    """Build the graph of one image: deface, measure, attack, judge, draw, write it all.
 
     Parameters
     ----------
@@ -36,6 +37,9 @@ def init_image_wf(*, image, mode, fill, seed, omp_nthreads, output_dir, private_
     deface_wf = init_deface_wf(
         modality=image.suffix, mode=mode, fill=fill, seed=seed, omp_nthreads=omp_nthreads
     )
+    utility_wf = init_utility_wf(
+        modality=image.suffix, mode=mode, seed=seed, omp_nthreads=omp_nthreads
+    )
     identify_wf = init_identify_wf(relative_path=image.relative_path, mode=mode, seed=seed)
     figures_wf = init_figures_wf()
     sink = pe.Node(
@@ -50,7 +54,13 @@ def init_image_wf(*, image, mode, fill, seed, omp_nthreads, output_dir, private_
     )
     workflow.connect([
         (inputnode, deface_wf, [('in_file', 'inputnode.in_file')]),
+        (inputnode, utility_wf, [('in_file', 'inputnode.in_file')]),
+        (deface_wf, utility_wf, [
+            ('outputnode.registration', 'inputnode.registration'),
+            ('outputnode.defaced', 'inputnode.defaced'),
+        ]),
         (inputnode, identify_wf, [('in_file', 'inputnode.in_file')]),
+        (utility_wf, identify_wf, [('outputnode.utility', 'inputnode.utility')]),
         (deface_wf, identify_wf, [
             ('outputnode.registration', 'inputnode.registration'),
             ('outputnode.coverage', 'inputnode.coverage'),
