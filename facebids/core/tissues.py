@@ -12,7 +12,6 @@ import numpy as np
 from scipy import ndimage
 
 from facebids.core.registration import flatten_bias, to_ants
-from facebids.errors import ImageError
 
 SPACING = 2.0  # mm
 # Tissues from dark to bright. In other contrasts three classes of intensity are no tissues:
@@ -49,12 +48,7 @@ def segment(data, affine, distance, modality):
     -------
     dict of ndarray of float32, shape (X, Y, Z), or None
         Probability of each tissue, zero where nothing was segmented; None where there is too
-        little signal to tell tissues apart.
-
-    Raises
-    ------
-    ImageError
-        If Atropos fails.
+        little signal, or too few intensities, to tell tissues apart.
     """
     region = distance < SHADING_MM
     if not region.any():
@@ -69,6 +63,8 @@ def segment(data, affine, distance, modality):
     if where.sum() < FEWEST or np.ptp(even[where]) == 0:
         return None
     probabilities = _atropos(even, affine, where)
+    if probabilities is None:
+        return None
     brightness = (probabilities * even).sum((1, 2, 3)) / probabilities.sum((1, 2, 3))
     tissues = {}
     for name, number in zip(ORDER[modality], np.argsort(brightness), strict=True):
@@ -78,7 +74,7 @@ def segment(data, affine, distance, modality):
 
 
 def _atropos(data, affine, region):
-    """Probabilities of three classes, shape (3, X, Y, Z).
+    """Probabilities of three classes, shape (3, X, Y, Z); None where there are not as many.
 
     `ants.atropos` leaves its files in the temporary folder for good: pictures of the brain.
     """
@@ -98,8 +94,5 @@ def _atropos(data, affine, region):
             'o': f'[{folder}/labels.nii.gz,{folder}/class%d.nii.gz]',
         }
         if get_lib_fn('Atropos')(process_arguments(options)):
-            raise ImageError(
-                'The tissues of the brain could not be told apart (ANTs Atropos failed). Look '
-                'at the image, or leave it out with --bids-filter-file.'
-            )
+            return None
         return np.stack([ants.image_read(f'{folder}/class{n}.nii.gz').numpy() for n in (1, 2, 3)])

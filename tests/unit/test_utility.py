@@ -142,6 +142,14 @@ def test_a_brain_that_is_gone_is_a_change_that_cannot_be_measured(phantom_scan, 
     assert found['gm_change'] is None
 
 
+@pytest.mark.parametrize('inside', [7, 500])
+def test_few_intensities_are_no_tissues(inside):
+    centred = np.indices((50, 50, 50)) - 25
+    distance = 2.0 * np.linalg.norm(centred, axis=0) - 40
+    data = np.where(distance < -10, inside, 7).astype(np.float32)
+    assert tissues.segment(data, np.diag([2.0, 2, 2, 1]), distance, 'T1w') is None
+
+
 def test_a_volume_that_vanishes_has_changed_by_all_of_itself():
     region = np.ones((4, 4, 4), bool)
     full, empty = ({n: np.full(region.shape, v) for n in utility.TISSUES} for v in (0.5, 0.0))
