@@ -37,6 +37,15 @@ class Settings:
     mode, fill
         What the face becomes (``'remove'``, ``'blur'``, ``'reface'``), and what is left where it
         is removed (``'air'``, ``'zero'``).
+    brain_margin
+        Least distance (mm) between what is replaced and the brain.
+    keep
+        What is left of the face: of ``'ears'`` and ``'eyes'``.
+    force
+        Deface images that arrive defaced, too.
+    template
+        Template of TemplateFlow by way of which images are registered,
+        ``'NAME[:cohort-X][:res-Y]'``, or None.
     """
 
     bids_dir: Path
@@ -55,6 +64,10 @@ class Settings:
     seed: int = 0
     mode: str = 'remove'
     fill: str = 'air'
+    brain_margin: float = 3.0
+    keep: tuple[str, ...] = ()
+    force: bool = False
+    template: str | None = None
     clean_workdir: bool = False
     dry_run: bool = False
     stop_on_first_crash: bool = False

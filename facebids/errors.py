@@ -5,6 +5,7 @@
 
     FacebidsError (70)
     ├── UsageError (2)            options that contradict each other, unknown labels
+    │   └── TemplateError (2)     the template of --template is not there or cannot be used
     ├── DatasetError (65)         the input is not a usable BIDS dataset
     │   └── NoImagesError (66)    nothing in it matches what was asked for
     ├── OutputError (73)          a place to write to that must not or cannot be written
@@ -26,6 +27,10 @@ class UsageError(FacebidsError):
     """The command line asks for something that cannot be done."""
 
     exit_code = 2
+
+
+class TemplateError(UsageError):
+    """The template that was named is not there, or is not one of a head."""
 
 
 class DatasetError(FacebidsError):

@@ -73,6 +73,7 @@ OWNERS = {
         'facebids.cli.pool',
     },
     'rich': {'facebids.cli'},
+    'templateflow': {'facebids.bids.templates'},
 }
 
 # Libraries too slow to import before they are needed, and where that is allowed all the same:

@@ -23,14 +23,22 @@ def init_identify_wf(*, relative_path, mode, seed):
     Returns
     -------
     nipype.pipeline.engine.Workflow
-        Inputs: ``in_file``, ``defaced``, ``registration``, ``coverage``, ``integrity``,
-        ``utility``.
+        Inputs: ``in_file``, ``defaced``, ``registration``, ``screening``, ``coverage``,
+        ``integrity``, ``utility``.
         Outputs: ``before``, ``after``, ``record``.
     """
     workflow = pe.Workflow(name='identify_wf')
     inputnode = pe.Node(
         niu.IdentityInterface(
-            fields=['in_file', 'defaced', 'registration', 'coverage', 'integrity', 'utility']
+            fields=[
+                'in_file',
+                'defaced',
+                'registration',
+                'screening',
+                'coverage',
+                'integrity',
+                'utility',
+            ]
         ),
         name='inputnode',
     )
@@ -48,6 +56,7 @@ def init_identify_wf(*, relative_path, mode, seed):
         (attack_before, attack_after, [('out_file', 'known_faces')]),
         (inputnode, judge, [
             ('registration', 'registration'),
+            ('screening', 'screening'),
             ('coverage', 'coverage'),
             ('integrity', 'integrity'),
             ('utility', 'utility'),

@@ -12,20 +12,15 @@ from facebids.workflows.identify import init_identify_wf
 from facebids.workflows.utility import init_utility_wf
 
 
-def init_image_wf(*, image, mode, fill, seed, omp_nthreads, output_dir, private_dir, work_dir):
+def init_image_wf(*, image, settings, template=None):
     """Build the graph of one image: deface, measure, attack, judge, draw, write it all.
 
     Parameters
     ----------
     image : facebids.bids.names.HeadImage
-    mode, fill : str
-        What the face becomes, and what is left where it is removed.
-    seed : int
-        Seed of registration and random views.
-    omp_nthreads : int
-        Threads of the registration.
-    output_dir, private_dir, work_dir : str
-        Where results go.
+    settings : facebids.config.Settings
+    template : str or Path, optional
+        The prepared template by way of which the image is registered.
 
     Returns
     -------
@@ -34,21 +29,19 @@ def init_image_wf(*, image, mode, fill, seed, omp_nthreads, output_dir, private_
     workflow = pe.Workflow(name=names.workflow_name(image))
     inputnode = pe.Node(niu.IdentityInterface(fields=['in_file']), name='inputnode')
     inputnode.inputs.in_file = image.path
-    deface_wf = init_deface_wf(
-        modality=image.suffix, mode=mode, fill=fill, seed=seed, omp_nthreads=omp_nthreads
+    deface_wf = init_deface_wf(modality=image.suffix, settings=settings, template=template)
+    identify_wf = init_identify_wf(
+        relative_path=image.relative_path, mode=settings.mode, seed=settings.seed
     )
-    utility_wf = init_utility_wf(
-        modality=image.suffix, mode=mode, seed=seed, omp_nthreads=omp_nthreads
-    )
-    identify_wf = init_identify_wf(relative_path=image.relative_path, mode=mode, seed=seed)
+    utility_wf = init_utility_wf(modality=image.suffix, settings=settings, template=template)
     figures_wf = init_figures_wf()
     sink = pe.Node(
         Sink(
             relative_path=image.relative_path,
-            mode=mode,
-            output_dir=output_dir,
-            private_dir=private_dir,
-            work_dir=work_dir,
+            mode=settings.mode,
+            output_dir=str(settings.output_dir),
+            private_dir=str(settings.private_dir),
+            work_dir=str(settings.work_dir),
         ),
         name='sink',
     )
@@ -63,6 +56,7 @@ def init_image_wf(*, image, mode, fill, seed, omp_nthreads, output_dir, private_
         (utility_wf, identify_wf, [('outputnode.utility', 'inputnode.utility')]),
         (deface_wf, identify_wf, [
             ('outputnode.registration', 'inputnode.registration'),
+            ('outputnode.screening', 'inputnode.screening'),
             ('outputnode.coverage', 'inputnode.coverage'),
             ('outputnode.integrity', 'inputnode.integrity'),
             ('outputnode.defaced', 'inputnode.defaced'),

@@ -8,18 +8,18 @@ from facebids.interfaces.registration import Register
 from facebids.interfaces.utility import Utility
 
 
-def init_utility_wf(*, modality, mode, seed, omp_nthreads):
+def init_utility_wf(*, modality, settings, template=None):
     """Build the graph that compares the brain before and after defacing.
+
+    Where another face was put on, the defaced image is registered too.
 
     Parameters
     ----------
     modality : str
         Contrast of the image.
-    mode : str
-        What the face became: where another one was put on, the defaced image is registered too.
-    seed : int
-    omp_nthreads : int
-        Threads of segmentation and registration.
+    settings : facebids.config.Settings
+    template : str or Path, optional
+        The prepared template by way of which the image is registered.
 
     Returns
     -------
@@ -31,7 +31,9 @@ def init_utility_wf(*, modality, mode, seed, omp_nthreads):
         niu.IdentityInterface(fields=['in_file', 'defaced', 'registration']), name='inputnode'
     )
     outputnode = pe.Node(niu.IdentityInterface(fields=['utility']), name='outputnode')
-    utility = pe.Node(Utility(modality=modality), name='utility', n_procs=omp_nthreads, mem_gb=2)
+    utility = pe.Node(
+        Utility(modality=modality), name='utility', n_procs=settings.omp_nthreads, mem_gb=2
+    )
     workflow.connect([
         (inputnode, utility, [
             ('in_file', 'in_file'),
@@ -40,13 +42,15 @@ def init_utility_wf(*, modality, mode, seed, omp_nthreads):
         ]),
         (utility, outputnode, [('out_file', 'utility')]),
     ])  # fmt: skip
-    if mode == 'reface':
+    if settings.mode == 'reface':
         register_after = pe.Node(
-            Register(modality=modality, seed=seed),
+            Register(modality=modality, seed=settings.seed),
             name='register_after',
-            n_procs=omp_nthreads,
+            n_procs=settings.omp_nthreads,
             mem_gb=1,
         )
+        if template:
+            register_after.inputs.template = str(template)
         workflow.connect([
             (inputnode, register_after, [('defaced', 'in_file')]),
             (register_after, utility, [('out_file', 'registration_after')]),

@@ -45,6 +45,7 @@ BIDSIGNORE = """\
 *.html
 figures
 *_xfm.txt
+*_xfm.json
 *_metrics.json
 *_metrics.tsv
 group_*
@@ -59,7 +60,8 @@ result with face recognition.
 - `sub-*/**/*_desc-defaced_*.nii.gz`: the image without the face. Every voxel outside the mask is
   the one of the source, bit for bit.
 - `*_desc-face_mask.nii.gz`: the mask; 1 where a voxel was replaced.
-- `*_xfm.txt`: affine transforms between the image and the head atlas (ITK text files).
+- `*_xfm.txt`: affine transforms between the image and the head atlas, or the template that was
+  asked for (ITK text files).
 - `*_desc-identifiability_metrics.json`, `.tsv`: what the attack found, and the verdict.
 - `sub-*.html`, `group.html`: the same to read.
 
@@ -75,8 +77,23 @@ How to cite the methods: `logs/CITATION.md`, `logs/CITATION.bib`.
 # --- sidecars -----------------------------------------------------------------------------------
 
 
-def defaced_sidecar(image: HeadImage, mode: str) -> dict[str, Any]:
-    """Return the sidecar of the defaced image; ``mode`` is a key of `METHODS`."""
+def defaced_sidecar(image: HeadImage, mode: str | None) -> dict[str, Any]:
+    """Return the sidecar of the defaced image.
+
+    Parameters
+    ----------
+    image
+        The image.
+    mode
+        A key of `METHODS`; None for an image that arrived defaced and was passed on as it is.
+    """
+    if mode is None:
+        return {
+            'Description': 'The source image, which arrived without a face: all voxels are the '
+            'source, bit for bit; free text was taken out of its header.',
+            'Sources': [names.uri(image)],
+            'SkullStripped': False,
+        }
     return {
         'Description': 'The source image with the voxels of the face replaced; '
         'all others are the source, bit for bit.',
@@ -94,6 +111,29 @@ def mask_sidecar(image: HeadImage) -> dict[str, Any]:
         'Type': 'Face',
         'Sources': [names.uri(image)],
         'SpatialReference': names.uri(image),
+    }
+
+
+def transform_sidecar(image: HeadImage, template: dict[str, Any]) -> dict[str, Any]:
+    """Return the sidecar of a transform to a template that the user named.
+
+    Parameters
+    ----------
+    image
+        The image.
+    template
+        Provenance: ``name``, ``files`` with their SHA-256, ``from_atlas`` (atlas to template RAS
+        mm) and ``quality`` of that registration.
+    """
+    return {
+        'Description': 'Affine transform that resamples the image in the space of the template. '
+        'The head atlas was registered to the template, and the image to the template.',
+        'Sources': [names.uri(image)],
+        'Template': template['name'],
+        'TemplateFiles': template['files'],
+        'HeadAtlasToTemplate': template['from_atlas'],
+        'HeadAtlasFit': template['quality'],
+        'GeneratedBy': [generated_by()],
     }
 
 
@@ -169,6 +209,18 @@ def _link(bids_dir: str | Path, output_dir: str | Path) -> str:
     way = Path(os.path.relpath(os.path.realpath(bids_dir), os.path.realpath(output_dir)))
     beside = len(way.parts) == 2 and way.parts[0] == '..' != way.parts[1]
     return quote(way.as_posix()) if beside else 'urn:x-facebids:raw'
+
+
+def public_paths(root: str | Path, image: HeadImage) -> list[Path]:
+    """Return every file in ``root`` that stands there for an image alone.
+
+    Beside :func:`facebids.bids.names.public_files` these are the transforms to the templates of
+    earlier runs.
+    """
+    paths = [Path(root) / name for name in names.public_files(image)]
+    folder = Path(root, image.relative_path).parent
+    others = folder.iterdir() if folder.is_dir() else ()
+    return paths + [path for path in others if names.is_transform(image, path.name)]
 
 
 # --- writing ------------------------------------------------------------------------------------

@@ -9,9 +9,8 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from facebids.errors import DatasetError
+from facebids.errors import DatasetError, UsageError
 
-TEMPLATE = 'MNI152NLin2009aSym'
 RAW = 'raw'  # the name of the input dataset in BIDS URIs
 STATES = ('before', 'after')  # an image before and after defacing
 GROUP_TABLE = 'group_identifiability.tsv'
@@ -29,6 +28,7 @@ ENTITY_ORDER = (
     'space', 'split', 'recording', 'chunk', 'atlas', 'seg', 'scale', 'res', 'den', 'label', 'desc',
     'from', 'to', 'mode',
 )  # fmt: skip
+TEMPLATE_TEXT = re.compile(r'([a-zA-Z0-9]+)(?::cohort-([a-zA-Z0-9]+))?(?::res-([0-9]+))?')
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,42 @@ class HeadImage:
         return _join(dict(self.entities))
 
 
+@dataclass(frozen=True)
+class Template:
+    """A template of TemplateFlow: its name, and where it has them, cohort and resolution."""
+
+    name: str
+    cohort: str | None = None
+    resolution: int | None = None
+
+    @classmethod
+    def from_text(cls, text: str) -> 'Template':
+        """Return the template that ``'NAME[:cohort-X][:res-Y]'`` stands for.
+
+        Raises
+        ------
+        UsageError
+            If the text is not of that form.
+        """
+        match = TEMPLATE_TEXT.fullmatch(text)
+        if not match:
+            raise UsageError(
+                f'{text!r} is not a template: write NAME[:cohort-X][:res-Y], as in '
+                'MNI152NLin2009cAsym:res-2 or MNIPediatricAsym:cohort-3.'
+            )
+        name, cohort, resolution = match.groups()
+        return cls(name, cohort, None if resolution is None else int(resolution))
+
+    def __str__(self) -> str:
+        """Return the text it was made from; of ``res-02``, ``res-2``."""
+        cohort = '' if self.cohort is None else f':cohort-{self.cohort}'
+        resolution = '' if self.resolution is None else f':res-{self.resolution}'
+        return f'{self.name}{cohort}{resolution}'
+
+
+HEAD_ATLAS = Template('MNI152NLin2009aSym')  # whose space is that of our own atlas
+
+
 # --- images -------------------------------------------------------------------------------------
 
 
@@ -122,14 +158,30 @@ def mask(image: HeadImage) -> str:
     return _derivative(image, {'space': image.suffix, 'desc': 'face'}, 'mask.nii.gz')
 
 
-def to_template(image: HeadImage) -> str:
+def to_template(image: HeadImage, template: Template = HEAD_ATLAS) -> str:
     """Return the name of the transform that resamples the image in the template's space."""
-    return _transform(image, image.suffix, TEMPLATE)
+    return _transform(image, image.suffix, template.name, template.cohort)
 
 
-def from_template(image: HeadImage) -> str:
+def from_template(image: HeadImage, template: Template = HEAD_ATLAS) -> str:
     """Return the name of the transform that resamples the template in the image's space."""
-    return _transform(image, TEMPLATE, image.suffix)
+    return _transform(image, template.name, image.suffix, template.cohort)
+
+
+def is_transform(image: HeadImage, name: str) -> bool:
+    """Return whether ``name`` is that of a transform, or its sidecar, between image and template.
+
+    Which template it was does not matter: an earlier run may have used another.
+    """
+    patterns = [
+        re.escape(PurePosixPath(made(image, Template('*', cohort))).stem)
+        for made in (to_template, from_template)
+        for cohort in (None, '*')
+    ]
+    return any(
+        re.fullmatch(pattern.replace(r'\*', '[a-zA-Z0-9]+') + r'\.(txt|json)', name)
+        for pattern in patterns
+    )
 
 
 def sidecar(name: str) -> str:
@@ -226,8 +278,10 @@ def _derivative(image: HeadImage, entities: dict[str, str], ending: str) -> str:
     return f'{folder}/{_join(dict(image.entities) | entities)}_{ending}'
 
 
-def _transform(image: HeadImage, source: str, target: str) -> str:
+def _transform(image: HeadImage, source: str, target: str, cohort: str | None) -> str:
     entities = {'from': source, 'to': target, 'mode': 'image'}
+    if cohort is not None:
+        entities['cohort'] = cohort
     return _derivative(image, entities, 'xfm.txt')
 
 

@@ -18,9 +18,10 @@ class ImagePlan:
     Attributes
     ----------
     action
-        ``'deface'``: take the face out and attack the result.
+        ``'deface'``: take the face out, unless the image arrives without, and attack the result.
     registration
-        ``'own'``: the image itself is registered to the head atlas.
+        ``'own'``: the image itself is registered to the head atlas; ``'template'``: to the
+        template that was asked for, and so to the atlas.
     reason
         Why, in words.
     """
@@ -39,11 +40,23 @@ class ParticipantPlan:
     images: tuple[ImagePlan, ...]
 
 
-def make_plan(images: Iterable[HeadImage]) -> tuple[ParticipantPlan, ...]:
-    """Return one plan per participant, both in the order of their names."""
+def make_plan(
+    images: Iterable[HeadImage], template: str | None = None, *, force: bool = False
+) -> tuple[ParticipantPlan, ...]:
+    """Return one plan per participant, both in the order of their names.
+
+    Parameters
+    ----------
+    images
+        The images, in any order.
+    template
+        The template to register to, if one was asked for.
+    force
+        Whether images that arrive defaced are defaced, too.
+    """
     ordered = sorted(images, key=lambda image: (image.participant, image.relative_path))
     return tuple(
-        ParticipantPlan(participant, tuple(map(_plan_image, group)))
+        ParticipantPlan(participant, tuple(_plan_image(image, template, force) for image in group))
         for participant, group in groupby(ordered, key=lambda image: image.participant)
     )
 
@@ -60,9 +73,12 @@ def describe(plans: Iterable[ParticipantPlan]) -> str:
     return '\n'.join(lines)
 
 
-def _plan_image(image: HeadImage) -> ImagePlan:
+def _plan_image(image: HeadImage, template: str | None, force: bool) -> ImagePlan:
+    target = f'template {template}' if template else 'head atlas'
     return ImagePlan(
         image,
-        f'a {image.suffix} shows the face; it is registered to the head atlas by itself, '
-        'so it depends on no other image',
+        f'a {image.suffix} shows the face; it is registered to the {target} by itself, '
+        'so it depends on no other image'
+        + ('' if force else '; if it turns out to arrive defaced, it is passed on as it is'),
+        registration='template' if template else 'own',
     )

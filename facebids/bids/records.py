@@ -22,6 +22,7 @@ Record = dict[str, Any]
 SECTIONS = {
     'identifiability': 'Face recognition',
     'registration': 'Alignment with the atlas',
+    'screening': 'As it arrived',
     'mask': 'What was removed',
     'utility': 'What it costs the analysis',
 }
@@ -148,6 +149,37 @@ METRICS = (
         'Which attempt of the registration was kept.',
     ),
     Metric(
+        'registration', 'template', 'Template',
+        'Template of TemplateFlow by way of which the image was registered; n/a where none was '
+        'asked for.',
+    ),
+    Metric(
+        'screening', 'finding', 'Finding of the screening',
+        'What the image showed when it arrived: face, defaced, or no_face_in_view.',
+    ),
+    Metric(
+        'screening', 'passed_on', 'Passed on as it is',
+        'Whether the image arrived defaced, and no voxel of it was replaced.',
+    ),
+    *(
+        metric
+        for zone in ('eyes', 'nose', 'midface')
+        for metric in (
+            Metric(
+                'screening', f'{zone}_seen', f'{zone.capitalize()} in view',
+                f'Share of the place of the {zone} that was in the field of view on arrival.',
+            ),
+            Metric(
+                'screening', f'{zone}_gone', f'{zone.capitalize()} gone',
+                'Share of that where there was no tissue to 15 mm under the generic skin.',
+            ),
+        )
+    ),
+    Metric(
+        'screening', 'faces_certain', 'Certain faces on arrival',
+        'Views with a certain face of an image that looked defaced; n/a where it did not.',
+    ),
+    Metric(
         'mask', 'volume_ml', 'Mask volume',
         'Volume of the mask, air in it included.',
         unit='mL',
@@ -244,9 +276,10 @@ COLUMNS = {
     'session_id': 'Session; n/a where the dataset has none.',
     'image': 'Path of the image in the input dataset.',
     'suffix': 'Contrast of the image, as in its file name.',
-    'mode': 'What the face became; n/a where an error stopped the image.',
+    'mode': 'What the face became; n/a where an error stopped the image, or where it arrived '
+    'defaced and was passed on.',
     'verdict': 'What may be done with the defaced image.',
-    'reasons': 'Codes of the reasons for the verdict, separated by commas; n/a when it passed.',
+    'reasons': 'Codes of the reasons for the verdict, separated by commas; n/a for none.',
 }
 
 

@@ -53,6 +53,7 @@ def run_graph(
     progress: ImageProgress,
     crash_dir: Path,
     log_dir: Path,
+    template: Path | None = None,
 ) -> bool:
     """Build the graph of all plans and run it to its end, whatever fails in it.
 
@@ -68,6 +69,8 @@ def run_graph(
         Where Nipype puts a file for each step that failed.
     log_dir
         Where the picture of the graph goes.
+    template
+        The prepared template, where one was asked for.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def run_graph(
     """
     from facebids.workflows.base import init_facebids_wf
 
-    workflow = init_facebids_wf(settings=settings, plans=plans)
+    workflow = init_facebids_wf(settings=settings, plans=plans, template=template)
     _silence_nipype()
     workflow.base_dir = str(settings.work_dir / 'nipype')
     workflow.config.setdefault('execution', {}).update(

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import facebids
+from facebids.bids.names import Template
 from facebids.config import Settings
+from facebids.errors import UsageError
 
 DESCRIPTION = """\
 Deface the head images (T1w, FLAIR) of a BIDS dataset, and attack the result with face recognition.
 Run the participant level first (one job or many), then the group level once.
 """
 EPILOG = """\
-Exit codes: 0 done; 1 some image failed and is withheld, the others are done; 2 wrong options;
-65 not a usable BIDS dataset; 66 no matching image; 70 internal error;
+Exit codes: 0 done; 1 some image failed and is withheld, the others are done; 2 wrong options
+or no such template; 65 not a usable BIDS dataset; 66 no matching image; 70 internal error;
 73 a folder that must not or cannot be written.
 """
 
@@ -44,7 +46,9 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
             'no step could run. Lower it, or raise --nprocs.'
         )
     private = options['private_dir'] or options['work_dir'] / 'private'
-    return Settings(**options | {'nprocs': nprocs, 'private_dir': private})
+    return Settings(
+        **options | {'nprocs': nprocs, 'private_dir': private, 'keep': tuple(options['keep'])}
+    )
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -121,6 +125,26 @@ def _add_defacing(group: Any) -> None:
         '--fill', choices=('air', 'zero'), default='air',
         help="what remove leaves: air with the scan's noise, or plain zeros (default: air)",
     )  # fmt: skip
+    for part in ('ears', 'eyes'):
+        group.add_argument(
+            f'--keep-{part}', action='append_const', const=part, default=[], dest='keep',
+            help=f'leave the {part}, which identify people too',
+        )  # fmt: skip
+    group.add_argument(
+        '--brain-margin', type=_distance, default=3.0, metavar='MM',
+        help='least distance (mm) between what is replaced and the brain (default: 3)',
+    )  # fmt: skip
+    group.add_argument(
+        '--force',
+        action='store_true',
+        help='deface images that arrive defaced, too; without it they are passed on as they are',
+    )
+    group.add_argument(
+        '--template', type=_template, metavar='NAME[:cohort-X][:res-Y]',
+        help='register the images by way of this T1w template of TemplateFlow, as for children '
+        'or infants: MNIPediatricAsym:cohort-3; taken from TEMPLATEFLOW_HOME, or else fetched '
+        '(default: none, and nothing is ever fetched)',
+    )  # fmt: skip
 
 
 def _add_places(group: Any) -> None:
@@ -193,6 +217,13 @@ def _label(prefix: str):
     return strip
 
 
+def _template(text: str) -> str:
+    try:
+        return str(Template.from_text(text))
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _folder(text: str) -> Path:
     return Path(os.path.abspath(os.path.expanduser(text)))
 
@@ -204,6 +235,16 @@ def _positive(text: str) -> int:
         number = 0
     if number < 1:
         raise argparse.ArgumentTypeError(f'{text!r} is not a whole number above 0')
+    return number
+
+
+def _distance(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 20:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a distance of 0 to 20 mm')
     return number
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from facebids.bids import names, records
 from facebids.bids.inputs import collect_images, read_description
-from facebids.bids.metadata import sweep, write_dataset_files, write_text_atomic
+from facebids.bids.metadata import public_paths, sweep, write_dataset_files, write_text_atomic
 from facebids.bids.names import HeadImage
 from facebids.bids.plan import ParticipantPlan, describe, make_plan
 from facebids.bids.records import Record
@@ -20,6 +20,7 @@ from facebids.cli.console import ImageProgress, make_console, show_places, show_
 from facebids.cli.crashes import NOT_REACHED, read_crashes, why_missing
 from facebids.cli.graph import logged, run_graph
 from facebids.cli.places import make_writable, prepare_places
+from facebids.cli.templates import check_template, prepare_template
 from facebids.config import Settings
 
 
@@ -32,13 +33,18 @@ def run_participants(settings: Settings) -> int:
         0, or 1 when an image failed.
     """
     if settings.dry_run:
-        plans = make_plan(collect_images(replace(settings, bids_database_dir=None)))
+        plans = make_plan(
+            collect_images(replace(settings, bids_database_dir=None)),
+            settings.template,
+            force=settings.force,
+        )
         make_console().print(describe(plans), soft_wrap=True)
         return 0
     if settings.bids_database_dir:
         make_writable(settings.bids_database_dir, 'database')
-    plans = make_plan(collect_images(settings))
+    plans = make_plan(collect_images(settings), settings.template, force=settings.force)
     _tell_missing(settings, plans)
+    check_template(settings)
     prepare_places(settings)
     sweep(settings.output_dir, [plan.participant for plan in plans])
     run_id = f'{time.strftime("%Y%m%d-%H%M%S")}_{uuid.uuid4().hex[:8]}'
@@ -47,11 +53,16 @@ def run_participants(settings: Settings) -> int:
     with logged(log_dir / 'facebids.log'):
         source = read_description(settings.bids_dir, required=False)
         write_dataset_files(settings.output_dir, source, settings.bids_dir)
-        return _process(settings, plans, log_dir, settings.work_dir / 'crash' / run_id)
+        template = prepare_template(settings)
+        return _process(settings, plans, log_dir, settings.work_dir / 'crash' / run_id, template)
 
 
 def _process(
-    settings: Settings, plans: tuple[ParticipantPlan, ...], log_dir: Path, crash_dir: Path
+    settings: Settings,
+    plans: tuple[ParticipantPlan, ...],
+    log_dir: Path,
+    crash_dir: Path,
+    template: Path | None,
 ) -> int:
     images = [item.image for plan in plans for item in plan.images]
     for image in images:  # those of an earlier run would pass for news
@@ -61,7 +72,7 @@ def _process(
         return records.read(settings.work_dir / names.record(image))
 
     with ImageProgress(images, read_record, verbose=settings.verbose > 0) as progress:
-        finished = run_graph(settings, plans, progress, crash_dir, log_dir)
+        finished = run_graph(settings, plans, progress, crash_dir, log_dir, template)
     crashes = read_crashes(crash_dir)
     if not finished or (settings.stop_on_first_crash and crashes):  # the others keep what they had
         images = [
@@ -108,8 +119,8 @@ def remove_stale(settings: Settings, image: HeadImage, result: Record) -> None:
     A failed image has nothing in the output folder but its record; a released one has nothing
     among the withheld; one that an error stopped has neither.
     """
-    public = [settings.output_dir / name for name in names.public_files(image)]
-    withheld = [settings.private_dir / names.withheld(name) for name in names.public_files(image)]
+    public = public_paths(settings.output_dir, image)
+    withheld = public_paths(settings.private_dir / names.withheld(''), image)
     stale = withheld if result['verdict'] != 'fail' else public
     if result['identifiability'] is None:
         stale = public + withheld

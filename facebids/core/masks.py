@@ -9,7 +9,9 @@ from facebids.core.grids import coarse_slices, refine
 
 RESOLUTION = 2.0  # mm, of the atlas whose regions are carried over
 ENOUGH_SKIN = 0.98  # share of the face's skin in the mask at which the region reaches far enough
-MARGIN_MM = 3.0  # around the subject's own brain
+WORTH_A_STEP = 0.01  # share of the skin that a deeper region has to gain
+MARGIN_MM = 3.0  # between mask and brain
+OWN_MM = 1.5  # by which the own brain may be found too small: fluid is dark as bone is
 GROWTH_MM = 10.0  # how far from the atlas's brain the subject's is looked for
 SCALP_MM = 9.0  # and how far under the atlas's skin: scalp and skull are thicker
 BRIDGE_MM = 2.0  # half the width under which a connection is no brain
@@ -82,13 +84,13 @@ def subject_brain(data, distance, skin, zooms):
     return ndimage.distance_transform_edt(~kept, sampling=zooms) <= BRIDGE_MM
 
 
-def face_mask(atlas, volume, transform, head):
+def face_mask(atlas, volume, transform, head, margin=MARGIN_MM, keep=()):
     """Voxels to be replaced: the face region without the brain guard.
 
     Outwards the mask is cut by surfaces of the atlas alone; nothing of the subject's skin is in
     it. Where much of the skin lies deeper than the region reaches, the region takes the atlas's
-    next step inwards. The guard, which is the atlas's brain with a margin and the subject's own
-    brain with a smaller one, takes precedence.
+    next step inwards, if that gains skin. The guard, which is the atlas's brain with a margin and
+    the subject's own brain with a smaller one, takes precedence.
 
     Parameters
     ----------
@@ -99,6 +101,10 @@ def face_mask(atlas, volume, transform, head):
         Atlas RAS mm to subject RAS mm.
     head : ndarray of bool, shape (X, Y, Z)
         The subject's head.
+    margin : float
+        Least distance (mm) between the mask and the brain.
+    keep : sequence of str
+        Keys of `atlas.KEEPABLE` that are left.
 
     Returns
     -------
@@ -108,25 +114,42 @@ def face_mask(atlas, volume, transform, head):
         `coverage` of the mask, and `shell_mm`, the step that was taken.
     """
     place = (atlas, volume.data.shape, volume.affine, transform)
-    guard = _guard(volume, place)
-    sector = carry_over(atlas.face_skin_sector, *place) < 0
+    guard = brain_guard(volume, place, margin)
+    sector = carry_over(atlas.face_skin_sector(keep), *place) < 0
+    best, share = None, -1.0
     for shell in SHELL_STEPS_MM:
-        mask = (carry_over(atlas.face_region(shell), *place) < 0) & ~guard
-        numbers = coverage(mask, guard, head, sector, volume.zooms)
-        if numbers['skin_removed_share'] is None or numbers['skin_removed_share'] >= ENOUGH_SKIN:
+        mask = (carry_over(atlas.face_region(shell, keep), *place) < 0) & ~guard
+        numbers = coverage(mask, guard, head, sector, volume.zooms) | {'shell_mm': shell}
+        removed = numbers['skin_removed_share']
+        if best is None or removed > share + WORTH_A_STEP:
+            best, share = (mask, guard, numbers), removed
+        if removed is None or removed >= ENOUGH_SKIN:
             break
-    return mask, guard, numbers | {'shell_mm': shell}
+    return best
 
 
-def _guard(volume, place):
-    """Voxels that must not be touched: the atlas's guard and a margin around the own brain."""
+def brain_guard(volume, place, margin=MARGIN_MM):
+    """Voxels that must not be touched: the atlas's guard and a margin around the own brain.
+
+    Parameters
+    ----------
+    volume : Volume
+    place : tuple
+        The arguments of `carry_over` but its field.
+    margin : float
+        Least distance (mm) from the brain.
+
+    Returns
+    -------
+    ndarray of bool, shape (X, Y, Z)
+    """
     atlas = place[0]
     slices = coarse_slices(volume.zooms)
     zooms = volume.zooms * [part.step for part in slices]
     distance, skin = (carry_over(f, *place)[slices] for f in (atlas.brain, atlas.depth))
     brain = subject_brain(volume.data[slices], distance, skin, zooms)
-    near = ndimage.distance_transform_edt(~brain, sampling=zooms) <= MARGIN_MM
-    guard = carry_over(atlas.brain_guard, *place) < 0
+    near = ndimage.distance_transform_edt(~brain, sampling=zooms) <= margin + OWN_MM
+    guard = carry_over(atlas.brain_guard, *place) < margin - MARGIN_MM
     return guard | refine(near, slices, guard.shape)
 
 

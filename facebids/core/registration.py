@@ -254,7 +254,7 @@ def register(data, affine, atlas, modality, seed=0):
         The best of the attempts by `quality`; the caller judges whether it is good enough.
     """
     image, grid = resample_isotropic(data, affine)
-    image = _evened(image, modality)
+    image = even_out(image, modality)
     moving = to_ants(image, grid)
     best, attempts = None, {}
     with tempfile.TemporaryDirectory() as folder:
@@ -275,8 +275,19 @@ def register(data, affine, atlas, modality, seed=0):
     return best
 
 
-def _evened(image, modality):
-    """Intensities without shading and without outliers; of CT, air at zero."""
+def even_out(image, modality):
+    """Take shading and outliers out of intensities; of CT, put air at zero.
+
+    Parameters
+    ----------
+    image : ndarray, shape (X, Y, Z)
+        At `RESOLUTION`.
+    modality : str
+
+    Returns
+    -------
+    ndarray, shape (X, Y, Z)
+    """
     if modality in COMPUTED:
         return np.clip(image, AIR_HU, TISSUE_HU) - AIR_HU
     image = flatten_bias(np.clip(image, 0, np.quantile(image, 0.999)), RESOLUTION)

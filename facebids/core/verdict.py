@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from facebids.core import tissues
 
-SEVERITIES = ('review', 'fail')
+SEVERITIES = ('note', 'review', 'fail')
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,11 @@ THRESHOLDS = (
         'a tenth is more than an ear', least=0.90,
     ),
     Threshold(
+        'brain_guard_costs', 'mask.guard_cost_ml', 'review',
+        'The brain lies so close under the face that some of its skin had to stay.',
+        'public scans: 0-3.9, median 0.4; a few per cent of the skin', most=5.0,
+    ),
+    Threshold(
         'brain_guard_changed', 'mask.guard_voxels_changed', 'fail',
         'Voxels of the brain guard were changed.', 'no brain voxel may be touched', most=0,
     ),
@@ -176,6 +181,14 @@ MAY_BE_UNDEFINED = {
     'utility.gm_change': lambda record: record['suffix'] not in tissues.ORDER,
 }
 
+# Of an image that arrived defaced and was passed on: nothing was removed, and nothing of the face
+# before is known. That the head's outline differs is what defacing does.
+JUDGED_WHEN_PASSED_ON = (
+    *(f'registration.{name}' for name in ('brain', 'tissue', 'brain_in_view', 'scale')),
+    *(f'mask.{name}' for name in ('guard_voxels_changed', 'voxels_changed_outside')),
+    'identifiability.faces_certain_after',
+)
+
 
 def judge(record):
     """Judge an image by its numbers.
@@ -183,20 +196,24 @@ def judge(record):
     Parameters
     ----------
     record : dict
-        `suffix`, and the sections `registration`, `mask`, `utility` and `identifiability` with
-        their numbers.
+        `suffix`, `mode`, and the sections `registration`, `mask`, `utility` and
+        `identifiability` with their numbers; `screening`, if the image was screened.
 
     Returns
     -------
     verdict : {'pass', 'review', 'fail'}
     reasons : list of dict
-        `code`, `severity`, `message`, `value`, `threshold`; the gravest first.
+        `code`, `severity`, `message`, `value`, `threshold`; the gravest first. A pass has none,
+        or notes.
     """
+    passed_on = (record.get('screening') or {}).get('passed_on', False)
+    mode = 'remove' if passed_on else record['mode']
     reasons = [
         _reason(threshold, number)
         for threshold in THRESHOLDS
         if threshold.suffix in (None, record['suffix'])
-        and threshold.mode in (None, record['mode'])
+        and threshold.mode in (None, mode)
+        and (not passed_on or threshold.number in JUDGED_WHEN_PASSED_ON)
         and _objectionable(threshold, number := _number(record, threshold.number), record)
     ]
     if record['suffix'] not in {threshold.suffix for threshold in THRESHOLDS}:
@@ -209,8 +226,19 @@ def judge(record):
                 'threshold': None,
             }
         )
+    if passed_on:
+        reasons.append(
+            {
+                'code': 'already_defaced',
+                'severity': 'note',
+                'message': 'The image arrived without eyes, nose and midface and was passed on '
+                'as it is. How well it was defaced cannot be told; --force defaces it again.',
+                'value': record['screening'].get('midface_gone'),
+                'threshold': None,
+            }
+        )
     # what a detector is not certain of it also sees in the back of a head
-    if not (certain := record['identifiability'].get('faces_certain_before')):
+    elif not (certain := record['identifiability'].get('faces_certain_before')):
         reasons.append(
             {
                 'code': 'attack_blind',
@@ -222,8 +250,8 @@ def judge(record):
             }
         )
     reasons = _gravest(reasons)
-    verdict = reasons[0]['severity'] if reasons else 'pass'
-    return verdict, reasons
+    gravest = reasons[0]['severity'] if reasons else 'note'
+    return 'pass' if gravest == 'note' else gravest, reasons
 
 
 def _number(record, path):

@@ -53,7 +53,7 @@ class Deface(SimpleInterface):
         return runtime
 
     def _values(self, mask):
-        if self.inputs.mode == 'remove' and self.inputs.fill == 'zero':
+        if not mask.any() or (self.inputs.mode == 'remove' and self.inputs.fill == 'zero'):
             return None
         transform = np.array(files.read_json(self.inputs.registration)['affine'])
         volume = images.read_volume(self.inputs.in_file)

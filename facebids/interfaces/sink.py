@@ -20,7 +20,7 @@ from nipype.interfaces.base import (
 )
 
 from facebids.bids import metadata, names, records
-from facebids.bids.names import HeadImage
+from facebids.bids.names import HeadImage, Template
 from facebids.core import engines, registration
 from facebids.interfaces import files
 
@@ -57,11 +57,12 @@ class Sink(SimpleInterface):
     def _run_interface(self, runtime):
         image = HeadImage.from_relative_path(self.inputs.relative_path)
         record = files.read_json(self.inputs.record)
-        for name in names.public_files(image):
-            self._released(name).unlink(missing_ok=True)
-        self._write_private(image)
+        for path in metadata.public_paths(self.inputs.output_dir, image):
+            path.unlink(missing_ok=True)
+        passed_on = (record.get('screening') or {}).get('passed_on', False)
+        self._write_private(image, enrolled=not passed_on)
         place = self._withheld if record['verdict'] == 'fail' else self._released
-        self._write_public(image, place)
+        self._write_public(image, place, None if passed_on else self.inputs.mode)
         records.merge(self.inputs.output_dir, names.metrics(image), [record])
         _copy(self.inputs.defaced, place(names.defaced(image)))
         path = Path(self.inputs.work_dir) / names.record(image)
@@ -75,26 +76,39 @@ class Sink(SimpleInterface):
     def _withheld(self, name):
         return Path(self.inputs.private_dir) / names.withheld(name)
 
-    def _write_public(self, image, place):
+    def _write_public(self, image, place, mode):
         """Write all that may be public but the defaced image itself."""
-        affine = np.array(files.read_json(self.inputs.registration)['affine'])
-        # ITK maps points of the space that is resampled into, to the image's.
-        metadata.write_text_atomic(place(names.to_template(image)), registration.itk_text(affine))
-        metadata.write_text_atomic(
-            place(names.from_template(image)), registration.itk_text(np.linalg.inv(affine))
-        )
+        self._write_transforms(image, place)
         _copy(self.inputs.slices, place(names.figure(image, 'slices')))
         _copy(self.inputs.renders, place(names.figure(image, 'renders')))
         _copy(self.inputs.mask, place(names.mask(image)))
         for name, sidecar in (
             (names.mask(image), metadata.mask_sidecar(image)),
-            (names.defaced(image), metadata.defaced_sidecar(image, self.inputs.mode)),
+            (names.defaced(image), metadata.defaced_sidecar(image, mode)),
         ):
             metadata.write_json_atomic(place(names.sidecar(name)), sidecar)
 
-    def _write_private(self, image):
+    def _write_transforms(self, image, place):
+        found = files.read_json(self.inputs.registration)
+        template = names.HEAD_ATLAS
+        if made_from := found.get('template'):
+            found, template = made_from, Template.from_text(made_from['name'])
+            name = names.sidecar(names.to_template(image, template))
+            metadata.write_json_atomic(place(name), metadata.transform_sidecar(image, made_from))
+        affine = np.array(found['affine'])
+        # ITK maps points of the space that is resampled into, to the image's.
+        for name, matrix in (
+            (names.to_template(image, template), affine),
+            (names.from_template(image, template), np.linalg.inv(affine)),
+        ):
+            metadata.write_text_atomic(place(name), registration.itk_text(matrix))
+
+    def _write_private(self, image, *, enrolled):
         root = Path(self.inputs.private_dir)
         for state in names.STATES:
+            if not enrolled:  # an image that arrived defaced is in no study of faces
+                (root / names.private_templates(image, state)).unlink(missing_ok=True)
+                continue
             attack = files.read_arrays(getattr(self.inputs, state))
             frontal = attack['names'].tolist().index('frontal')
             with metadata.atomic_path(root / names.private_templates(image, state)) as path:

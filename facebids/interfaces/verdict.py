@@ -24,6 +24,7 @@ class _JudgeInputSpec(BaseInterfaceInputSpec):
     mode = traits.Str(mandatory=True, desc='what the face became')
     seed = traits.Int(mandatory=True, desc='seed of the random views')
     registration = File(exists=True, mandatory=True, desc='from Register')
+    screening = File(exists=True, mandatory=True, desc='from Screen')
     coverage = File(exists=True, mandatory=True, desc='from FaceMask')
     integrity = File(exists=True, mandatory=True, desc='from Deface')
     utility = File(exists=True, mandatory=True, desc='from Utility')
@@ -48,6 +49,7 @@ class Judge(SimpleInterface):
         affine = np.array(registration['affine'])
         before = files.read_arrays(self.inputs.before)
         after = files.read_arrays(self.inputs.after)
+        screening = files.read_json(self.inputs.screening)
         shape = engines.unpack(before)['geometry'], engines.unpack(after)['geometry']
         named = {view.name for view in render.named_views()}
         record = {
@@ -55,7 +57,7 @@ class Judge(SimpleInterface):
             'participant_id': image.participant_id,
             'session_id': image.session_id,
             'suffix': image.suffix,
-            'mode': self.inputs.mode,
+            'mode': None if screening['passed_on'] else self.inputs.mode,
             'verdict': None,
             'reasons': None,
             'registration': {
@@ -63,7 +65,9 @@ class Judge(SimpleInterface):
                 **{key: registration['quality'][key] for key in QUALITY},
                 'scale': float(np.cbrt(np.linalg.det(affine[:3, :3]))),
                 'start': registration['start'],
+                'template': (registration.get('template') or {}).get('name'),
             },
+            'screening': screening,
             'mask': files.read_json(self.inputs.coverage) | files.read_json(self.inputs.integrity),
             'utility': files.read_json(self.inputs.utility),
             'identifiability': identifiability.compare(

@@ -12,7 +12,7 @@ from facebids.core.atlas import (
 )
 from facebids.core.atlas.anatomy import Tissue
 from facebids.core.atlas.contrasts import SIGNAL, skin_cover
-from facebids.core.registration import sample
+from facebids.core.quality import sample
 
 
 @pytest.fixture(scope='module')
@@ -135,7 +135,7 @@ def test_face_region_is_open_towards_the_air(atlas):
 
 def test_sector_lies_inside_the_region(atlas):
     skin = np.abs(atlas.skin) < 2
-    assert (atlas.face_region()[skin & (atlas.face_skin_sector < 0)] < 0).all()
+    assert (atlas.face_region()[skin & (atlas.face_skin_sector() < 0)] < 0).all()
 
 
 def test_identities_differ_in_the_face_alone():

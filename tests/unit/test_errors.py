@@ -8,6 +8,7 @@ from facebids import errors
 CODES = {
     'FacebidsError': 70,
     'UsageError': 2,
+    'TemplateError': 2,
     'DatasetError': 65,
     'NoImagesError': 66,
     'OutputError': 73,

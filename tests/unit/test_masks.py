@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,10 +61,20 @@ def test_deeper_face_takes_the_next_step(phantom_scan, phantom_person):
     assert numbers['skin_removed_share'] > 0.9, numbers
 
 
-@pytest.mark.parametrize(('removed', 'step'), [(0.0, max), (None, min)])
-def test_nothing_removed_is_not_nothing_to_remove(phantom_scan, monkeypatch, removed, step):
-    monkeypatch.setattr(masks, 'coverage', lambda *_: {'skin_removed_share': removed})
-    assert face_mask(phantom_scan, phantom_scan.data)[2]['shell_mm'] == step(SHELL_STEPS_MM)
+@pytest.mark.parametrize(
+    ('removed', 'step'),
+    [
+        ((0.0, 0.5, 0.9), 2),
+        ((None, None, None), 0),
+        ((0.90, 0.905, 0.909), 0),
+        ((0.9, 0.99, 1), 1),
+    ],
+)
+def test_a_step_is_taken_while_it_gains_skin(phantom_scan, monkeypatch, removed, step):
+    """Nothing removed is not nothing to remove."""
+    shares = iter(removed)
+    monkeypatch.setattr(masks, 'coverage', lambda *_: {'skin_removed_share': next(shares)})
+    assert face_mask(phantom_scan, phantom_scan.data)[2]['shell_mm'] == SHELL_STEPS_MM[step]
 
 
 def test_mask_does_not_follow_the_skin(phantom_scan, regions):
@@ -105,3 +117,49 @@ def test_skin_that_is_left_is_counted():
     assert numbers['skin_removed_share'] == pytest.approx(36 / (36 + 20 + 20))
     nothing = masks.coverage(mask, mask, head, np.zeros_like(head), np.ones(3))
     assert nothing['skin_removed_share'] is None
+
+
+def fields(scan, field):
+    return masks.carry_over(
+        field, generic_atlas(2.0), scan.data.shape, scan.affine, scan.transform
+    )
+
+
+@pytest.mark.parametrize('margin', [0.0, 3.0, 8.0])
+def test_the_mask_keeps_its_distance_from_the_brain(phantom_scan, margin):
+    volume = Volume(phantom_scan.data.astype(np.float32), phantom_scan.affine)
+    head = surface.head_mask(volume.data, volume.zooms)
+    atlas = generic_atlas(2.0)
+    mask, _, _ = masks.face_mask(atlas, volume, phantom_scan.transform, head, margin)
+    size = np.cbrt(np.linalg.det(phantom_scan.transform[:3, :3]))
+    assert fields(phantom_scan, atlas.brain)[mask].min() * size >= margin
+
+
+@pytest.mark.parametrize(('part', 'centre'), [('ears', (85, -27, -52)), ('eyes', (33, 61, -44))])
+def test_what_is_kept_is_not_in_the_mask(phantom_scan, regions, part, centre):
+    volume = Volume(phantom_scan.data.astype(np.float32), phantom_scan.affine)
+    head = surface.head_mask(volume.data, volume.zooms)
+    atlas = generic_atlas(2.0)
+    mask, _, numbers = masks.face_mask(atlas, volume, phantom_scan.transform, head, keep=(part,))
+    to_voxel = np.linalg.inv(phantom_scan.affine) @ phantom_scan.transform
+    for side in (-1, 1):
+        voxel = np.rint((to_voxel @ [side * centre[0], *centre[1:], 1])[:3]).astype(int)
+        assert regions[0][tuple(voxel)]
+        assert not mask[tuple(voxel)]
+    nose = np.rint((to_voxel @ [0, 90, -85, 1])[:3]).astype(int)
+    assert mask[tuple(nose)]
+    assert numbers['skin_removed_share'] > 0.98
+
+
+def test_a_nose_wrapped_to_the_back_is_removed(phantom_scan):
+    """A field of view that ends before the tip of the nose shows it behind the head."""
+    tip, behind = 12, 20  # voxels
+    nose = np.nonzero(surface.head_mask(phantom_scan.data, [1.5] * 3).any((0, 2)))[0].max() + 1
+    data = np.pad(phantom_scan.data[:, :nose], ((0, 0), (behind, 0), (0, 0)))
+    data[:, :tip] = data[:, -tip:]
+    affine = phantom_scan.affine.copy()
+    affine[:3, 3] -= behind * affine[:3, 1]
+    wrapped = data[:, :tip] > np.quantile(data, 0.8)  # tissue, no noise
+    mask, _, _ = face_mask(replace(phantom_scan, affine=affine), data)
+    assert wrapped.sum() > 1000
+    assert mask[:, :tip][wrapped].all()

@@ -103,3 +103,19 @@ def test_help_lists_all_exit_codes(capsys):
     assert end.value.code == 0
     text = capsys.readouterr().out
     assert all(f'{code} ' in text for code in (0, 1, 2, 65, 66, 70, 73))
+
+
+def test_a_template_is_checked_and_kept():
+    assert parse(BASE).template is None
+    assert parse([*BASE, '--template', 'Child:cohort-3:res-02']).template == 'Child:cohort-3:res-2'
+
+
+def test_a_template_that_is_spelled_wrongly_ends_the_program(capsys):
+    with pytest.raises(SystemExit) as end:
+        parse([*BASE, '--template', 'Child:foo'])
+    assert end.value.code == 2
+    assert "'Child:foo' is not a template" in capsys.readouterr().err
+
+
+def test_images_that_arrive_defaced_are_passed_on_unless_forced():
+    assert (parse(BASE).force, parse([*BASE, '--force']).force) == (False, True)

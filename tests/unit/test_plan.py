@@ -26,5 +26,16 @@ def test_the_text_names_every_image_and_why():
     assert 'a FLAIR shows the face' in text
 
 
+def test_a_template_is_named_where_one_was_asked_for():
+    plans = make_plan(IMAGES, 'Child:cohort-3')
+    assert all(item.registration == 'template' for plan in plans for item in plan.images)
+    assert 'registered to the template Child:cohort-3' in describe(plans)
+
+
 def test_no_image_no_plan():
     assert make_plan([]) == ()
+
+
+def test_what_arrives_defaced_is_passed_on_unless_forced():
+    assert 'passed on as it is' in describe(make_plan(IMAGES))
+    assert 'passed on as it is' not in describe(make_plan(IMAGES, force=True))

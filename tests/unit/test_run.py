@@ -97,7 +97,7 @@ class ToySink(ToyStep):
 def _factory(outcomes):
     """Return a factory of graphs in which images end as ``outcomes`` says, by relative path."""
 
-    def init_facebids_wf(*, settings, plans):
+    def init_facebids_wf(*, settings, plans, template=None):
         workflow = Workflow('facebids_wf')
         for plan in plans:
             participant = Workflow(f'sub_{plan.participant}_wf')
@@ -347,6 +347,7 @@ def test_a_participant_without_images_is_named(run, capsys):
         (['--participant-label', '09'], 2, 'There are: 01, 02'),
         (['-w', 'raw/work'], 73, 'lies in the input'),
         (['--private-dir', 'out/private'], 73, 'made to be shared'),
+        (['--template', 'Nobody'], 2, 'tpl-Nobody/tpl-Nobody_res-1_T1w.nii.gz is not in'),
     ],
 )
 def test_wrong_requests_end_with_their_code_and_leave_nothing(run, capsys, options, code, message):

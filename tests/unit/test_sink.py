@@ -17,20 +17,25 @@ FILES = ('mask', 'before', 'after', 'slices', 'renders', 'slices_before', 'rende
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     """Run the sink with files of a word each, up to the first that may not be written."""
-    monkeypatch.setattr(sink.Sink, '_write_private', lambda *_: None)
+    monkeypatch.setattr(sink.Sink, '_write_private', lambda *_, **__: None)
     monkeypatch.chdir(tmp_path)
     for name in FILES:
         (tmp_path / name).write_text(name)
-    (tmp_path / 'registration').write_text(json.dumps({'affine': np.eye(4).tolist()}))
 
-    def run(verdict, defaced='new', killed_at=None):
+    def run(verdict, defaced='new', killed_at=None, template=None, passed_on=False):
+        found = {'affine': np.eye(4).tolist(), 'template': template}
+        (tmp_path / 'registration').write_text(json.dumps(found))
+
         def copy(source, target):
             if target.name == killed_at:
                 raise KeyboardInterrupt
             original(source, target)
 
         (tmp_path / 'defaced').write_text(defaced)
-        record = records.failed(IMAGE, 'x', 'x') | {'verdict': verdict}
+        record = records.failed(IMAGE, 'x', 'x') | {
+            'verdict': verdict,
+            'screening': {'passed_on': passed_on},
+        }
         (tmp_path / 'record').write_text(json.dumps(record))
         monkeypatch.setattr(sink, '_copy', copy)
         sink.Sink(
@@ -70,6 +75,63 @@ def test_a_withheld_image_takes_back_the_released_one(write, tmp_path):
     assert not any((tmp_path / 'output' / name).exists() for name in public)
     assert all((tmp_path / 'private' / names.withheld(name)).is_file() for name in public)
     assert verdicts(tmp_path) == ['fail']
+
+
+@pytest.mark.parametrize('passed_on', [False, True])
+def test_the_sidecar_tells_whether_a_face_was_replaced(write, tmp_path, passed_on):
+    write('pass', passed_on=passed_on)
+    sidecar = json.loads((tmp_path / 'output' / names.sidecar(names.defaced(IMAGE))).read_text())
+    assert ('DeidentificationMethod' in sidecar) != passed_on
+    assert ('arrived without a face' in sidecar['Description']) == passed_on
+
+
+def test_an_image_that_arrived_defaced_is_in_no_study(write, tmp_path, monkeypatch):
+    monkeypatch.undo()  # what is private is written
+    private = [tmp_path / 'private' / names.private_templates(IMAGE, s) for s in names.STATES]
+    for path in private:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('of an earlier run')
+    monkeypatch.chdir(tmp_path)
+    write('pass', passed_on=True)
+    assert not any(path.exists() for path in private)
+    assert (tmp_path / 'private' / names.private_figure(IMAGE, 'slices')).is_file()
+
+
+TEMPLATE = {
+    'name': 'Child:cohort-3:res-2',
+    'affine': np.diag([0.5, 0.5, 0.5, 1]).tolist(),
+    'files': {'tpl-Child_cohort-3_res-2_T1w.nii.gz': 'abc'},
+    'from_atlas': np.eye(4).tolist(),
+    'quality': {'brain': 0.5},
+}
+
+
+def transforms(root):
+    return {path.name for path in root.rglob('*_mode-image_xfm.*')}
+
+
+def test_transforms_lead_to_the_template_that_was_named(write, tmp_path):
+    write('pass', template=TEMPLATE)
+    to_template = 'sub-01_cohort-3_from-T1w_to-Child_mode-image_xfm'
+    assert transforms(tmp_path / 'output') == {
+        f'{to_template}.txt',
+        f'{to_template}.json',
+        'sub-01_cohort-3_from-Child_to-T1w_mode-image_xfm.txt',
+    }
+    anat = tmp_path / 'output/sub-01/anat'
+    assert 'Parameters: 0.5 0 0 0 0.5' in (anat / f'{to_template}.txt').read_text()
+    sidecar = json.loads((anat / f'{to_template}.json').read_text())
+    assert sidecar['Template'] == 'Child:cohort-3:res-2'
+    assert sidecar['TemplateFiles'] == TEMPLATE['files']
+
+
+@pytest.mark.parametrize('verdict', ['pass', 'fail'])
+def test_transforms_to_another_template_of_an_earlier_run_go(write, tmp_path, verdict):
+    write('pass', template=TEMPLATE)
+    write(verdict)
+    image = names.to_template(IMAGE), names.from_template(IMAGE)
+    expected = {name.rpartition('/')[2] for name in image} if verdict == 'pass' else set()
+    assert transforms(tmp_path / 'output') == expected
 
 
 @pytest.mark.parametrize('verdict', ['pass', 'fail'])

@@ -15,7 +15,12 @@ GOOD = {
         'brain_in_view': 1.0,
         'scale': 0.88,
     },
-    'mask': {'skin_removed_share': 1.0, 'guard_voxels_changed': 0, 'voxels_changed_outside': 0},
+    'mask': {
+        'skin_removed_share': 1.0,
+        'guard_cost_ml': 0.2,
+        'guard_voxels_changed': 0,
+        'voxels_changed_outside': 0,
+    },
     'utility': {'brain_voxels_changed': 0, 'gm_change': 0.001},
     'identifiability': {
         'faces_before': 10,

@@ -16,7 +16,7 @@ NAMES = (
     'sub-x2/anat/sub-x2_acq-hi_run-1_T1w.nii.gz',
 )
 STEPS = {
-    'register', 'face_mask', 'deface', 'attack_before', 'attack_after', 'judge',
+    'register', 'screen', 'face_mask', 'deface', 'attack_before', 'attack_after', 'judge',
     'utility', 'figures_before', 'figures_after', 'sink',
 }  # fmt: skip
 
@@ -26,8 +26,8 @@ def workflow(tmp_path):
     return graph(tmp_path)
 
 
-def graph(tmp_path, mode='remove'):
-    settings = Settings(
+def make_settings(tmp_path, mode='remove'):
+    return Settings(
         bids_dir=tmp_path / 'raw',
         output_dir=tmp_path / 'out',
         analysis_level='participant',
@@ -36,7 +36,12 @@ def graph(tmp_path, mode='remove'):
         mode=mode,
         seed=5,
         omp_nthreads=2,
+        force=True,
     )
+
+
+def graph(tmp_path, mode='remove'):
+    settings = make_settings(tmp_path, mode)
     images = tuple(HeadImage.from_relative_path(name, str(tmp_path)) for name in NAMES)
     return init_facebids_wf(settings=settings, plans=make_plan(images))
 
@@ -61,7 +66,7 @@ def test_an_image_with_another_face_is_registered_again(tmp_path):
     assert set(steps) == STEPS | {'register_after'}
     assert steps['register_after'].inputs.modality == 'FLAIR'
     assert steps['register_after'].inputs.seed == steps['register'].inputs.seed
-    workflow = init_utility_wf(modality='FLAIR', mode='reface', seed=5, omp_nthreads=1)
+    workflow = init_utility_wf(modality='FLAIR', settings=make_settings(tmp_path, 'reface'))
     edges = workflow._graph.edges(data=True)
     connected = {(s.name, t.name): data['connect'] for s, t, data in edges}
     assert connected['inputnode', 'register_after'] == [('defaced', 'in_file')]
@@ -78,6 +83,8 @@ def test_settings_reach_the_steps(workflow):
     steps = nodes(workflow, 'sub_01_ses_A_FLAIR')
     assert steps['register'].inputs.modality == 'FLAIR'
     assert steps['register'].n_procs == 2
+    assert steps['screen'].inputs.force is True
+    assert not isdefined(steps['register'].inputs.template)
     assert {steps[name].inputs.seed for name in ('register', 'attack_before', 'attack_after')} == {
         5
     }

@@ -24,6 +24,7 @@ from facebids.core.atlas.contrasts import COMPUTED, SIGNAL, paint_contrast, skin
 from facebids.core.atlas.geometry import Canvas
 from facebids.core.atlas.identity import GENERIC, Identity, another_day, draw_identity
 from facebids.core.atlas.regions import (
+    KEEPABLE,
     SHELL_STEPS_MM,
     brain_guard,
     face_region,
@@ -84,14 +85,13 @@ class HeadAtlas:
         inside = ndimage.distance_transform_edt(self.skin < 0) * float(self.affine[0, 0])
         return np.where(self.skin < 0, -inside, self.skin).astype(np.float32)
 
-    def face_region(self, shell=SHELL_STEPS_MM[0]):
+    def face_region(self, shell=SHELL_STEPS_MM[0], keep=()):
         """Signed field (mm, negative inside) of what is removed, brain guard not considered."""
-        return face_region(*self._grid, self.depth, shell)
+        return face_region(*self._grid, self.depth, shell, keep)
 
-    @cached_property
-    def face_skin_sector(self):
+    def face_skin_sector(self, keep=()):
         """Signed field (mm, negative inside) of where skin identifies."""
-        return np.broadcast_to(face_skin_sector(*self._grid), self.skin.shape)
+        return np.broadcast_to(face_skin_sector(*self._grid, keep), self.skin.shape)
 
     @cached_property
     def brain_guard(self):
@@ -146,6 +146,7 @@ def generic_atlas(resolution):
 
 __all__ = [
     'COMPUTED',
+    'KEEPABLE',
     'MODALITIES',
     'SHELL_STEPS_MM',
     'SPACE',

@@ -1,0 +1,432 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deface the same heads with ours and with its peers, attack the results, and print one table.
+
+Run: python benchmarks/peers.py DATASET [--templates FOLDER] [--modes remove blur reface]
+
+Peers are `niimath -deface`, `niimath -reface` (T1w) and `quickshear`, where they are installed.
+
+- Time, header, brain and head: each image is defaced as it is, in one thread. Ours is reading,
+  registration, mask, fill and writing in a running program; a peer's time is that of its process.
+  The ratio is of processor time, which other work on the machine disturbs less. Quickshear gets a
+  brain mask for nothing: the true one, or the atlas's.
+- Privacy: each image is scanned again in simulation (`perturbations.rescan`), and the rescan is
+  defaced and searched for among all originals. The attacker knows how the head lies, and where its
+  face was.
+"""
+
+import argparse
+import json
+import tempfile
+import zipfile
+import zlib
+from collections import Counter
+from functools import lru_cache, partial
+from pathlib import Path
+
+import defacers
+import nibabel as nib
+import numpy as np
+import perturbations
+
+import facebids
+from facebids.core import attack, engines, fill, images, masks, surface
+from facebids.core.atlas import generic_atlas
+from facebids.core.identifiability import ranking, verification
+from facebids.errors import ImageError, NotAHeadError
+from facebids.studies import enrolment
+
+ORIGINAL, RAW = 'original', 'not defaced'
+SHOWN = ('dlib', 'geometry', engines.FUSED)
+ROUNDING = 1e-4  # of the image's range: less is no other voxel, but no lossless one either
+CORE_MM = 5.0  # inside the atlas's brain: what no defacer has any business with
+NONE = '-'
+COLUMNS = (
+    'defacer', 'images', 'failed', 'seconds', 'of CPU', 'x ours',
+    'rank-1 % dlib', 'rank-1 % geometry', 'rank-1 % fused', 'AUC dlib', 'AUC geometry',
+    'AUC fused', 'frontal faces', 'brain changed', 'head changed %', 'lossless', 'what is not',
+)  # fmt: skip
+
+find = lru_cache(maxsize=2)(defacers.find)  # of the image and its rescan
+
+
+def process(path, options, peers):
+    """Deface and attack an image with every defacer.
+
+    Parameters
+    ----------
+    path : Path
+    options : argparse.Namespace
+    peers : list of defacers.Peer
+
+    Returns
+    -------
+    dict of tuple
+        By defacer: numbers, and templates of every engine, empty where there are none.
+    """
+    content = zlib.crc32(path.read_bytes())
+    cache = options.cache / f'seed-{options.seed}' / f'{path.name.split(".")[0]}-{content:08x}'
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        original = _cached(cache / 'original.npz', partial(_look_at_original, path, options))
+        if not original[1]:
+            return {ORIGINAL: original}
+        probe = place / 'rescan.nii.gz'
+        rng = np.random.default_rng([options.seed, content])
+        volume = images.read_volume(path)
+        perturbed = perturbations.rescan(volume.data, volume.affine, rng)
+        perturbations.write(perturbed, probe)
+        affine = perturbed.transform @ np.array(original[0]['affine'])
+        look = partial(_look_at, affine=affine, seed=options.seed + 1)
+        raw = _cached(cache / 'raw.npz', partial(look, probe))
+        known = np.array(raw[0]['pose']), np.array(raw[0]['boxes'])
+        look = partial(look, known=known)
+        brain = defacers.brain_mask(options.dataset, path)
+        truth = (brain, np.array(original[0]['affine']))
+        done = {ORIGINAL: original, RAW: raw}
+        for name, deface in _defacers(options, peers).items():
+            file = cache / f'{name.replace(" ", "_")}.npz'
+            done[name] = _cached(
+                file, partial(_try_out, deface, path, probe, perturbed, truth, look, place)
+            )
+    find.cache_clear()
+    return done
+
+
+def _defacers(options, peers):
+    """By name: functions of image, brain mask and output to a status and seconds."""
+
+    def ours(path, brain, out_path, mode):
+        try:
+            found = find(path, options.suffix, options.seed)
+            outside, seconds = defacers.deface(path, found, mode, out_path, options.seed)
+        except ImageError as error:
+            return type(error).__name__, None
+        return 'changed outside its mask' if outside else 0, found.seconds + seconds
+
+    chosen = {f'ours, {mode}': partial(ours, mode=mode) for mode in options.modes}
+    return chosen | {
+        peer.name: peer.run for peer in peers if options.suffix == 'T1w' or peer.any_contrast
+    }
+
+
+def _cached(path, compute):
+    """Read numbers and templates from a file, or compute and write them."""
+    if not path.is_file():
+        numbers, templates = compute()
+        arrays = engines.pack(templates)
+        partly = path.with_name(f'.{path.name}.part')
+        with partly.open('wb') as file:
+            np.savez_compressed(file, numbers=json.dumps(numbers), **arrays)
+        partly.replace(path)
+    try:
+        with np.load(path) as arrays:
+            read = {key: arrays[key] for key in arrays.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise SystemExit(
+            f'{path}: cannot be read ({error}). Delete it and start again.'
+        ) from error
+    return json.loads(str(read['numbers'])), engines.unpack(read)
+
+
+def _look_at_original(path, options):
+    """Register and enrol an image of the gallery."""
+    try:
+        found = find(path, options.suffix, options.seed)
+    except ImageError as error:
+        return {'status': type(error).__name__}, {}
+    affine = found.registration.affine
+    numbers, templates = _look_at(path, affine=affine, seed=options.seed)
+    verdict, reasons = defacers.judge(found, options.suffix)
+    return numbers | {'affine': affine.tolist(), 'verdict': verdict, 'reasons': reasons}, templates
+
+
+def _look_at(path, affine, seed, known=None):
+    """Attack an image: whether its frontal view shows a face, its pose and boxes; templates."""
+    try:
+        head = attack.look_at(images.read_volume(path), affine, seed, known)
+    except NotAHeadError:  # nothing is left that could be attacked
+        return {'status': 0, 'frontal': False}, {}
+    frontal = head.recognition.found[head.recognition.names == 'frontal']
+    numbers = {
+        'status': 0,
+        'frontal': bool(frontal.any()),
+        'pose': head.pose.tolist(),
+        'boxes': head.recognition.boxes.tolist(),
+    }
+    return numbers, engines.enrol(head)
+
+
+def _try_out(deface, path, probe, perturbed, truth, look, folder):
+    """Deface an image and its rescan: numbers of the first, templates of the second."""
+    brain, affine = truth
+    volume = images.read_volume(path)
+    enough = _atlas_brain(volume, affine) if brain is None else brain
+    moved = perturbations.carry(enough, volume.affine, perturbed)
+    for image, mask in ((path, enough), (probe, moved)):
+        images.write_mask(mask, image, folder / 'brain.nii.gz')
+        out_path = folder / 'defaced.nii.gz'
+        out_path.unlink(missing_ok=True)
+        status, took = deface(image, folder / 'brain.nii.gz', out_path)
+        if status != 0:
+            return {'status': status}, {}
+        if image is path:
+            numbers = compare(path, out_path, brain, affine) | {'seconds': took.tolist()}
+    found, templates = look(folder / 'defaced.nii.gz')
+    return numbers | {'status': 0, 'frontal': found['frontal']}, templates
+
+
+def _atlas_brain(volume, affine, inside=0.0):
+    """Voxels (bool) so many mm inside the atlas's brain."""
+    atlas = generic_atlas(masks.RESOLUTION)
+    return masks.carry_over(atlas.brain, atlas, volume.data.shape, volume.affine, affine) < -inside
+
+
+def compare(path, out_path, brain, affine):
+    """Tell what became of an image's header and voxels.
+
+    Parameters
+    ----------
+    path, out_path : Path
+        Original and defaced image.
+    brain : ndarray of bool, shape (X, Y, Z), or None
+        The true brain.
+    affine : ndarray, shape (4, 4)
+        Atlas RAS mm to RAS mm.
+
+    Returns
+    -------
+    dict
+        `altered`: what of header and of the voxels deep in the brain is not what it was;
+        `brain_changed`: voxels, None without a mask; `head_changed`: share.
+    """
+    before, after = images.read_nifti(path), images.read_nifti(out_path)
+    altered = [name for name, same in _header(before, after).items() if not same]
+    if before.shape != after.shape:
+        return {'altered': [*altered, 'grid'], 'brain_changed': None, 'head_changed': None}
+    values = [np.asarray(image.dataobj, np.float64).reshape(before.shape[:3])
+              for image in (before, after)]  # fmt: skip
+    changed = np.abs(values[0] - values[1]) > ROUNDING * np.ptp(values[0])
+    core = _atlas_brain(images.Volume(values[0], before.affine), affine, CORE_MM)
+    kept = [image.dataobj.get_unscaled().reshape(core.shape)[core] for image in (before, after)]
+    if kept[0].tobytes() != kept[1].tobytes():
+        altered.append('kept voxels')
+    zooms = np.linalg.norm(before.affine[:3, :3], axis=0)
+    head = surface.head_mask(values[0].astype(np.float32), zooms)
+    return {
+        'altered': altered,
+        'brain_changed': None if brain is None else int((changed & brain).sum()),
+        'head_changed': float(changed[head].mean()),
+    }
+
+
+def _header(before, after):
+    """By what matters of two headers: whether it is the same."""
+    a, b = before.header, after.header
+    return {
+        'data type': a['datatype'] == b['datatype'],
+        'slope': before.dataobj.slope == after.dataobj.slope,
+        'intercept': before.dataobj.inter == after.dataobj.inter,
+        'sform': _alike(a.get_sform(coded=True)[0], b.get_sform(coded=True)[0]),
+        'qform': _alike(a.get_qform(coded=True)[0], b.get_qform(coded=True)[0]),
+        'codes': (a['sform_code'], a['qform_code']) == (b['sform_code'], b['qform_code']),
+        'units': a['xyzt_units'] == b['xyzt_units'],
+    }
+
+
+def _alike(a, b):
+    """Whether two affines are the same; None, without a code, means nothing."""
+    return a is None or b is None or np.allclose(a, b, atol=1e-4)
+
+
+def identify(probes, people, gallery, gallery_people):
+    """Search probes in a gallery with every engine.
+
+    Parameters
+    ----------
+    probes, gallery : list of dict
+        Templates of every engine.
+    people, gallery_people : list of str
+
+    Returns
+    -------
+    dict of dict
+        By engine: `rank_1`, its `interval` (Clopper-Pearson, 95 %), whether that `holds_chance`,
+        and `auc`.
+    """
+    from scipy.stats import binomtest
+
+    known = enrolment.score(probes, gallery)
+    mates = np.array(people)[:, None] == np.array(gallery_people)
+    outcome = {}
+    for name in SHOWN:
+        scores = known.get(name, np.full(mates.shape, np.nan))
+        best, own, everybody = ranking.best_of_each_person(scores, mates, np.array(gallery_people))
+        first = int((ranking.mate_ranks(best, own) == 1).sum())
+        interval = binomtest(first, len(probes)).proportion_ci(method='exact')
+        outcome[name] = {
+            'rank_1': first / len(probes),
+            'interval': [float(interval.low), float(interval.high)],
+            'holds_chance': bool(interval.low <= 1 / len(everybody) <= interval.high),
+            'auc': verification.auc(*verification.split(scores, mates)),
+        }
+    return outcome
+
+
+def summarise(results, names):
+    """Numbers of each defacer over all images.
+
+    Parameters
+    ----------
+    results : dict of dict
+        By path: from `process`.
+    names : list of str
+        Defacers.
+
+    Returns
+    -------
+    list of dict
+    """
+    enrolled = {path: done for path, done in results.items() if done[ORIGINAL][1]}
+    gallery = [done[ORIGINAL][1] for done in enrolled.values()]
+    people = [defacers.participant(path) for path in enrolled]
+    rows = []
+    for name in names:
+        some = {path: done[name] for path, done in enrolled.items() if name in done}
+        good = {path: item for path, item in some.items() if item[0]['status'] == 0}
+        numbers = [item[0] for item in good.values()]
+        row = {'defacer': name, 'images': len(some), 'failed': len(some) - len(good)}
+        if good:
+            owners = [defacers.participant(path) for path in good]
+            found = identify([item[1] for item in good.values()], owners, gallery, people)
+            row |= {
+                'search': found,
+                'frontal': sum(n['frontal'] for n in numbers),
+                'of': len(good),
+            }
+        if good and name != RAW:
+            brains = [n['brain_changed'] for n in numbers if n['brain_changed'] is not None]
+            row |= {
+                'seconds': np.median([n['seconds'] for n in numbers], axis=0).tolist(),
+                'brains': len(brains),
+                'brains_changed': sum(voxels > 0 for voxels in brains),
+                'brain_voxels': max(brains, default=None),
+                'head_changed': _median(n['head_changed'] for n in numbers),
+                'lossless': sum(not n['altered'] for n in numbers),
+                'altered': sorted({what for n in numbers for what in n['altered']}),
+            }
+        rows.append(row)
+    return rows
+
+
+def _median(values):
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else None
+
+
+def show(rows):
+    """Markdown table of what `summarise` gave."""
+    ours = next((row['seconds'] for row in rows if 'seconds' in row), None)
+    return defacers.table(COLUMNS, [_cells(row, ours) for row in rows])
+
+
+def _cells(row, ours):
+    cells = [row['defacer'], row['images'], row['failed']]
+    if 'seconds' in row:
+        wall, cpu = row['seconds']
+        cells += [f'{wall:.1f}', f'{cpu:.1f}', f'{cpu / ours[1]:.2f}']
+    else:
+        cells += [NONE] * 3
+    if 'search' in row:
+        cells += [_rank(row['search'][name]) for name in SHOWN]
+        cells += [f'{row["search"][name]["auc"]:.3f}' for name in SHOWN]
+        cells.append(f'{row["frontal"]} of {row["of"]}')
+    else:
+        cells += [NONE] * 7
+    if 'seconds' not in row:
+        return cells + [NONE] * 4
+    brain = f'{row["brains_changed"]} of {row["brains"]} (at most {row["brain_voxels"]})'
+    return [
+        *cells,
+        brain if row['brains'] else NONE,
+        NONE if row['head_changed'] is None else f'{100 * row["head_changed"]:.0f}',
+        f'{row["lossless"]} of {row["of"]}',
+        ', '.join(row['altered']) or NONE,
+    ]
+
+
+def _rank(found):
+    low, high = (100 * value for value in found['interval'])
+    mark = '' if found['holds_chance'] else ' *'
+    return f'{100 * found["rank_1"]:.0f} [{low:.0f}, {high:.0f}]{mark}'
+
+
+def _describe(results):
+    """Tell what was enrolled, and what ours thinks of its own work."""
+    known = {path: done[ORIGINAL][0] for path, done in results.items() if done[ORIGINAL][1]}
+    people = len({defacers.participant(path) for path in known})
+    told = Counter(numbers['verdict'] for numbers in known.values())
+    return (
+        f'{len(known)} of {len(results)} images were enrolled, of {people} people: '
+        f'chance of rank 1 is {100 / max(people, 1):.1f} %.\n'
+        'Verdicts of ours on alignment and mask: '
+        + ', '.join(f'{count} {verdict}' for verdict, count in told.most_common())
+        + '.'
+    )
+
+
+def parse(arguments=None):
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('dataset', type=Path, help='BIDS dataset')
+    parser.add_argument('--templates', type=Path, help="folder of niimath's template files")
+    parser.add_argument('--modes', nargs='+', choices=fill.MODES, default=list(fill.MODES))
+    parser.add_argument('--suffix', choices=defacers.SUFFIXES, default='T1w')
+    parser.add_argument('--participants', nargs='+', default=())
+    parser.add_argument('--limit', type=int, metavar='N', help='images')
+    parser.add_argument('--jobs', type=int, default=1, help='images at a time; it slows each down')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--json', type=Path, help='write the numbers to this file')
+    parser.add_argument(
+        '--cache', type=Path,
+        help='folder of templates, which identify people, in which an interrupted run goes on; '
+        'of another version, name another one',
+    )  # fmt: skip
+    return parser.parse_args(arguments)
+
+
+def main(arguments=None):
+    """Run and print."""
+    options = parse(arguments)
+    peers, missing = defacers.peers(options.templates)
+    paths = defacers.list_images(
+        options.dataset, options.suffix, options.participants, options.limit
+    )
+    if not paths:
+        raise SystemExit(f'{options.dataset}: there is no {options.suffix} image in it.')
+    with tempfile.TemporaryDirectory() as folder:
+        options.cache = options.cache or Path(folder)
+        work = partial(process, options=options, peers=peers)
+        results = dict(zip(paths, defacers.each(work, paths, options.jobs), strict=True))
+    names = [RAW, *_defacers(options, peers)]
+    rows = summarise(results, names)
+    versions = {'facebids': facebids.__version__, 'nibabel': nib.__version__}
+    versions |= {peer.name: peer.version for peer in peers}
+    print(show(rows))
+    print(f'\n{_describe(results)}')
+    print('In brackets: 95 % interval (Clopper-Pearson); *: chance is not in it.')
+    print('Versions:', ', '.join(f'{name} {number}' for name, number in versions.items()))
+    for note in missing:
+        print(note)
+    if options.json:
+        record = {'versions': versions, 'missing': missing, 'rows': rows, 'images': [
+            {'image': path.name} | {name: item[0] for name, item in done.items()}
+            for path, done in results.items()
+        ]}  # fmt: skip
+        defacers.write_whole(options.json, json.dumps(record, indent=1))
+
+
+if __name__ == '__main__':
+    main()

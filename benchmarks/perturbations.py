@@ -1,0 +1,412 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be wrong with a head image, done to one on purpose, with the truth known.
+
+Every perturbation takes voxels and their affine and returns others, with the transform from where
+a point was to where the new header says it is. It makes no difference whether the head was moved
+or the header lies: a label of the original is found again with `carry`, and a registration of the
+original, followed by the transform, is the truth for the perturbed image.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+from facebids.core import surface
+
+ANGLES = (20, 35, 50, 90)  # degrees
+TURNS = {'pitch': 0, 'roll': 1, 'yaw': 2}  # about the axis to the right, to the front, upwards
+SLAB_MM = (40.0, 80.0)  # thickness
+TOP_MM, MIDDLE_MM = 0.0, 40.0  # where the slabs begin, below the vertex
+FRONT_MM = 30.0  # behind the tip of the nose: the whole of it, and the eyeballs' front
+SLICE_MM = 5.0
+FINE_MM, FINE_HEIGHT_MM = 0.5, 140.0  # of that height down from the vertex, to the mouth
+ORIGIN_MM = 300.0
+BIAS = 0.6  # standard deviation of the strong shading's logarithm
+NOISE = 0.06  # standard deviation over the bright tissue's signal
+CHILD = 0.75  # size of a small head over that of a grown-up one
+LESION_MM, LESION_DEPTH_MM, LESION_SIDE_MM = 18.0, 60.0, 30.0  # radius, place
+SHOULDERS_MM = np.array([190.0, 90.0, 80.0])  # half axes
+MOVED_MM = 4.0  # standard deviation of a rescan's shift along each axis
+WAVES_MM = 90.0  # between the nodes of a smooth field
+HU = 1000.0  # of CT, for a noise of 1
+
+
+@dataclass(frozen=True)
+class Perturbed:
+    """A perturbed image.
+
+    Parameters
+    ----------
+    data : ndarray of float32, shape (X, Y, Z)
+    affine : ndarray, shape (4, 4)
+        Voxel indices to RAS mm, as the header has it.
+    transform : ndarray, shape (4, 4)
+        RAS mm of the original to RAS mm of this one; a reflection where the header lies so.
+    coded : bool
+        Whether the header has codes; without, its affine is a guess that readers agree on.
+    """
+
+    data: np.ndarray
+    affine: np.ndarray
+    transform: np.ndarray
+    coded: bool = True
+
+
+def carry(labels, affine, perturbed):
+    """Carry labels of the original over to a perturbed image, nearest neighbour.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (X, Y, Z)
+    affine : ndarray, shape (4, 4)
+        Of the original.
+    perturbed : Perturbed
+
+    Returns
+    -------
+    ndarray, shape of the perturbed image
+        0 where the original had no voxel.
+    """
+    index = np.linalg.inv(affine) @ np.linalg.inv(perturbed.transform) @ perturbed.affine
+    return ndimage.affine_transform(
+        labels.astype(np.uint8) if labels.dtype == bool else labels,
+        index[:3, :3],
+        index[:3, 3],
+        output_shape=perturbed.data.shape,
+        order=0,
+        cval=0,
+    ).astype(labels.dtype)
+
+
+def write(perturbed, path):
+    """Write a perturbed image as NIfTI, float32."""
+    image = nib.Nifti1Image(perturbed.data, perturbed.affine)
+    if not perturbed.coded:
+        image.header.set_sform(None, 0)
+        image.header.set_qform(None, 0)
+        image = nib.Nifti1Image(perturbed.data, None, image.header)
+    nib.save(image, path)
+
+
+def rotate(data, affine, axis, degrees, *, enlarge=True):
+    """Turn the head about the centre of the grid, and sample it again.
+
+    Parameters
+    ----------
+    data : ndarray, shape (X, Y, Z)
+    affine : ndarray, shape (4, 4)
+    axis : int
+        Of RAS.
+    degrees : float
+    enlarge : bool
+        Take a grid that holds every voxel; else the old one, which loses corners.
+    """
+    data, affine = canonical(data, affine)
+    turn = _about_centre(data.shape, affine, np.eye(3)[axis], degrees)
+    grid, shape = affine, data.shape
+    if enlarge:
+        grid, shape = _holding(turn @ affine, data.shape, affine)
+    return _sampled(data, turn @ affine, grid, shape, turn)
+
+
+def crop(data, affine, axis, above, below):
+    """Keep what lies between two distances (mm) from the head's end along an axis of RAS."""
+    data, affine = canonical(data, affine)
+    zoom = _zooms(affine)[axis]
+    end = _extent(data, affine, axis)[1] + 1
+    high = min(round(end - above / zoom), data.shape[axis]) if above else data.shape[axis]
+    low = 0 if np.isinf(below) else max(round(end - below / zoom), 0)
+    return _cut(data, affine, axis, low, high)
+
+
+def slab(data, affine, rng, below):
+    """Keep a horizontal slab that begins so many mm below the vertex."""
+    return crop(data, affine, 2, below, below + rng.uniform(*SLAB_MM))
+
+
+def without_front(data, affine):
+    """Cut off what lies in front of the eyeballs."""
+    return crop(data, affine, 1, FRONT_MM, np.inf)
+
+
+def without_codes(data, affine):
+    """Set the codes of both forms to 0; the voxels are ordered as readers then assume."""
+    data, affine = canonical(data, affine)
+    return _guessed(data, affine, 'LAS')
+
+
+def permuted(data, affine):
+    """Store the axes in another order, and nothing that tells."""
+    return _guessed(*canonical(data, affine), 'ASR')
+
+
+def flipped(data, affine, axis):
+    """Reverse the voxels along an axis of RAS, not the header."""
+    data, affine = canonical(data, affine)
+    index = np.eye(4)
+    index[axis, axis], index[axis, 3] = -1, data.shape[axis] - 1
+    return Perturbed(np.flip(data, axis), affine, affine @ index @ np.linalg.inv(affine))
+
+
+def inverted(data, affine):
+    """Make dark tissue bright and bright tissue dark; air stays dark."""
+    data, affine = canonical(data, affine)
+    head = surface.head_mask(data, _zooms(affine))
+    low, high = np.quantile(data[head], (0.02, 0.98))
+    return _same(np.where(head, np.clip(low + high - data, low, high), data), affine)
+
+
+def thick(data, affine):
+    """Average over horizontal slices."""
+    data, affine = canonical(data, affine)
+    step = np.array([1, 1, SLICE_MM / _zooms(affine)[2]])
+    smooth = ndimage.uniform_filter1d(data, max(round(step[2]), 1), axis=2, mode='nearest')
+    return _respaced(smooth, affine, step)
+
+
+def fine(data, affine):
+    """Sample the upper part of the head at small voxels."""
+    part = crop(data, affine, 2, 0, FINE_HEIGHT_MM)
+    return _respaced(part.data, part.affine, FINE_MM / _zooms(part.affine))
+
+
+def displaced(data, affine):
+    """Put the origin far off."""
+    return _relabelled(data, affine, _shift([ORIGIN_MM, -ORIGIN_MM, ORIGIN_MM]))
+
+
+def shrunk(data, affine):
+    """Make the head as small as a child's."""
+    return _relabelled(data, affine, np.diag([CHILD, CHILD, CHILD, 1.0]))
+
+
+def biased(data, affine, rng, deviation=BIAS):
+    """Multiply with a smooth field, the deviation being that of its logarithm. CT has none."""
+    if surface.is_ct(data):
+        return _same(data, affine)
+    return _same(data * np.exp(deviation * _field(rng, data.shape, _zooms(affine))), affine)
+
+
+def noisy(data, affine, rng, deviation=NOISE):
+    """Add noise: Rician, the deviation being over the bright tissue's signal; to CT Gaussian."""
+    if surface.is_ct(data):
+        return _same(data + HU * deviation * rng.normal(size=data.shape), affine)
+    deviation = deviation * _bright(data)
+    real, imaginary = deviation * rng.normal(size=(2, *data.shape))
+    return _same(np.hypot(data + real, imaginary), affine)
+
+
+def lesion(data, affine, rng):
+    """Put a bright ball into the brain, on either side."""
+    data, affine = canonical(data, affine)
+    zooms = _zooms(affine)
+    (left, right), (back, front), (_, top) = (_extent(data, affine, axis) for axis in range(3))
+    side = rng.choice([-1, 1]) * LESION_SIDE_MM / zooms[0]
+    centre = [(left + right) / 2 + side, (back + front) / 2, top - LESION_DEPTH_MM / zooms[2]]
+    inside = _ellipsoid(data.shape, centre, LESION_MM / zooms)
+    return _same(np.where(inside, 1.5 * np.quantile(data, 0.999), data), affine)
+
+
+def with_shoulders(data, affine):
+    """Go on below a neck that ends in the image: shoulders and arms, of one signal."""
+    data, affine = canonical(data, affine)
+    zooms = _zooms(affine)
+    tissue = data > surface.tissue_threshold(data)
+    area = tissue.sum(axis=(0, 1))
+    end = int(np.argmax(area > 0.9 * area[area > 0][: round(40 / zooms[2])].max()))
+    neck = tissue[:, :, end]
+    half = SHOULDERS_MM / zooms
+    middle = np.array([*np.mean(np.nonzero(neck), axis=1), end - half[2]])
+    sideways = half * [1, 1, 0]
+    low = np.minimum(np.floor(middle - sideways) - 2, 0).astype(int)
+    high = np.maximum(np.ceil(middle + sideways) + 3, data.shape).astype(int)
+    margins = np.transpose([-low, high - data.shape])
+    wide = np.pad(data, margins, constant_values=_air(data))
+    body = _ellipsoid(wide.shape, middle - low, half)
+    body |= np.pad(neck, margins[:2])[:, :, None]
+    body[:, :, end - low[2] :] = False  # what was seen stays as it was
+    wide[body] = np.median(data[:, :, end][neck])
+    return _same(wide, affine @ _shift(low))
+
+
+def rescan(data, affine, rng):
+    """Scan the same head again: another pose and voxel size, other shading and noise.
+
+    Turned by 5 to 15 degrees about any axis, moved by some mm, voxels of 0.9 to 1.15 times the
+    size, a shading with a standard deviation of 0.25 in its logarithm, and 3 % of Rician noise.
+    """
+    data, affine = canonical(data, affine)
+    direction = rng.normal(size=3)
+    direction /= np.linalg.norm(direction)
+    turn = _about_centre(data.shape, affine, direction, rng.uniform(5, 15))
+    turn[:3, 3] += rng.normal(size=3) * MOVED_MM
+    step = rng.uniform(0.9, 1.15)
+    grid, shape = _holding(turn @ affine, data.shape, affine @ np.diag([step, step, step, 1]))
+    moved = _sampled(data, turn @ affine, grid, shape, turn)
+    shaded = biased(moved.data, grid, rng, 0.25)
+    return Perturbed(noisy(shaded.data, grid, rng, 0.03).data, grid, turn)
+
+
+def _cases():
+    """Every case by name: data, affine and random numbers to a perturbed image."""
+
+    def plain(function, **options):
+        return lambda data, affine, rng: function(data, affine, **options)
+
+    cases = {'as is': plain(lambda data, affine: _same(*canonical(data, affine)))}
+    for where, enlarge in (('', True), (' in grid', False)):
+        for name, axis in TURNS.items():
+            for angle in ANGLES:
+                turn = plain(rotate, axis=axis, degrees=angle, enlarge=enlarge)
+                cases[f'{name} {angle}{where}'] = turn
+    return cases | {
+        'top slab': partial(slab, below=TOP_MM),
+        'middle slab': partial(slab, below=MIDDLE_MM),
+        'front cut off': plain(without_front),
+        'no codes': plain(without_codes),
+        'axes permuted': plain(permuted),
+        'AP flipped': plain(flipped, axis=1),
+        'IS flipped': plain(flipped, axis=2),
+        'inverted contrast': plain(inverted),
+        '5 mm slices': plain(thick),
+        '0.5 mm voxels': plain(fine),
+        'origin off': plain(displaced),
+        'strong bias': biased,
+        'child size': plain(shrunk),
+        'shoulders': plain(with_shoulders),
+        'noise': noisy,
+        'lesion': lesion,
+    }
+
+
+def canonical(data, affine):
+    """Order the voxels as near to RAS as they can be without sampling, as float32."""
+    image = nib.as_closest_canonical(nib.Nifti1Image(np.asarray(data, np.float32), affine))
+    return np.asarray(image.dataobj), image.affine
+
+
+def rotation(direction, angle):
+    """Rotation by an angle (radians) about a unit vector, shape (3, 3) (Rodrigues)."""
+    x, y, z = direction
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+
+
+def _about_centre(shape, affine, direction, degrees):
+    """Rotation about the centre of a grid, shape (4, 4)."""
+    turn = np.eye(4)
+    turn[:3, :3] = rotation(direction, np.deg2rad(degrees))
+    centre = affine[:3, :3] @ ((np.array(shape) - 1) / 2) + affine[:3, 3]
+    turn[:3, 3] = centre - turn[:3, :3] @ centre
+    return turn
+
+
+def _same(data, affine):
+    return Perturbed(np.asarray(data, np.float32), affine, np.eye(4))
+
+
+def _relabelled(data, affine, transform):
+    data, affine = canonical(data, affine)
+    return Perturbed(data, transform @ affine, transform)
+
+
+def _guessed(data, affine, order):
+    """Store RAS voxels in another order without saying so: readers take them for LAS."""
+    wanted = nib.orientations.axcodes2ornt(order)
+    image = nib.Nifti1Image(data, affine).as_reoriented(
+        nib.orientations.ornt_transform(nib.orientations.axcodes2ornt('RAS'), wanted)
+    )
+    header = nib.Nifti1Header()
+    header.set_data_shape(image.shape)
+    header.set_zooms(_zooms(image.affine))
+    guess = header.get_base_affine()
+    stored = np.asarray(image.dataobj)
+    return Perturbed(stored, guess, guess @ np.linalg.inv(image.affine), coded=False)
+
+
+def _cut(data, affine, axis, low, high):
+    part = [slice(None)] * 3
+    part[axis] = slice(low, high)
+    start = np.zeros(3)
+    start[axis] = low
+    return _same(data[tuple(part)], affine @ _shift(start))
+
+
+def _respaced(data, affine, step):
+    """Sample at voxels that are `step` times as large, the outer edges staying in place."""
+    shape = np.maximum(np.floor(np.array(data.shape) / step + 1e-6), 1).astype(int)
+    grid = affine @ _shift((step - 1) / 2) @ np.diag([*step, 1.0])
+    index = np.linalg.inv(affine) @ grid
+    data = ndimage.affine_transform(
+        data, index[:3, :3], index[:3, 3], output_shape=tuple(shape), order=1, mode='nearest'
+    )
+    return _same(data, grid)
+
+
+def _holding(moved, shape, affine):
+    """Grid along the axes of an affine that holds a moved one; its affine and shape."""
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape], [1])).reshape(4, -1)
+    corners = (np.linalg.inv(affine) @ moved @ corners)[:3]
+    low, high = np.floor(corners.min(1) + 1e-6), np.ceil(corners.max(1) - 1e-6)
+    return affine @ _shift(low), tuple((high - low + 1).astype(int))
+
+
+def _sampled(data, moved, grid, shape, transform):
+    """Sample a moved image on a grid, without aliases; beyond its voxels is air."""
+    step = _zooms(grid) / _zooms(moved)
+    smooth = ndimage.gaussian_filter(data, 0.4 * np.sqrt(np.maximum(step**2 - 1, 0)))
+    index = np.linalg.inv(moved) @ grid
+    smooth = ndimage.affine_transform(
+        smooth, index[:3, :3], index[:3, 3], output_shape=shape, order=1, cval=_air(data)
+    )
+    return Perturbed(smooth, grid, transform)
+
+
+def _shift(by):
+    matrix = np.eye(4)
+    matrix[:3, 3] = by
+    return matrix
+
+
+def _zooms(affine):
+    return np.linalg.norm(affine[:3, :3], axis=0)
+
+
+def _extent(data, affine, axis):
+    """First and last index of the head along an axis."""
+    head = surface.head_mask(data, _zooms(affine))
+    seen = np.nonzero(head.any(axis=tuple({0, 1, 2} - {axis})))[0]
+    return int(seen[0]), int(seen[-1])
+
+
+def _ellipsoid(shape, centre, half):
+    grid = np.ogrid[tuple(slice(n) for n in shape)]
+    return sum(((g - c) / h) ** 2 for g, c, h in zip(grid, centre, half, strict=True)) <= 1
+
+
+def _field(rng, shape, zooms):
+    """Return a smooth random field of mean 0 and standard deviation 1."""
+    nodes = np.maximum(np.ceil(shape * zooms / WAVES_MM).astype(int), 1) + 2
+    field = rng.normal(size=nodes)
+    for axis, size in enumerate(shape):
+        where = np.linspace(0.5, nodes[axis] - 1.5, size)
+        basis = ndimage.map_coordinates(
+            np.eye(nodes[axis]), np.meshgrid(np.arange(nodes[axis]), where), order=3
+        )
+        field = np.moveaxis(np.tensordot(basis, field, (1, axis)), 0, axis)
+    return (field - field.mean()) / field.std()
+
+
+def _bright(data):
+    """Signal of bright tissue; white matter's in T1w."""
+    return float(np.quantile(data[data > surface.tissue_threshold(data)], 0.9))
+
+
+def _air(data):
+    return float(np.quantile(data[::2, ::2, ::2], 0.02))
+
+
+CASES = _cases()

@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Perturb head images, and see whether defacing works or says that it does not.
+
+Run: python benchmarks/robustness.py [image ...] [--dataset D] [--phantoms N] [--templates T]
+
+Each image is perturbed (`perturbations`), and defaced by ours and by `niimath -deface`. The face
+is our mask by the true transform, less what the tool leaves of the unperturbed image; the brain is
+the true one. Of phantoms the truth is known exactly; of real heads the unperturbed registration of
+ours is taken for it, and where the dataset has no brain mask, the atlas's brain less 2 mm.
+
+A failure is silent when much of the face is left, or brain is lost, and the tool says that all is
+well: ours with the verdict pass (on alignment and mask; the attack that follows in the program is
+not run), niimath with the return code 0.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import partial
+from pathlib import Path
+
+import defacers
+import numpy as np
+import perturbations
+
+from facebids.core import images, masks, phantom, registration, surface
+from facebids.core.atlas import generic_atlas
+from facebids.errors import ImageError
+
+OURS, PEER = 'ours', 'niimath -deface'
+FACE_LEFT, BRAIN_LOST = 0.07, 0.001  # shares above which it is a failure
+FACE_ML = 3.0  # less face in view is no face: shares of it tell nothing
+ERODED_MM = 2.0
+MIRROR = np.diag([-1.0, 1, 1, 1])
+STATUSES = ('pass', 'review', 'fail')
+NONE = '-'
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An image to be perturbed, with the truth.
+
+    Parameters
+    ----------
+    name : str
+    volume : images.Volume
+    truth : ndarray, shape (4, 4)
+        Atlas RAS mm to RAS mm of the image.
+    brain : ndarray of bool, shape (X, Y, Z)
+    faces : dict of ndarray of bool, shape (X, Y, Z)
+        By tool: the face's voxels that it takes of the unperturbed image.
+    has_neck : bool
+    """
+
+    name: str
+    volume: images.Volume
+    truth: np.ndarray
+    brain: np.ndarray
+    faces: dict
+    has_neck: bool
+
+
+def make_phantom(number, options, peer):
+    """Scan somebody who does not exist."""
+    rng = np.random.default_rng([options.seed, number])
+    person = phantom.draw_person(rng)
+    head = phantom.build_person(person, options.resolution)
+    pose = phantom.draw_pose(rng, person)
+    scan = phantom.scan(head, pose, options.suffix, rng, options.resolution)
+    volume = images.Volume(scan.data.astype(np.float32), scan.affine)
+    brain = masks.carry_over(head.brain, head, scan.data.shape, scan.affine, scan.transform) < 0
+    name = f'phantom {number + 1}'
+    return _subject(name, volume, scan.transform, brain, peer, has_neck=True)
+
+
+def read_head(path, options, peer):
+    """Read a real head; its registration is taken for the truth.
+
+    Raises
+    ------
+    ImageError
+        If the image cannot be used, or its registration is no truth.
+    """
+    found = defacers.find(path, options.suffix, options.seed)
+    if defacers.judge(found, options.suffix)[0] == 'fail':
+        raise ImageError(f'{path}: as it is, it cannot be registered, so the truth is not known.')
+    truth, volume = found.registration.affine, found.volume
+    brain = defacers.brain_mask(options.dataset, path) if options.dataset else None
+    if brain is None:
+        atlas = generic_atlas(masks.RESOLUTION)
+        place = (atlas, volume.data.shape, volume.affine, truth)
+        brain = masks.carry_over(atlas.brain, *place) < -ERODED_MM
+    return _subject(path.name.split('.')[0], volume, truth, brain, peer, has_neck=False)
+
+
+def _subject(name, volume, truth, brain, peer, *, has_neck):
+    head = surface.head_mask(volume.data, volume.zooms)
+    mask, _, _ = masks.face_mask(generic_atlas(masks.RESOLUTION), volume, truth, head)
+    faces = {OURS: mask & head}
+    if peer:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / 'image.nii.gz'
+            perturbations.write(
+                perturbations.Perturbed(volume.data, volume.affine, np.eye(4)), path
+            )
+            taken, status = run_peer(peer, path)
+        if status == 0:
+            faces[PEER] = taken & mask & head  # it takes more than faces
+    return Subject(name, volume, truth, brain, faces, has_neck)
+
+
+def run_peer(peer, path):
+    """Voxels (bool) that the peer takes of an image, None if nothing was written; its status."""
+    out_path = path.with_name('peer.nii.gz')
+    status, _ = peer.run(path, None, out_path)
+    if status != 0:
+        return None, status
+    before, after = (np.asarray(images.read_volume(p).data) for p in (path, out_path))
+    return defacers.removed(before, after), status
+
+
+def run_ours(path, suffix, seed, truth):
+    """Voxels (bool) that ours takes of an image, its verdict, reasons, and mm off the truth."""
+    try:
+        found = defacers.find(path, suffix, seed)
+    except ImageError as error:
+        return None, 'fail', [type(error).__name__], None
+    status, reasons = defacers.judge(found, suffix)
+    return found.mask, status, reasons, displacement(found.registration.affine, truth)
+
+
+def displacement(affine, truth):
+    """Mean distance (mm) between where two transforms put the atlas's brain.
+
+    The atlas is symmetric: of a mirrored head, left is right.
+    """
+    atlas = generic_atlas(registration.RESOLUTION)
+    points = registration.grid_points(atlas, atlas.brain < 0)[::7]
+    if np.linalg.det(truth[:3, :3]) < 0:
+        truth = truth @ MIRROR
+    difference = affine - truth
+    return float(np.linalg.norm(points @ difference[:3, :3].T + difference[:3, 3], axis=1).mean())
+
+
+def measure(subject, perturbed, tool, taken):
+    """Shares of face left and brain lost, and brain voxels lost; None where there is none."""
+    face, brain = (
+        perturbations.carry(labels, subject.volume.affine, perturbed)
+        for labels in (subject.faces[tool], subject.brain)
+    )
+    voxel_ml = abs(np.linalg.det(perturbed.affine[:3, :3])) / 1000
+    enough = face.sum() * voxel_ml > FACE_ML
+    lost = int((brain & taken).sum())
+    return {
+        'face_left': float((face & ~taken).sum() / face.sum()) if enough else None,
+        'brain_lost': lost / int(brain.sum()) if brain.any() else None,
+        'brain_voxels_lost': lost,
+    }
+
+
+def perturb_all(task, options, peer):
+    """All cases of one image: a list of rows."""
+    make, what = task
+    try:
+        subject = make(what, options, peer)
+    except ImageError as error:
+        print(f'Left out: {error}', file=sys.stderr)
+        return []
+    rows = []
+    for case in options.cases:
+        if case == 'shoulders' and not subject.has_neck:
+            continue
+        rng = np.random.default_rng([options.seed, zlib.crc32(case.encode())])
+        try:
+            perturbed = perturbations.CASES[case](subject.volume.data, subject.volume.affine, rng)
+        except ImageError as error:
+            print(f'{subject.name} is left out of "{case}": {error}', file=sys.stderr)
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / 'image.nii.gz'
+            perturbations.write(perturbed, path)
+            truth = perturbed.transform @ subject.truth
+            taken, status, reasons, off = run_ours(path, options.suffix, options.seed, truth)
+            told = {'status': status, 'reasons': reasons, 'displacement_mm': off}
+            rows.append(_row(subject, case, OURS, perturbed, taken, told))
+            if PEER in subject.faces:
+                taken, status = run_peer(peer, path)
+                told = {'status': 'pass' if status == 0 else 'fail', 'return_code': status}
+                rows.append(_row(subject, case, PEER, perturbed, taken, told))
+    return rows
+
+
+def _row(subject, case, tool, perturbed, taken, told):
+    row = {'image': subject.name, 'case': case, 'tool': tool} | told
+    if taken is not None:
+        row |= measure(subject, perturbed, tool, taken)
+    failed = (row.get('face_left') or 0) > FACE_LEFT or (row.get('brain_lost') or 0) > BRAIN_LOST
+    return row | {'failed': failed, 'silent': failed and row['status'] == 'pass'}
+
+
+def show(rows, cases):
+    """Table of the cases, and a line for each tool."""
+    tools = [tool for tool in (OURS, PEER) if any(row['tool'] == tool for row in rows)]
+    body = []
+    for case in cases:
+        line = [case]
+        for tool in tools:
+            some = [row for row in rows if (row['case'], row['tool']) == (case, tool)]
+            line += _cells(some, ours=tool == OURS)
+        body.append(line)
+    header = ['case']
+    for tool in tools:
+        off = ['mm off'] if tool == OURS else []
+        header += [f'{tool}: face left %', 'brain lost % (voxels)', *off, 'status', 'silent']
+    lines = [defacers.table(header, body), '']
+    for tool in tools:
+        some = [row for row in rows if row['tool'] == tool]
+        told = Counter(row['status'] for row in some)
+        lines.append(
+            f'{tool}, of {len(some)}: '
+            + ', '.join(f'{told[status]} {status}' for status in STATUSES)
+            + f'; {sum(row["silent"] for row in some)} silent failures.'
+        )
+    return '\n'.join(lines)
+
+
+def _cells(rows, *, ours):
+    if not rows:
+        return [NONE] * (5 if ours else 4)
+    lost = sum(row.get('brain_voxels_lost') or 0 for row in rows)
+    off = [_spread(rows, 'displacement_mm', 1)] if ours else []
+    told = Counter(row['status'] for row in rows)
+    status = ', '.join(f'{told[s]} {s}' for s in STATUSES if told[s])
+    return [
+        _spread(rows, 'face_left', 100),
+        f'{_spread(rows, "brain_lost", 100, 2)} ({lost})',
+        *off,
+        status if len(rows) > 1 else rows[0]['status'],
+        sum(row['silent'] for row in rows),
+    ]
+
+
+def _spread(rows, key, factor, digits=1):
+    """Median, and the largest of several images."""
+    values = [factor * row[key] for row in rows if row.get(key) is not None]
+    if not values:
+        return NONE
+    if len(values) == 1:
+        return f'{values[0]:.{digits}f}'
+    return f'{np.median(values):.{digits}f}, at most {max(values):.{digits}f}'
+
+
+def parse(arguments=None):
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('images', nargs='*', type=Path)
+    parser.add_argument('--dataset', type=Path, help='BIDS dataset of further images')
+    parser.add_argument('--participants', nargs='+', default=(), help='of the dataset')
+    parser.add_argument('--limit', type=int, help='images of the dataset')
+    parser.add_argument('--phantoms', type=int, default=0, metavar='N')
+    parser.add_argument('--resolution', type=float, default=2.0, help='of phantoms, mm')
+    parser.add_argument('--suffix', choices=defacers.SUFFIXES, default='T1w')
+    parser.add_argument('--cases', nargs='+', default=['*'], metavar='PATTERN')
+    parser.add_argument('--templates', type=Path, help="folder of niimath's template files")
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--jobs', type=int, default=1, help='images at a time')
+    parser.add_argument('--json', type=Path, help='write every row to this file')
+    options = parser.parse_args(arguments)
+    patterns = options.cases
+    options.cases = [c for c in perturbations.CASES if any(fnmatch(c, p) for p in patterns)]
+    if not options.cases:
+        parser.error(f'no such case; there are: {", ".join(perturbations.CASES)}')
+    return options
+
+
+def main(arguments=None):
+    """Run and print."""
+    options = parse(arguments)
+    found, missing = defacers.peers(options.templates)
+    peer = next((item for item in found if item.name == PEER), None)
+    paths = list(options.images)
+    if options.dataset:
+        paths += defacers.list_images(
+            options.dataset, options.suffix, options.participants, options.limit
+        )
+    tasks = [(make_phantom, number) for number in range(options.phantoms)]
+    tasks += [(read_head, path) for path in paths]
+    rows = []
+    for some in defacers.each(
+        partial(perturb_all, options=options, peer=peer), tasks, options.jobs
+    ):
+        rows += some
+        if options.json:
+            defacers.write_whole(options.json, json.dumps(rows, indent=1))
+    print(show(rows, options.cases))
+    for note in missing:
+        if 'niimath' in note:
+            print(note)
+    if peer:
+        print(f'{PEER}: niimath {peer.version}.')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole, cropped, blurred and defaced phantoms, and what is made of those that arrive defaced."""
+
+import copy
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from facebids.core import fill, masks, phantom, screening, surface
+from facebids.core.atlas import generic_atlas
+from facebids.core.images import Volume
+from facebids.core.verdict import judge
+
+ALIGNED = {'brain': 0.6, 'tissue': 0.4, 'head': 0.74, 'brain_in_view': 1.0, 'scale': 0.88}
+
+
+@pytest.fixture(scope='module')
+def scan(phantom_person):
+    person, head = phantom_person
+    rng = np.random.default_rng(8)
+    return phantom.scan(head, phantom.draw_pose(rng, person), 'T1w', rng, spacing=3.0)
+
+
+@pytest.fixture(scope='module')
+def volume(scan):
+    return Volume(scan.data.astype(np.float32), scan.affine)
+
+
+@pytest.fixture(scope='module')
+def mask(volume, scan):
+    head = surface.head_mask(volume.data, volume.zooms)
+    return masks.face_mask(generic_atlas(2.0), volume, scan.transform, head)[0]
+
+
+@pytest.fixture(scope='module')
+def removed(volume, mask):
+    data = volume.data.copy()
+    data[mask] = 0
+    return Volume(data, volume.affine)
+
+
+def coordinates(volume, transform):
+    """Atlas y and z (mm) of every voxel."""
+    back = np.linalg.inv(transform) @ volume.affine
+    index = np.stack(np.indices(volume.data.shape), -1)
+    return np.moveaxis(index @ back[1:3, :3].T + back[1:3, 3], -1, 0)
+
+
+def without(volume, where):
+    return Volume(np.where(where, 0, volume.data).astype(np.float32), volume.affine)
+
+
+def finding(volume, transform):
+    return screening.decide(screening.look(volume, transform))
+
+
+def test_a_head_with_its_face_has_a_face(volume, scan):
+    numbers = screening.look(volume, scan.transform)
+    assert screening.decide(numbers) == 'face'
+    assert max(numbers[f'{zone}_gone'] for zone in screening.ZONES) < 0.3
+    assert min(numbers[f'{zone}_seen'] for zone in screening.ZONES) > 0.9
+
+
+@pytest.mark.parametrize('what', ['zero', 'air'])
+def test_a_head_whose_face_was_removed_has_none(volume, mask, removed, scan, what):
+    defaced = removed
+    if what == 'air':
+        transform = scan.transform
+        values = fill.fill(volume, mask, generic_atlas(2.0), transform, 'remove')
+        data = volume.data.copy()
+        data[mask] = values
+        defaced = Volume(data, volume.affine)
+    assert finding(defaced, scan.transform) == 'defaced'
+
+
+def test_a_head_cut_by_a_plane_from_brow_to_throat_has_no_face(volume, scan):
+    y, z = coordinates(volume, scan.transform)
+    cut = y > 60 + 0.6 * (z + 24)
+    assert finding(without(volume, cut), scan.transform) == 'defaced'
+
+
+@pytest.mark.parametrize('mode', ['blur', 'reface'])
+def test_another_face_is_a_face(volume, mask, scan, mode):
+    data = volume.data.copy()
+    data[mask] = fill.fill(volume, mask, generic_atlas(2.0), scan.transform, mode)
+    assert finding(Volume(data, volume.affine), scan.transform) == 'face'
+
+
+@pytest.mark.parametrize('kept', ['eyes', 'nose and eyes', 'chin and mouth'])
+def test_half_a_face_is_a_face(volume, mask, scan, kept):
+    _, z = coordinates(volume, scan.transform)
+    part = {'eyes': z < -60, 'nose and eyes': z < -102, 'chin and mouth': z > -95}[kept]
+    assert finding(without(volume, mask & part), scan.transform) == 'face'
+
+
+@pytest.mark.parametrize('share', [0.6, 0.8])
+@pytest.mark.parametrize('axis', [1, 2])
+def test_a_field_of_view_that_cuts_the_face_does_not_deface_it(volume, scan, share, axis):
+    size = volume.data.shape[axis]
+    kept = slice(0, round(share * size)) if axis == 1 else slice(round((1 - share) * size), None)
+    data = volume.data[(slice(None),) * axis + (kept,)]
+    affine = volume.affine.copy()
+    affine[:3, 3] += affine[:3, axis] * (kept.start or 0)
+    assert finding(Volume(data, affine), scan.transform) != 'defaced'
+
+
+def test_no_face_is_in_view_of_a_slab_above_the_eyes(volume, scan):
+    _, z = coordinates(volume, scan.transform)
+    above = int(np.argmax(z.min(axis=(0, 1)) > -10))
+    affine = volume.affine.copy()
+    affine[:3, 3] += affine[:3, 2] * above
+    slab = Volume(volume.data[..., above:], affine)
+    assert finding(slab, scan.transform) == 'no_face_in_view'
+
+
+@pytest.mark.parametrize(
+    ('number', 'value'), [('brain', 0.2), ('tissue', 0.01), ('brain_in_view', 0.3), ('scale', 1.2)]
+)
+def test_a_face_is_not_missing_where_the_alignment_is_doubtful(number, value):
+    assert screening.is_aligned(ALIGNED, 'T1w')
+    assert not screening.is_aligned(ALIGNED | {number: value}, 'T1w')
+
+
+def test_a_contrast_without_limits_is_doubtful():
+    assert not screening.is_aligned(ALIGNED, 'CT')
+
+
+def attacked(monkeypatch, certain):
+    class Head:
+        class recognition:  # noqa: N801
+            names = np.array([f'random_{view}' for view in range(10)] + ['frontal'])
+            found = np.arange(11) < certain
+            score = np.where(found, 0.9, np.nan)
+
+    monkeypatch.setattr(screening.attack, 'look_at', lambda *_: Head)
+
+
+@pytest.mark.parametrize(('certain', 'expected'), [(3, 'defaced'), (4, 'face')])
+def test_an_attack_that_finds_a_face_has_the_last_word(
+    monkeypatch, removed, scan, certain, expected
+):
+    attacked(monkeypatch, certain)
+    found = screening.screen(removed, scan.transform, ALIGNED, 'T1w', 0)
+    assert (found['finding'], found['faces_certain']) == (expected, certain)
+
+
+def test_what_is_aligned_badly_is_not_attacked_and_has_a_face(monkeypatch, removed, scan):
+    monkeypatch.setattr(screening.attack, 'look_at', lambda *_: pytest.fail('attacked'))
+    doubtful = ALIGNED | {'brain': 0.2}
+    found = screening.screen(removed, scan.transform, doubtful, 'T1w', 0)
+    assert found['finding'] == 'face'
+
+
+@pytest.mark.parametrize('force', [False, True])
+def test_what_arrives_defaced_is_passed_on_untouched(monkeypatch, tmp_path, removed, scan, force):
+    from facebids.interfaces.deface import Deface
+    from facebids.interfaces.masks import FaceMask
+    from facebids.interfaces.screening import Screen
+
+    attacked(monkeypatch, 0)
+    monkeypatch.chdir(tmp_path)
+    image = nib.Nifti1Image(removed.data.astype(np.int16), removed.affine)
+    image.header['descrip'] = b'Jane Doe'
+    nib.save(image, tmp_path / 'in.nii.gz')
+    registration = {'affine': scan.transform.tolist(), 'quality': ALIGNED}
+    (tmp_path / 'registration.json').write_text(json.dumps(registration))
+    base = {
+        'in_file': str(tmp_path / 'in.nii.gz'),
+        'registration': str(tmp_path / 'registration.json'),
+    }
+    screened = Screen(**base, modality='T1w', force=force).run().outputs.out_file
+    found = json.loads(Path(screened).read_text())
+    assert (found['finding'], found['passed_on']) == ('defaced', not force)
+    made = FaceMask(**base, screening=screened).run().outputs
+    given = {'mask_file': made.mask_file, 'guard_file': made.guard_file}
+    out = Deface(**base, **given).run().outputs
+    mask, after = (nib.load(path) for path in (made.mask_file, out.out_file))
+    same = np.array_equal(after.get_fdata(), image.get_fdata())
+    assert (bool(np.asanyarray(mask.dataobj).any()), same) == (force, not force)
+    assert bytes(after.header['descrip'].item()).strip(b'\0') == b''
+    assert json.loads(Path(out.integrity).read_text())['voxels_changed_outside'] == 0
+    assert (json.loads(Path(made.coverage).read_text())['volume_ml'] > 0) == force
+
+
+PASSED_ON = {
+    'suffix': 'T1w',
+    'mode': None,
+    'registration': ALIGNED,
+    'screening': {'finding': 'defaced', 'passed_on': True, 'midface_gone': 0.99},
+    'mask': {
+        'skin_removed_share': None, 'guard_voxels_changed': 0, 'voxels_changed_outside': 0,
+    },
+    'identifiability': {
+        'faces_before': 1, 'faces_after': 1, 'faces_certain_before': 0, 'faces_certain_after': 0,
+        'distance_before_after': 0.0, 'distance_at_known_place': 0.0, 'agreement_before_after': 1,
+    },
+}  # fmt: skip
+
+
+def test_what_was_passed_on_passes_with_a_note():
+    verdict, reasons = judge(PASSED_ON)
+    assert verdict == 'pass'
+    assert [(reason['code'], reason['severity']) for reason in reasons] == [
+        ('already_defaced', 'note')
+    ]
+
+
+@pytest.mark.parametrize(
+    ('section', 'number', 'value', 'expected'),
+    [
+        ('registration', 'brain', 0.1, 'fail'),
+        ('registration', 'brain', 0.25, 'review'),
+        ('mask', 'voxels_changed_outside', 1, 'fail'),
+        ('identifiability', 'faces_certain_after', 4, 'review'),
+        ('identifiability', 'faces_certain_after', None, 'review'),
+    ],
+)
+def test_what_was_passed_on_does_not_pass_where_something_is_wrong(
+    section, number, value, expected
+):
+    record = copy.deepcopy(PASSED_ON)
+    record[section][number] = value
+    verdict, reasons = judge(record)
+    assert verdict == expected
+    assert 'already_defaced' in {reason['code'] for reason in reasons}
+
+
+def test_what_was_not_passed_on_is_judged_as_ever():
+    record = PASSED_ON | {
+        'screening': {'finding': 'defaced', 'passed_on': False},
+        'mode': 'remove',
+    }
+    verdict, reasons = judge(record)
+    assert verdict == 'fail'
+    assert 'attack_blind' in {reason['code'] for reason in reasons}
