@@ -69,7 +69,8 @@ def write_page(
         counts={verdict: counts[verdict] for verdict in records.VERDICTS},
         verdicts=records.VERDICTS,
         plots=[_faces(found), _distances(found)],
-        costs=costs(found),
+        changed=_changed(found),
+        volumes=_volumes(found),
         pages={record['image']: f'{record["participant_id"]}.html' for record in found},
         participants=len({record['participant_id'] for record in found}),
         methods=citation.paragraphs(),
@@ -164,19 +165,20 @@ def _distances(found: Sequence[Record]) -> PairedPlot:
     )
 
 
-def costs(found: Sequence[Record]) -> list[curves.Scatter]:
-    """Return the plots of what defacing costs the analysis.
-
-    How much of heads and brains was changed, and for each contrast and tissue how its volume
-    agrees before and after. Records of earlier versions, which lack a number, are left out.
-    """
+def _changed(found: Sequence[Record]) -> list[curves.Scatter]:
+    """Return the distributions of how much of heads and of brains was changed."""
     removed = curves.distribution(
         'Head removed', "share of the head's voxels", _values(found, 'mask', 'head_removed_share')
     )
-    changed = curves.distribution(
+    brain = curves.distribution(
         'Brain changed', 'voxels', _values(found, 'utility', 'brain_voxels_changed')
     )
-    volumes = [
+    return [plot for plot in (removed, brain) if plot is not None]
+
+
+def _volumes(found: Sequence[Record]) -> list[curves.Scatter]:
+    """Return how the volumes of tissues agree before and after, for each contrast."""
+    plots = [
         curves.bland_altman(
             f'{name}, {suffix}',
             'mL',
@@ -190,11 +192,14 @@ def costs(found: Sequence[Record]) -> list[curves.Scatter]:
         for suffix in sorted({record['suffix'] for record in found})
         for key, name in TISSUES.items()
     ]
-    return [plot for plot in (removed, changed, *volumes) if plot is not None]
+    return [plot for plot in plots if plot is not None]
 
 
 def _values(found: Sequence[Record], section: str, *keys: str) -> list[curves.Value]:
-    """Return the numbers of every image that has all of them: after, and before if asked for."""
+    """Return the numbers of every image that has all of them: after, and before if asked for.
+
+    Records of earlier versions lack some, and so do those of images that failed.
+    """
     numbers = [(record, record.get(section) or {}) for record in found]
     return [
         curves.Value(record['image'], record['verdict'], *(section[key] for key in keys))
