@@ -24,13 +24,21 @@ def init_identify_wf(*, relative_path, mode, seed):
     -------
     nipype.pipeline.engine.Workflow
         Inputs: ``in_file``, ``defaced``, ``registration``, ``screening``, ``coverage``,
-        ``integrity``.
+        ``integrity``, ``utility``.
         Outputs: ``before``, ``after``, ``record``.
     """
     workflow = pe.Workflow(name='identify_wf')
     inputnode = pe.Node(
         niu.IdentityInterface(
-            fields=['in_file', 'defaced', 'registration', 'screening', 'coverage', 'integrity']
+            fields=[
+                'in_file',
+                'defaced',
+                'registration',
+                'screening',
+                'coverage',
+                'integrity',
+                'utility',
+            ]
         ),
         name='inputnode',
     )
@@ -51,6 +59,7 @@ def init_identify_wf(*, relative_path, mode, seed):
             ('screening', 'screening'),
             ('coverage', 'coverage'),
             ('integrity', 'integrity'),
+            ('utility', 'utility'),
         ]),
         (attack_before, judge, [('out_file', 'before')]),
         (attack_after, judge, [('out_file', 'after')]),

@@ -9,10 +9,11 @@ from facebids.interfaces.sink import Sink
 from facebids.workflows.deface import init_deface_wf
 from facebids.workflows.figures import init_figures_wf
 from facebids.workflows.identify import init_identify_wf
+from facebids.workflows.utility import init_utility_wf
 
 
 def init_image_wf(*, image, settings, template=None):
-    """Build the graph of one image: deface, attack, judge, draw, and write it all.
+    """Build the graph of one image: deface, measure, attack, judge, draw, write it all.
 
     Parameters
     ----------
@@ -32,6 +33,7 @@ def init_image_wf(*, image, settings, template=None):
     identify_wf = init_identify_wf(
         relative_path=image.relative_path, mode=settings.mode, seed=settings.seed
     )
+    utility_wf = init_utility_wf(modality=image.suffix, settings=settings, template=template)
     figures_wf = init_figures_wf()
     sink = pe.Node(
         Sink(
@@ -45,7 +47,13 @@ def init_image_wf(*, image, settings, template=None):
     )
     workflow.connect([
         (inputnode, deface_wf, [('in_file', 'inputnode.in_file')]),
+        (inputnode, utility_wf, [('in_file', 'inputnode.in_file')]),
+        (deface_wf, utility_wf, [
+            ('outputnode.registration', 'inputnode.registration'),
+            ('outputnode.defaced', 'inputnode.defaced'),
+        ]),
         (inputnode, identify_wf, [('in_file', 'inputnode.in_file')]),
+        (utility_wf, identify_wf, [('outputnode.utility', 'inputnode.utility')]),
         (deface_wf, identify_wf, [
             ('outputnode.registration', 'inputnode.registration'),
             ('outputnode.screening', 'inputnode.screening'),

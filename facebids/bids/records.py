@@ -19,7 +19,14 @@ from facebids.bids.names import HeadImage
 from facebids.errors import DatasetError
 
 Record = dict[str, Any]
-SECTIONS = ('registration', 'screening', 'mask', 'identifiability')
+SECTIONS = {
+    'identifiability': 'Face recognition',
+    'registration': 'Alignment with the atlas',
+    'screening': 'As it arrived',
+    'mask': 'What was removed',
+    'utility': 'What it costs the analysis',
+}
+TISSUES = {'gm': 'Grey matter', 'wm': 'White matter', 'csf': 'Cerebrospinal fluid'}
 VERDICTS = {
     'pass': 'no attack that was tried recognised the face; a lower bound of the risk',
     'review': 'somebody has to look at it before it is shared',
@@ -178,6 +185,11 @@ METRICS = (
         unit='mL',
     ),
     Metric(
+        'mask', 'head_removed_ml', 'Head volume removed',
+        'Volume of the head that was replaced.',
+        unit='mL',
+    ),
+    Metric(
         'mask', 'head_removed_share', 'Head removed',
         "Share of the head's voxels that were replaced.",
     ),
@@ -209,6 +221,53 @@ METRICS = (
     Metric(
         'mask', 'voxels_changed_outside', 'Changed outside the mask',
         'Voxels outside the mask that differ from the source; always 0 in a released image.',
+    ),
+    Metric(
+        'utility', 'brain_ml', 'Brain volume',
+        "Grey and white matter that hang together with the middle of the brain: an estimate from "
+        'the image, for which neither the mask nor the guard is asked.',
+        unit='mL',
+    ),
+    Metric(
+        'utility', 'brain_voxels_changed', 'Brain voxels changed',
+        'Voxels of that brain, more than 1 mm under its surface, that were changed; always 0 in '
+        'a released image.',
+    ),
+    Metric(
+        'utility', 'brain_changed_ml', 'Brain volume changed',
+        'Volume of these voxels.',
+        unit='mL',
+    ),
+    *(
+        metric
+        for key, name in TISSUES.items()
+        for metric in (
+            Metric(
+                'utility', f'{key}_before_ml', f'{name} before',
+                f'Volume of {name.lower()} by a simple segmentation of the original.',
+                unit='mL',
+            ),
+            Metric(
+                'utility', f'{key}_after_ml', f'{name} after',
+                f'Volume of {name.lower()} in the same region, the defaced image segmented anew.',
+                unit='mL',
+            ),
+            Metric(
+                'utility', f'{key}_change', f'{name}, change',
+                f'Change of the volume of {name.lower()}, as a share of the one before.',
+            ),
+        )
+    ),
+    Metric(
+        'utility', 'registration_shift_mean_mm', 'Shift of the alignment, mean',
+        "Mean distance over the atlas's brain surface between where it lands when the original "
+        'and when the defaced image is registered; measured where another face was put on.',
+        unit='mm',
+    ),
+    Metric(
+        'utility', 'registration_shift_max_mm', 'Shift of the alignment, largest',
+        'Largest of these distances.',
+        unit='mm',
     ),
 )  # fmt: skip
 KNOWN = {metric.column: metric for metric in METRICS}

@@ -170,10 +170,10 @@ def coverage(mask, guard, head, sector, zooms):
     Returns
     -------
     dict
-        `volume_ml` of the mask; `head_removed_share` of the head's voxels; `skin_removed_share`:
-        of the voxels of the head's outer layer inside the sector, those in the mask, None when
-        the image shows none; `skin_in_view_ml`: their volume; `guard_cost_ml`: volume of the
-        face region's skin layer that the brain guard keeps.
+        `volume_ml` of the mask; `head_removed_ml` and `head_removed_share`: what it takes of the
+        head; `skin_removed_share`: of the voxels of the head's outer layer inside the sector,
+        those in the mask, None when the image shows none; `skin_in_view_ml`: their volume;
+        `guard_cost_ml`: volume of the face region's skin layer that the brain guard keeps.
     """
     # Voxels beyond the grid count as head, so that a cropped face's cut is no skin.
     layer = head & ~ndimage.binary_erosion(head, iterations=1, border_value=1)
@@ -182,6 +182,7 @@ def coverage(mask, guard, head, sector, zooms):
     total = int(skin.sum())
     return {
         'volume_ml': float(mask.sum() * voxel_ml),
+        'head_removed_ml': float((mask & head).sum() * voxel_ml),
         'head_removed_share': float((mask & head).sum() / max(head.sum(), 1)),
         'skin_removed_share': float((skin & mask).sum() / total) if total else None,
         'skin_in_view_ml': total * voxel_ml,

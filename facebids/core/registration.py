@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Affine registration of a head image to the head atlas. The only importer of ANTsPy.
+"""Affine registration of a head image to the head atlas.
 
 An affine maps atlas RAS mm to subject RAS mm. It is found in two steps at 3 mm: the whole head
 first (it captures cropped and full heads alike), then the real brain alone inside its dilated
@@ -156,7 +156,8 @@ def flatten_bias(data, spacing, width=30.0):
     return data / np.maximum(mean, floor)
 
 
-def _to_ants(data, affine):
+def to_ants(data, affine):
+    """Return a volume as an ANTs image; `affine` takes voxel indices to RAS mm."""
     import ants
 
     lps = RAS_LPS @ affine
@@ -205,10 +206,10 @@ def _fit(atlas, modality, moving, start, seed, folder):
     import ants
 
     contrast = atlas.contrast(modality)
-    head = _to_ants(ndimage.gaussian_filter(contrast, 0.6), atlas.affine)
+    head = to_ants(ndimage.gaussian_filter(contrast, 0.6), atlas.affine)
     brain_only = np.where(atlas.brain < 0, contrast, 0)
-    brain = _to_ants(ndimage.gaussian_filter(brain_only, 0.4), atlas.affine)
-    near_brain = _to_ants((atlas.brain < BRAIN_MARGIN_MM).astype(np.float32), atlas.affine)
+    brain = to_ants(ndimage.gaussian_filter(brain_only, 0.4), atlas.affine)
+    near_brain = to_ants((atlas.brain < BRAIN_MARGIN_MM).astype(np.float32), atlas.affine)
     steps = (
         ('pose', 'Similarity', head, None),
         ('head', 'Affine', head, None),
@@ -254,7 +255,7 @@ def register(data, affine, atlas, modality, seed=0):
     """
     image, grid = resample_isotropic(data, affine)
     image = even_out(image, modality)
-    moving = _to_ants(image, grid)
+    moving = to_ants(image, grid)
     best, attempts = None, {}
     with tempfile.TemporaryDirectory() as folder:
         for name, start in _starts(Search(image, grid, atlas, modality, seed)):

@@ -7,6 +7,8 @@ Anything that was not measured, or not as expected, is never a pass.
 import math
 from dataclasses import dataclass
 
+from facebids.core import tissues
+
 SEVERITIES = ('note', 'review', 'fail')
 
 
@@ -125,6 +127,17 @@ THRESHOLDS = (
         'Voxels outside the mask were changed.', 'defacing is lossless or not at all', most=0,
     ),
     Threshold(
+        'brain_changed', 'utility.brain_voxels_changed', 'fail',
+        'Voxels of the brain were changed.',
+        'the brain as estimated from its tissues, not from the guard: 0 on ten public scans',
+        most=0,
+    ),
+    Threshold(
+        'grey_matter_changed', 'utility.gm_change', 'review',
+        'The volume of grey matter differs from the one before defacing.',
+        'ten public scans: median 0.0008, largest 0.0085', least=-0.02, most=0.02,
+    ),
+    Threshold(
         'face_found_after', 'identifiability.faces_certain_after', 'review',
         'A face is found with certainty in several views of the defaced head.',
         'of ten views: 6 to 10 before defacing; detectors see faces in cut heads too, but are '
@@ -153,14 +166,19 @@ THRESHOLDS = (
     ),
 )  # fmt: skip
 
-# Numbers that may be undefined, given what was found. Nothing found leaves nothing to compare;
-# none before defacing has a reason of its own. A scan may show too little of the face for shapes.
+# Numbers that may be undefined, given the rest of the record. Nothing found leaves nothing to
+# compare; none before defacing has a reason of its own. A scan may show too little of the face for
+# shapes. Some contrasts do not show tissues.
 MAY_BE_UNDEFINED = {
-    'identifiability.distance_before_after': lambda found: (
-        not (_faces(found, 'before') and _faces(found, 'after'))
+    'identifiability.distance_before_after': lambda record: (
+        not (_faces(record, 'before') and _faces(record, 'after'))
     ),
-    'identifiability.distance_at_known_place': lambda found: not found.get('faces_before'),
-    'identifiability.agreement_before_after': lambda found: True,
+    'identifiability.distance_at_known_place': lambda record: (
+        not record['identifiability'].get('faces_before')
+    ),
+    'identifiability.agreement_before_after': lambda record: True,
+    'utility.brain_voxels_changed': lambda record: record['suffix'] not in tissues.ORDER,
+    'utility.gm_change': lambda record: record['suffix'] not in tissues.ORDER,
 }
 
 # Of an image that arrived defaced and was passed on: nothing was removed, and nothing of the face
@@ -178,8 +196,8 @@ def judge(record):
     Parameters
     ----------
     record : dict
-        `suffix`, `mode`, and the sections `registration`, `mask`, `identifiability` with their
-        numbers; `screening`, if the image was screened.
+        `suffix`, `mode`, and the sections `registration`, `mask`, `utility` and
+        `identifiability` with their numbers; `screening`, if the image was screened.
 
     Returns
     -------
@@ -238,11 +256,12 @@ def judge(record):
 
 def _number(record, path):
     section, key = path.split('.')
-    return record[section].get(key)
+    return (record.get(section) or {}).get(key)
 
 
-def _faces(found, state):
+def _faces(record, state):
     """Count views with a face, random and named."""
+    found = record['identifiability']
     named = sum(view[state] for view in found.get('named', {}).values())
     return (found.get(f'faces_{state}') or 0) + named
 
@@ -255,7 +274,7 @@ def _objectionable(threshold, number, record):
     if not _missing(number):
         return not threshold.met_by(number)
     explained = MAY_BE_UNDEFINED.get(threshold.number)
-    return not (explained and number is None and explained(record['identifiability']))
+    return not (explained and number is None and explained(record))
 
 
 def _reason(threshold, number):

@@ -52,7 +52,8 @@ class FaceMask(SimpleInterface):
         if files.read_json(self.inputs.screening)['passed_on']:
             mask = np.zeros_like(mask)
             numbers |= dict.fromkeys(('skin_removed_share', 'shell_mm'))
-            numbers |= dict.fromkeys(('volume_ml', 'head_removed_share', 'guard_cost_ml'), 0.0)
+            taken = ('volume_ml', 'head_removed_ml', 'head_removed_share', 'guard_cost_ml')
+            numbers |= dict.fromkeys(taken, 0.0)
         for name, array in (('mask', mask), ('guard', guard)):
             self._results[f'{name}_file'] = f'{runtime.cwd}/{name}.nii.gz'
             images.write_mask(array, in_file, self._results[f'{name}_file'])

@@ -27,6 +27,7 @@ class _JudgeInputSpec(BaseInterfaceInputSpec):
     screening = File(exists=True, mandatory=True, desc='from Screen')
     coverage = File(exists=True, mandatory=True, desc='from FaceMask')
     integrity = File(exists=True, mandatory=True, desc='from Deface')
+    utility = File(exists=True, mandatory=True, desc='from Utility')
     before = File(exists=True, mandatory=True, desc='attack on the original')
     after = File(exists=True, mandatory=True, desc='attack on the defaced image')
 
@@ -68,6 +69,7 @@ class Judge(SimpleInterface):
             },
             'screening': screening,
             'mask': files.read_json(self.inputs.coverage) | files.read_json(self.inputs.integrity),
+            'utility': files.read_json(self.inputs.utility),
             'identifiability': identifiability.compare(
                 Recognition.from_arrays(before),
                 Recognition.from_arrays(after),

@@ -2,6 +2,7 @@
 """Where the lines, bands and boxes of a plot lie; the templates draw them."""
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ WIDTH, HEIGHT = 400, 300
 LEFT, RIGHT, TOP, BOTTOM = 52, 384, 14, 250  # of the frame
 ROW = 34  # height of a row of boxes
 LABELS = 192  # width of their names
+LIMITS = 1.96  # standard deviations within which 95 % of differences lie
 PLACES = 50  # of the CMC, as many as S2 asked for
 CAPTIONS = {
     'before': 'before defacing',
@@ -63,6 +65,39 @@ class Boxes:
     rows: tuple[Box, ...]
     x_ticks: tuple[tuple[float, str], ...]
     height: float
+    summary: str
+
+
+@dataclass(frozen=True)
+class Value:
+    """The number of an image, or one before and one after; ``kind`` is the verdict on it."""
+
+    label: str
+    kind: str
+    after: float
+    before: float = 0.0
+
+
+@dataclass(frozen=True)
+class Dot:
+    """An image in a plot, at a position in pixels."""
+
+    kind: str
+    label: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """A plot of images. ``rules`` are the heights of lines across it: bias and limits."""
+
+    title: str
+    axes: tuple[str, str]
+    dots: tuple[Dot, ...]
+    rules: tuple[tuple[str, float], ...]
+    x_ticks: tuple[tuple[float, str], ...]
+    y_ticks: tuple[tuple[float, str], ...]
     summary: str
 
 
@@ -156,9 +191,72 @@ def similarity(outcomes: Sequence[Outcome]) -> Boxes | None:
                     else 'no scores: no face was found',
                 )
             )
-    ticks = tuple((x(value), f'{value:.3g}') for value in _nice(low, high))
+    ticks = _ticks(x, low, high)
     summary = '; '.join(f'{row.label}: {row.text}' for row in rows)
     return Boxes('Similarity', 'score', tuple(rows), ticks, TOP + ROW * len(rows), summary)
+
+
+def distribution(title: str, axis: str, values: Sequence[Value]) -> Scatter | None:
+    """Return the share of images at or below each value; None: there are no values."""
+    if not values:
+        return None
+    ordered = sorted(values, key=lambda value: value.after)
+    highest = ordered[-1].after or 1.0
+    x, y = _scale(0, highest, LEFT, RIGHT), _scale(0, 1, BOTTOM, TOP)
+    dots = [
+        Dot(item.kind, f'{item.label}: {item.after:.3g}', x(item.after), y((n + 1) / len(ordered)))
+        for n, item in enumerate(ordered)
+    ]
+    middle = statistics.median(item.after for item in ordered)
+    return Scatter(
+        title,
+        (axis, 'images, %'),
+        tuple(dots),
+        (),
+        _ticks(x, 0, highest),
+        _percent_ticks(y),
+        f'Median {middle:.3g}, range {ordered[0].after:.3g} to {ordered[-1].after:.3g} '
+        f'({len(ordered)} image{"s" if len(ordered) > 1 else ""})',
+    )
+
+
+def bland_altman(title: str, unit: str, values: Sequence[Value]) -> Scatter | None:
+    """Return differences against means, with limits of agreement; None: there are no values.
+
+    Bland and Altman (1986), Lancet 1:307. The limits are `LIMITS` standard deviations around the
+    mean difference, from two images on.
+    """
+    if not values:
+        return None
+    means = [(item.before + item.after) / 2 for item in values]
+    differences = [item.after - item.before for item in values]
+    bias = statistics.fmean(differences)
+    rules, words = {'bias': bias}, f'Mean difference {bias:.3g} {unit}'
+    if len(values) > 1:
+        reach = LIMITS * statistics.stdev(differences)
+        rules |= {'lower limit': bias - reach, 'upper limit': bias + reach}
+        words += f', limits of agreement {bias - reach:.3g} to {bias + reach:.3g} {unit}'
+    lowest, highest = min(means), max(means)
+    room = (highest - lowest) / 20 or highest / 10 or 1.0
+    far = 1.1 * max(map(abs, (*differences, *rules.values()))) or 1.0
+    x, y = _scale(lowest - room, highest + room, LEFT, RIGHT), _scale(-far, far, BOTTOM, TOP)
+    dots = [
+        Dot(item.kind, f'{item.label}: {item.before:.4g}, {item.after:.4g} {unit}', x(mean), y(d))
+        for item, mean, d in zip(values, means, differences, strict=True)
+    ]
+    return Scatter(
+        title,
+        (f'mean of before and after, {unit}', f'after minus before, {unit}'),
+        tuple(dots),
+        tuple((name, y(height)) for name, height in rules.items()),
+        _ticks(x, lowest - room, highest + room),
+        _ticks(y, -far, far),
+        f'{words} ({len(values)} image{"s" if len(values) > 1 else ""})',
+    )
+
+
+def _ticks(scale, low: float, high: float) -> tuple[tuple[float, str], ...]:
+    return tuple((scale(value), f'{value:g}') for value in _nice(low, high))
 
 
 def _scale(low: float, high: float, start: float, end: float):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page of the whole dataset: who can be told from whom, and every image before and after."""
+"""The page of the whole dataset: who can be told from whom, each image before and after, costs."""
 
 import math
 from collections import Counter
@@ -10,7 +10,7 @@ from pathlib import Path
 import facebids
 from facebids.bids import citation, names, records
 from facebids.bids.metadata import write_text_atomic
-from facebids.bids.records import KNOWN, Record
+from facebids.bids.records import KNOWN, TISSUES, Record
 from facebids.bids.results import Results
 from facebids.reports import comparisons, curves, number, render, tables
 
@@ -69,6 +69,8 @@ def write_page(
         counts={verdict: counts[verdict] for verdict in records.VERDICTS},
         verdicts=records.VERDICTS,
         plots=[_faces(found), _distances(found)],
+        changed=_changed(found),
+        volumes=_volumes(found),
         pages={record['image']: f'{record["participant_id"]}.html' for record in found},
         participants=len({record['participant_id'] for record in found}),
         methods=citation.paragraphs(),
@@ -161,3 +163,46 @@ def _distances(found: Sequence[Record]) -> PairedPlot:
         'Distance to the face before',
         ('another view of it', 'after defacing'),
     )
+
+
+def _changed(found: Sequence[Record]) -> list[curves.Scatter]:
+    """Return the distributions of how much of heads and of brains was changed."""
+    removed = curves.distribution(
+        'Head removed', "share of the head's voxels", _values(found, 'mask', 'head_removed_share')
+    )
+    brain = curves.distribution(
+        'Brain changed', 'voxels', _values(found, 'utility', 'brain_voxels_changed')
+    )
+    return [plot for plot in (removed, brain) if plot is not None]
+
+
+def _volumes(found: Sequence[Record]) -> list[curves.Scatter]:
+    """Return how the volumes of tissues agree before and after, for each contrast."""
+    plots = [
+        curves.bland_altman(
+            f'{name}, {suffix}',
+            'mL',
+            _values(
+                [record for record in found if record['suffix'] == suffix],
+                'utility',
+                f'{key}_after_ml',
+                f'{key}_before_ml',
+            ),
+        )
+        for suffix in sorted({record['suffix'] for record in found})
+        for key, name in TISSUES.items()
+    ]
+    return [plot for plot in plots if plot is not None]
+
+
+def _values(found: Sequence[Record], section: str, *keys: str) -> list[curves.Value]:
+    """Return the numbers of every image that has all of them: after, and before if asked for.
+
+    Records of earlier versions lack some, and so do those of images that failed.
+    """
+    numbers = [(record, record.get(section) or {}) for record in found]
+    return [
+        curves.Value(record['image'], record['verdict'], *(section[key] for key in keys))
+        for record, section in numbers
+        if all(section.get(key) is not None for key in keys)
+    ]

@@ -64,6 +64,7 @@ def write_pages(output_dir: str | Path, private_dir: str | Path, participant: st
             private=private,
             sections=sections,
             verdicts=records.VERDICTS,
+            headings=records.SECTIONS,
             methods=citation.paragraphs(),
             references=citation.REFERENCES,
             version=facebids.__version__,
@@ -92,12 +93,17 @@ def make_section(record: Record, output_dir: Path, private_dir: Path | None) -> 
     else:
         figures = [_public_figure(image, kind, output_dir) for kind in FIGURES]
     flat = records.row(record)
-    shown = [name for name in records.columns([flat]) if _is_metric(name)]
+    shown = [
+        (records.describe(name), flat.get(name))
+        for name in records.columns([flat])
+        if _is_metric(name)
+    ]
+    sections = list(records.SECTIONS)
     named = (record['identifiability'] or {}).get('named') or {}
     return ImageSection(
         record=record,
         figures=[figure for figure in figures if figure.pictures],
-        metrics=[(records.describe(name), flat.get(name)) for name in shown],
+        metrics=sorted(shown, key=lambda item: sections.index(item[0].section)),
         views=[(view, seen.get('before'), seen.get('after')) for view, seen in named.items()],
     )
 

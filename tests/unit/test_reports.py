@@ -48,7 +48,17 @@ def _record(image, verdict, message='A face was found in 3 of 10 views.'):
         'verdict': verdict,
         'reasons': [] if verdict == 'pass' else [reason],
         'registration': {'quality': 0.912345},
-        'mask': {'volume_ml': 812.3, 'guard_voxels_changed': 0},
+        'mask': {
+            'volume_ml': 812.3,
+            'guard_voxels_changed': 0,
+            'head_removed_share': 0.2,
+        },
+        'utility': {
+            'brain_voxels_changed': 0,
+            'gm_before_ml': 600.0,
+            'gm_after_ml': 603.0 if verdict == 'pass' else 594.0,
+            'gm_change': 0.005,
+        },
         'identifiability': {
             'views': 10,
             'faces_before': 9,
@@ -166,6 +176,55 @@ def test_a_plot_of_nothing_but_errors_has_a_scale():
     plot = group.paired_plot([failed], ('faces_before', 'faces_after'), 't', ('a', 'b'))
     assert plot.ticks[-1][1] == '1'
     assert plot.missing == 1
+
+
+def test_numbers_stand_under_the_heading_of_their_section(places):
+    text = _Page(_pages(places)[0]).text
+    last = text.rpartition(PATH)[2]
+    headings = list(records.SECTIONS.values())
+    assert sorted(headings, key=last.index) == headings
+    utility = last.index(records.SECTIONS['utility'])
+    assert last.index('Head removed') < utility < last.index('Brain voxels changed')
+
+
+def test_costs_are_shown_for_images_that_have_them(places):
+    out = places[0]
+    failed = records.failed(OTHER, 'empty_image_error', 'No signal.')
+    old = _record(OTHER, 'pass') | {'mask': {'volume_ml': 800.0}}
+    del old['utility']
+    group.write_page(out, [*records.read_all(out), failed, old])
+    page = _Page((out / names.GROUP_PAGE).read_text())
+    assert 'Median 0.2, range 0.2 to 0.2 (2 images).' in page.text
+    assert 'Median 0, range 0 to 0 (2 images).' in page.text
+    assert 'Grey matter, T1w' in page.text
+    assert 'Grey matter, FLAIR' in page.text
+    assert 'White matter' not in page.text
+    assert 'Mean difference 3 mL (1 image).' in page.text
+    group.write_page(out, [failed, old])
+    assert 'No image has these numbers.' in (out / names.GROUP_PAGE).read_text()
+
+
+def test_limits_of_agreement_are_those_of_the_differences():
+    pairs = ((500, 502), (600, 600), (700, 704))
+    values = [curves.Value(str(b), 'pass', after=a, before=b) for b, a in pairs]
+    plot = curves.bland_altman('Grey matter', 'mL', values)
+    assert 'Mean difference 2 mL, limits of agreement -1.92 to 5.92 mL (3 images)' in plot.summary
+    heights = dict(plot.rules)
+    assert heights['upper limit'] < plot.dots[2].y < heights['bias'] < heights['lower limit']
+    assert plot.dots[0].y == heights['bias']
+    assert plot.dots[0].x < plot.dots[1].x < plot.dots[2].x
+    assert curves.bland_altman('Grey matter', 'mL', []) is None
+
+
+def test_a_distribution_rises_from_the_least_value_to_the_largest():
+    values = [curves.Value(str(n), 'pass', after=n) for n in (4, 1, 2)]
+    plot = curves.distribution('Head removed', 'share', values)
+    assert [dot.label for dot in plot.dots] == ['1: 1', '2: 2', '4: 4']
+    assert plot.dots[-1].x == curves.RIGHT
+    assert plot.dots[-1].y == curves.TOP
+    assert plot.dots[0].y > plot.dots[1].y > plot.dots[2].y
+    assert 'Median 2, range 1 to 4' in plot.summary
+    assert curves.distribution('Head removed', 'share', []) is None
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ GOOD = {
         'guard_voxels_changed': 0,
         'voxels_changed_outside': 0,
     },
+    'utility': {'brain_voxels_changed': 0, 'gm_change': 0.001},
     'identifiability': {
         'faces_before': 10,
         'faces_after': 0,
@@ -84,6 +85,27 @@ def test_a_distance_is_missing_only_where_there_was_nothing_to_compare(number, f
     record = changed(f'identifiability.{number}', None)
     record['identifiability'] |= found
     assert f'{number}' in {r['message'].split()[0].split('.')[-1] for r in judge(record)[1]}
+
+
+@pytest.mark.parametrize('change', [-0.03, 0.03])
+def test_grey_matter_may_neither_shrink_nor_grow(change):
+    verdict, reasons = judge(changed('utility.gm_change', change))
+    assert verdict == 'review'
+    assert reasons[0]['code'] == 'grey_matter_changed'
+
+
+def test_a_single_brain_voxel_fails_the_image():
+    verdict, reasons = judge(changed('utility.brain_voxels_changed', 1))
+    assert verdict == 'fail'
+    assert reasons[0]['code'] == 'brain_changed'
+
+
+@pytest.mark.parametrize('utility', [{}, {'brain_voxels_changed': None, 'gm_change': None}, None])
+def test_tissues_are_missing_only_where_the_contrast_has_none(utility):
+    record = GOOD | {'utility': utility}
+    assert 'brain_changed_unknown' in {reason['code'] for reason in judge(record)[1]}
+    codes = {reason['code'] for reason in judge(record | {'suffix': 'PDw'})[1]}
+    assert not codes & {'brain_changed_unknown', 'grey_matter_changed_unknown'}
 
 
 @pytest.mark.parametrize('path', sorted(MAY_BE_UNDEFINED))

@@ -8,6 +8,7 @@ from facebids.bids.inputs import HeadImage
 from facebids.bids.plan import make_plan
 from facebids.config import Settings
 from facebids.workflows.base import init_facebids_wf
+from facebids.workflows.utility import init_utility_wf
 
 NAMES = (
     'sub-01/ses-A/anat/sub-01_ses-A_T1w.nii.gz',
@@ -16,22 +17,31 @@ NAMES = (
 )
 STEPS = {
     'register', 'screen', 'face_mask', 'deface', 'attack_before', 'attack_after', 'judge',
-    'figures_before', 'figures_after', 'sink',
+    'utility', 'figures_before', 'figures_after', 'sink',
 }  # fmt: skip
 
 
 @pytest.fixture
 def workflow(tmp_path):
-    settings = Settings(
+    return graph(tmp_path)
+
+
+def make_settings(tmp_path, mode='remove'):
+    return Settings(
         bids_dir=tmp_path / 'raw',
         output_dir=tmp_path / 'out',
         analysis_level='participant',
         work_dir=tmp_path / 'work',
         private_dir=tmp_path / 'private',
+        mode=mode,
         seed=5,
         omp_nthreads=2,
         force=True,
     )
+
+
+def graph(tmp_path, mode='remove'):
+    settings = make_settings(tmp_path, mode)
     images = tuple(HeadImage.from_relative_path(name, str(tmp_path)) for name in NAMES)
     return init_facebids_wf(settings=settings, plans=make_plan(images))
 
@@ -49,6 +59,18 @@ def nodes(workflow, image):
 )
 def test_every_image_takes_every_step(workflow, image):
     assert set(nodes(workflow, image)) == STEPS
+
+
+def test_an_image_with_another_face_is_registered_again(tmp_path):
+    steps = nodes(graph(tmp_path, 'reface'), 'sub_01_ses_A_FLAIR')
+    assert set(steps) == STEPS | {'register_after'}
+    assert steps['register_after'].inputs.modality == 'FLAIR'
+    assert steps['register_after'].inputs.seed == steps['register'].inputs.seed
+    workflow = init_utility_wf(modality='FLAIR', settings=make_settings(tmp_path, 'reface'))
+    edges = workflow._graph.edges(data=True)
+    connected = {(s.name, t.name): data['connect'] for s, t, data in edges}
+    assert connected['inputnode', 'register_after'] == [('defaced', 'in_file')]
+    assert connected['register_after', 'utility'] == [('out_file', 'registration_after')]
 
 
 def test_no_step_depends_on_another_image(workflow):

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What defacing costs the analysis of an image."""
+
+import numpy as np
+from nipype.interfaces.base import (
+    BaseInterfaceInputSpec,
+    File,
+    SimpleInterface,
+    TraitedSpec,
+    traits,
+)
+
+from facebids.core import images, masks, utility
+from facebids.core.atlas import generic_atlas
+from facebids.interfaces import files
+
+
+class _UtilityInputSpec(BaseInterfaceInputSpec):
+    in_file = File(exists=True, mandatory=True, desc='head image')
+    defaced = File(exists=True, mandatory=True, desc='from Deface')
+    modality = traits.Str(mandatory=True, desc='contrast: which tissue is how bright')
+    registration = File(exists=True, mandatory=True, desc='from Register')
+    registration_after = File(exists=True, desc='from Register, of the defaced image')
+
+
+class _UtilityOutputSpec(TraitedSpec):
+    out_file = File(desc='JSON: brain voxels, tissue volumes, shift of the alignment')
+
+
+class Utility(SimpleInterface):
+    """Compare the brain of an image with that of its defaced copy."""
+
+    input_spec = _UtilityInputSpec
+    output_spec = _UtilityOutputSpec
+
+    def _run_interface(self, runtime):
+        atlas = generic_atlas(masks.RESOLUTION)
+        affine, affine_after = (
+            np.array(files.read_json(path)['affine']) if path else None
+            for path in (self.inputs.registration, self.inputs.registration_after)
+        )
+        numbers = utility.measure(
+            images.read_volume(self.inputs.in_file),
+            images.read_volume(self.inputs.defaced),
+            atlas,
+            affine,
+            self.inputs.modality,
+        )
+        numbers |= utility.alignment_shift(affine, affine_after, atlas)
+        self._results['out_file'] = files.write_json(runtime.cwd, 'utility.json', numbers)
+        return runtime

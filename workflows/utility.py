@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What defacing costs the analysis of an image."""
+
+from nipype.interfaces import utility as niu
+from nipype.pipeline import engine as pe
+
+from facebids.interfaces.registration import Register
+from facebids.interfaces.utility import Utility
+
+
+def init_utility_wf(*, modality, settings, template=None):
+    """Build the graph that compares the brain before and after defacing.
+
+    Where another face was put on, the defaced image is registered too.
+
+    Parameters
+    ----------
+    modality : str
+        Contrast of the image.
+    settings : facebids.config.Settings
+    template : str or Path, optional
+        The prepared template by way of which the image is registered.
+
+    Returns
+    -------
+    nipype.pipeline.engine.Workflow
+        Inputs: ``in_file``, ``defaced``, ``registration``. Outputs: ``utility``.
+    """
+    workflow = pe.Workflow(name='utility_wf')
+    inputnode = pe.Node(
+        niu.IdentityInterface(fields=['in_file', 'defaced', 'registration']), name='inputnode'
+    )
+    outputnode = pe.Node(niu.IdentityInterface(fields=['utility']), name='outputnode')
+    utility = pe.Node(
+        Utility(modality=modality), name='utility', n_procs=settings.omp_nthreads, mem_gb=2
+    )
+    workflow.connect([
+        (inputnode, utility, [
+            ('in_file', 'in_file'),
+            ('defaced', 'defaced'),
+            ('registration', 'registration'),
+        ]),
+        (utility, outputnode, [('out_file', 'utility')]),
+    ])  # fmt: skip
+    if settings.mode == 'reface':
+        register_after = pe.Node(
+            Register(modality=modality, seed=settings.seed),
+            name='register_after',
+            n_procs=settings.omp_nthreads,
+            mem_gb=1,
+        )
+        if template:
+            register_after.inputs.template = str(template)
+        workflow.connect([
+            (inputnode, register_after, [('defaced', 'in_file')]),
+            (register_after, utility, [('out_file', 'registration_after')]),
+        ])  # fmt: skip
+    return workflow
