@@ -59,7 +59,7 @@ DOWNWARDS = {
 
 # Libraries that only some modules may import.
 OWNERS = {
-    'ants': {'facebids.core.registration'},
+    'ants': {'facebids.core.registration', 'facebids.core.coregistration'},
     'bids': {'facebids.bids.inputs'},
     'dlib': {'facebids.core.recognition'},
     'embreex': {'facebids.core.rays'},

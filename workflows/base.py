@@ -6,6 +6,8 @@ import re
 from nipype.pipeline import engine as pe
 
 from facebids import __version__
+from facebids.bids import names
+from facebids.workflows.deface import init_register_wf
 from facebids.workflows.image import init_image_wf
 
 
@@ -30,6 +32,8 @@ def init_facebids_wf(*, settings, plans):
 def init_participant_wf(*, settings, plan):
     """Build the graph of one participant: a workflow for each image of the plan.
 
+    Images wait for the registration that they borrow or share, and for nothing else of others.
+
     Parameters
     ----------
     settings : facebids.config.Settings
@@ -40,19 +44,36 @@ def init_participant_wf(*, settings, plan):
     nipype.pipeline.engine.Workflow
     """
     workflow = pe.Workflow(name=re.sub(r'\W', '_', f'sub_{plan.participant}_wf'))
-    workflow.add_nodes(
-        [
-            init_image_wf(
-                image=item.image,
-                mode=settings.mode,
-                fill=settings.fill,
-                seed=settings.seed,
-                omp_nthreads=settings.omp_nthreads,
-                output_dir=str(settings.output_dir),
-                private_dir=str(settings.private_dir),
-                work_dir=str(settings.work_dir),
+    options = {'seed': settings.seed, 'omp_nthreads': settings.omp_nthreads}
+    images = {
+        item.image: init_image_wf(
+            item=item,
+            mode=settings.mode,
+            fill=settings.fill,
+            output_dir=str(settings.output_dir),
+            private_dir=str(settings.private_dir),
+            work_dir=str(settings.work_dir),
+            **options,
+        )
+        for item in plan.images
+    }
+    registered = {
+        item.image: init_register_wf(
+            item=item, name=f'register_{names.workflow_name(item.image)}', **options
+        )
+        for item in plan.registered
+    }
+    workflow.add_nodes([*images.values(), *registered.values()])
+
+    def place(image, field):
+        return f'register_wf.{field}' if image in images else field
+
+    for item in (*plan.images, *plan.registered):
+        if item.source:
+            workflow.connect(
+                {**images, **registered}[item.source],
+                place(item.source, 'outputnode.registration'),
+                {**images, **registered}[item.image],
+                place(item.image, 'inputnode.source_registration'),
             )
-            for item in plan.images
-        ]
-    )
     return workflow

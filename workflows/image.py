@@ -6,17 +6,17 @@ from nipype.pipeline import engine as pe
 
 from facebids.bids import names
 from facebids.interfaces.sink import Sink
-from facebids.workflows.deface import init_deface_wf
+from facebids.workflows.deface import init_deface_wf, init_register_wf
 from facebids.workflows.figures import init_figures_wf
 from facebids.workflows.identify import init_identify_wf
 
 
-def init_image_wf(*, image, mode, fill, seed, omp_nthreads, output_dir, private_dir, work_dir):
-    """Build the graph of one image: deface, attack, judge, draw, and write it all.
+def init_image_wf(*, item, mode, fill, seed, omp_nthreads, output_dir, private_dir, work_dir):
+    """Build the graph of one image: register, deface, attack, judge, draw, and write it all.
 
     Parameters
     ----------
-    image : facebids.bids.names.HeadImage
+    item : facebids.bids.plan.ImagePlan
     mode, fill : str
         What the face becomes, and what is left where it is removed.
     seed : int
@@ -29,13 +29,16 @@ def init_image_wf(*, image, mode, fill, seed, omp_nthreads, output_dir, private_
     Returns
     -------
     nipype.pipeline.engine.Workflow
+        Its `register_wf` takes the ``source_registration`` and gives the ``registration``.
     """
+    image = item.image
+    mode = 'remove' if item.magnitude else mode  # only intensities can be painted
     workflow = pe.Workflow(name=names.workflow_name(image))
-    inputnode = pe.Node(niu.IdentityInterface(fields=['in_file']), name='inputnode')
+    inputnode = pe.Node(niu.IdentityInterface(fields=['in_file', 'seen']), name='inputnode')
     inputnode.inputs.in_file = image.path
-    deface_wf = init_deface_wf(
-        modality=image.suffix, mode=mode, fill=fill, seed=seed, omp_nthreads=omp_nthreads
-    )
+    inputnode.inputs.seen = (item.magnitude or image).path
+    register_wf = init_register_wf(item=item, seed=seed, omp_nthreads=omp_nthreads)
+    deface_wf = init_deface_wf(mode=mode, fill=fill, seed=seed, part=bool(item.magnitude))
     identify_wf = init_identify_wf(relative_path=image.relative_path, mode=mode, seed=seed)
     figures_wf = init_figures_wf()
     sink = pe.Node(
@@ -49,17 +52,19 @@ def init_image_wf(*, image, mode, fill, seed, omp_nthreads, output_dir, private_
         name='sink',
     )
     workflow.connect([
-        (inputnode, deface_wf, [('in_file', 'inputnode.in_file')]),
-        (inputnode, identify_wf, [('in_file', 'inputnode.in_file')]),
+        (inputnode, deface_wf, [('in_file', 'inputnode.in_file'), ('seen', 'inputnode.seen')]),
+        (inputnode, identify_wf, [('seen', 'inputnode.in_file')]),
+        *(
+            (register_wf, step, [('outputnode.registration', 'inputnode.registration')])
+            for step in (deface_wf, identify_wf, figures_wf)
+        ),
         (deface_wf, identify_wf, [
-            ('outputnode.registration', 'inputnode.registration'),
             ('outputnode.coverage', 'inputnode.coverage'),
             ('outputnode.integrity', 'inputnode.integrity'),
-            ('outputnode.defaced', 'inputnode.defaced'),
+            ('outputnode.seen_defaced', 'inputnode.defaced'),
         ]),
         (inputnode, figures_wf, [('in_file', 'inputnode.in_file')]),
         (deface_wf, figures_wf, [
-            ('outputnode.registration', 'inputnode.registration'),
             ('outputnode.mask', 'inputnode.mask'),
             ('outputnode.defaced', 'inputnode.defaced'),
         ]),
@@ -67,8 +72,8 @@ def init_image_wf(*, image, mode, fill, seed, omp_nthreads, output_dir, private_
             ('outputnode.before', 'inputnode.before'),
             ('outputnode.after', 'inputnode.after'),
         ]),
+        (register_wf, sink, [('outputnode.registration', 'registration')]),
         (deface_wf, sink, [
-            ('outputnode.registration', 'registration'),
             ('outputnode.mask', 'mask'),
             ('outputnode.defaced', 'defaced'),
         ]),

@@ -54,6 +54,11 @@ METRICS = (
         'How many renders of the head, from seeded random views, were searched for a face.',
     ),
     Metric(
+        'identifiability', 'volumes', 'Volumes attacked',
+        'How many volumes were attacked: of a series the mean and the one with the strongest '
+        'signal. The one that shows the face best counts.',
+    ),
+    Metric(
         'identifiability', 'seed', 'Seed of the views',
         'Seed of the random views and lights: the same seed renders the same pictures.',
     ),
@@ -142,6 +147,26 @@ METRICS = (
         'Which attempt of the registration was kept.',
     ),
     Metric(
+        'registration', 'way', 'Way of the registration',
+        'own: the image itself was registered to the atlas. borrowed: it was co-registered to '
+        "another image of the person, to which this section's numbers belong. shared: it was "
+        'acquired together with another one.',
+    ),
+    Metric(
+        'registration', 'source', 'Registered by way of',
+        'The image that the registration is borrowed from or shared with.',
+    ),
+    Metric(
+        'registration', 'contrast', 'Contrast of the atlas',
+        'Contrast of the atlas that was registered to.',
+    ),
+    Metric(
+        'registration', 'coregistration', 'Agreement with the source',
+        'Correlation ratio over the brain of the image and the one that it borrows from, 0 to 1; '
+        'n/a where the registration is its own.',
+        safer='higher',
+    ),
+    Metric(
         'mask', 'volume_ml', 'Mask volume',
         'Volume of the mask, air in it included.',
         unit='mL',
@@ -159,6 +184,20 @@ METRICS = (
         'mask', 'skin_in_view_ml', 'Face skin in view',
         'Volume of that skin in the field of view.',
         unit='mL',
+    ),
+    Metric(
+        'mask', 'face_in_view_share', 'Face in view',
+        "Share of the generic face's skin that lies in the field of view.",
+    ),
+    Metric(
+        'mask', 'no_face', 'No face in view',
+        'Whether so little of a face is in view that the image stays as it is.',
+    ),
+    Metric(
+        'mask', 'motion_mm', 'Motion in the series',
+        'How far the face moved at most between the mean and the first, middle and last volume; '
+        'n/a of a single volume.',
+        unit='mm',
     ),
     Metric(
         'mask', 'guard_cost_ml', 'Face skin guarded',
@@ -188,7 +227,7 @@ COLUMNS = {
     'suffix': 'Contrast of the image, as in its file name.',
     'mode': 'What the face became; n/a where an error stopped the image.',
     'verdict': 'What may be done with the defaced image.',
-    'reasons': 'Codes of the reasons for the verdict, separated by commas; n/a when it passed.',
+    'reasons': 'Codes of the reasons for the verdict, separated by commas; n/a without any.',
 }
 
 

@@ -4,9 +4,10 @@
 import numpy as np
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec
 
-from facebids.core import images, masks, surface
+from facebids.core import images, masks, motion, verdict
 from facebids.core.atlas import generic_atlas
 from facebids.interfaces import files
+from facebids.interfaces.registration import section
 
 
 class _FaceMaskInputSpec(BaseInterfaceInputSpec):
@@ -21,7 +22,10 @@ class _FaceMaskOutputSpec(TraitedSpec):
 
 
 class FaceMask(SimpleInterface):
-    """Carry the atlas's face region over to the image, brain guard taken out."""
+    """Carry the atlas's face region over to the image, brain guard taken out.
+
+    The mask is empty where the field of view certainly has no face: the image stays as it is.
+    """
 
     input_spec = _FaceMaskInputSpec
     output_spec = _FaceMaskOutputSpec
@@ -29,10 +33,28 @@ class FaceMask(SimpleInterface):
     def _run_interface(self, runtime):
         in_file = self.inputs.in_file
         volume = images.read_volume(in_file)
-        transform = np.array(files.read_json(self.inputs.registration)['affine'])
-        head = surface.head_mask(volume.data, volume.zooms)
+        found = files.read_registration(self.inputs.registration)
+        transform = np.array(found['affine'])
         atlas = generic_atlas(masks.RESOLUTION)
+        head = masks.find_head(volume, atlas, transform, relied_on=found['way'] != 'own')
         mask, guard, numbers = masks.face_mask(atlas, volume, transform, head)
+        if images.volume_count(in_file) > 1:
+            moved = motion.positions(in_file, volume, transform)
+            for elsewhere in moved.transforms:
+                region = atlas.face_region(numbers['shell_mm'])
+                place = (atlas, mask.shape, volume.affine, elsewhere)
+                mask |= (masks.carry_over(region, *place) < 0) & ~guard
+            sector = (
+                masks.carry_over(
+                    atlas.face_skin_sector, atlas, mask.shape, volume.affine, transform
+                )
+                < 0
+            )
+            numbers |= masks.coverage(mask, guard, head, sector, volume.zooms)
+            numbers['motion_mm'] = moved.largest_mm
+        numbers['face_in_view_share'] = masks.face_in_view(atlas, volume, transform)
+        numbers['no_face'] = masks.shows_no_face(numbers) and verdict.certain(section(found))
+        mask &= not numbers['no_face']
         for name, array in (('mask', mask), ('guard', guard)):
             self._results[f'{name}_file'] = f'{runtime.cwd}/{name}.nii.gz'
             images.write_mask(array, in_file, self._results[f'{name}_file'])

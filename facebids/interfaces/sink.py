@@ -77,7 +77,7 @@ class Sink(SimpleInterface):
 
     def _write_public(self, image, place):
         """Write all that may be public but the defaced image itself."""
-        affine = np.array(files.read_json(self.inputs.registration)['affine'])
+        affine = np.array(files.read_registration(self.inputs.registration)['affine'])
         # ITK maps points of the space that is resampled into, to the image's.
         metadata.write_text_atomic(place(names.to_template(image)), registration.itk_text(affine))
         metadata.write_text_atomic(
