@@ -20,9 +20,13 @@ from facebids.core.surface import AIR_HU, TISSUE_HU, is_ct
 GOOD_ENOUGH = 0.6  # quality at which no further start is tried
 HEAD_MARGIN_MM = 10.0  # around the head that images are compared in
 BRAIN_MARGIN_MM = 4.0  # around the brain that quality is measured in
+STARTS = ('header', 'centre of mass', 'search')
 SEARCH = ((12.0, 20.0), (6.0, 8.0), (3.0, 4.0))  # degrees and mm, standard deviation along axes
 TRIES = 250  # of each
 SEARCHED = 17  # one point of so many is compared in the search
+REFINED = 4  # and in the refinement
+UNITS = np.repeat([np.deg2rad(3.0), 3.0], 3)
+POWELL = {'xtol': 0.02, 'ftol': 1e-4, 'maxfev': 600}
 SCHEDULE = {
     'aff_iterations': (100, 50, 20),
     'aff_shrink_factors': (4, 2, 1),
@@ -88,21 +92,26 @@ def coregister(image, reference, transform, atlas, seed=0, good_enough=GOOD_ENOU
         'random_seed': seed + 1,  # ITK takes 0 for "from the clock"
     }
     best, attempts = None, {}
+    points = _brain(atlas, transform)
     with tempfile.TemporaryDirectory() as folder:
         pair = (moving, grid), (fixed, fixed_grid)
-        for name, start in _starts(pair, transform, atlas, seed, folder):
+        for name in STARTS:
+            around = np.eye(4) if best is None else best.affine
+            start = _start(name, pair, around, points, seed, folder)
             outprefix = str(Path(folder) / f'{name.replace(" ", "_")}_')
             result = ants.registration(
                 **options, **SCHEDULE, initial_transform=start, outprefix=outprefix
             )
             found = registration._from_itk(ants.read_transform(result['fwdtransforms'][0]))
-            fit = agreement(*pair, found, _brain(atlas, transform))
+            fit = agreement(*pair, found, points)
             attempts[name] = fit
             if best is None or fit > best.quality:
                 best = Coregistration(found, fit, name, attempts)
             if fit >= good_enough:
-                break
-    return best
+                return best
+    refined = _refine(pair, best.affine, points)
+    attempts['refined'] = fit = agreement(*pair, refined, points)
+    return best if fit < best.quality else Coregistration(refined, fit, 'refined', attempts)
 
 
 def agreement(image, reference, affine, points, least=MIN_POINTS):
@@ -159,39 +168,61 @@ def _brain(atlas, transform):
     return _moved(registration.grid_points(atlas, atlas.brain < BRAIN_MARGIN_MM), transform)
 
 
-def _starts(pair, transform, atlas, seed, folder):
-    """Names of starts, and what ANTs takes for them: a file, or None for centres of mass."""
-
-    def written(affine):
-        path = Path(folder) / 'start.txt'
-        path.write_text(registration.itk_text(affine))
-        return str(path)
-
-    yield 'header', written(np.eye(4))
-    yield 'centre of mass', None
-    yield 'search', written(_search(pair, _brain(atlas, transform), seed))
+def _start(name, pair, around, points, seed, folder):
+    """Return what ANTs takes for a start: a file, or None for centres of mass."""
+    if name == 'centre of mass':
+        return None
+    path = Path(folder) / f'{name}.txt'
+    affine = np.eye(4) if name == 'header' else _search(pair, around, points, seed)
+    path.write_text(registration.itk_text(affine))
+    return str(path)
 
 
-def _search(pair, points, seed):
-    """Best of random rigid moves around the header's alignment, ever smaller, shape (4, 4)."""
-    from scipy.spatial.transform import Rotation
-
+def _search(pair, around, points, seed):
+    """Best of random rigid moves around an alignment, ever smaller, shape (4, 4)."""
     rng = np.random.default_rng([seed, 6])
     smooth = [(ndimage.gaussian_filter(data, 1), grid) for data, grid in pair]
     points = points[::SEARCHED]
     centre = points.mean(axis=0)
-    best, highest = np.eye(4), 0.0
+    in_view = np.isfinite(sample(*pair[0], _moved(points, around))).sum()
+    least = max(MIN_POINTS // SEARCHED, in_view * 2 // 3)  # a small overlap agrees by chance
+    best, highest = around, agreement(*smooth, around, points, least)
     for degrees, millimetres in SEARCH:
         middle = best
         for _ in range(TRIES):
-            move = np.eye(4)
-            vector = rng.normal(size=3) * np.deg2rad(degrees)
-            move[:3, :3] = Rotation.from_rotvec(vector).as_matrix()
-            move[:3, 3] = rng.normal(size=3) * millimetres + centre - move[:3, :3] @ centre
-            fit = agreement(*smooth, middle @ move, points, MIN_POINTS // SEARCHED)
+            turn = rng.normal(size=3) * np.deg2rad(degrees)
+            move = _move(turn, rng.normal(size=3) * millimetres, centre)
+            fit = agreement(*smooth, middle @ move, points, least)
             if fit > highest:
                 best, highest = middle @ move, fit
     return best
+
+
+def _refine(pair, affine, points):
+    """Climb to the best agreement nearby: in slabs mutual information is led astray by edges."""
+    from scipy.optimize import minimize
+
+    points = points[::REFINED]
+    centre = points.mean(axis=0)
+    in_view = np.isfinite(sample(*pair[0], _moved(points, affine))).sum()
+
+    def worse(numbers):
+        least = max(MIN_POINTS // REFINED, in_view * 2 // 3)
+        return -agreement(*pair, affine @ _move(*np.split(numbers, 2), centre), points, least)
+
+    # a unit is 3 degrees or 3 mm, which is the first step that Powell's method takes
+    found = minimize(lambda x: worse(x * UNITS), np.zeros(6), method='Powell', options=POWELL)
+    return affine @ _move(*np.split(found.x * UNITS, 2), centre)
+
+
+def _move(vector, shift, centre):
+    """Rigid move, shape (4, 4): a rotation vector (rad) about a centre, and a shift, mm."""
+    from scipy.spatial.transform import Rotation
+
+    move = np.eye(4)
+    move[:3, :3] = Rotation.from_rotvec(vector).as_matrix()
+    move[:3, 3] = shift + centre - move[:3, :3] @ centre
+    return move
 
 
 def _moved(points, affine):
