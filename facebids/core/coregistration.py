@@ -18,6 +18,7 @@ from facebids.core.registration import MIN_POINTS, RESOLUTION, correlation_ratio
 from facebids.core.surface import AIR_HU, TISSUE_HU, is_ct
 
 GOOD_ENOUGH = 0.6  # quality at which no further start is tried
+LOST = 0.35  # quality under which an attempt is no place to search around
 HEAD_MARGIN_MM = 10.0  # around the head that images are compared in
 BRAIN_MARGIN_MM = 4.0  # around the brain that quality is measured in
 STARTS = ('header', 'centre of mass', 'search')
@@ -96,7 +97,7 @@ def coregister(image, reference, transform, atlas, seed=0, good_enough=GOOD_ENOU
     with tempfile.TemporaryDirectory() as folder:
         pair = (moving, grid), (fixed, fixed_grid)
         for name in STARTS:
-            around = np.eye(4) if best is None else best.affine
+            around = np.eye(4) if best is None or best.quality < LOST else best.affine
             start = _start(name, pair, around, points, seed, folder)
             outprefix = str(Path(folder) / f'{name.replace(" ", "_")}_')
             result = ants.registration(

@@ -11,7 +11,7 @@ from facebids.core.coregistration import coregister
 from facebids.core.registration import RESOLUTION
 
 SEEN_AS_STILL_MM = 1.0  # the mask has a wider margin
-TRUSTED = 0.38  # agreement with the mean, as in `verdict`: below, a volume tells nothing
+TRUSTED = 0.4  # agreement with the mean, as in `verdict`: below, a volume tells nothing
 
 
 @dataclass(frozen=True)

@@ -40,21 +40,19 @@ class FaceMask(SimpleInterface):
         mask, guard, numbers = masks.face_mask(atlas, volume, transform, head)
         if images.volume_count(in_file) > 1:
             moved = motion.positions(in_file, volume, transform)
+            region = atlas.face_region(numbers['shell_mm'])
             for elsewhere in moved.transforms:
-                region = atlas.face_region(numbers['shell_mm'])
-                place = (atlas, mask.shape, volume.affine, elsewhere)
-                mask |= (masks.carry_over(region, *place) < 0) & ~guard
-            sector = (
-                masks.carry_over(
-                    atlas.face_skin_sector, atlas, mask.shape, volume.affine, transform
-                )
-                < 0
-            )
-            numbers |= masks.coverage(mask, guard, head, sector, volume.zooms)
-            numbers['motion_mm'] = moved.largest_mm
+                there = masks.carry_over(region, atlas, mask.shape, volume.affine, elsewhere) < 0
+                mask |= there & ~guard
+            numbers |= {
+                'motion_mm': moved.largest_mm,
+                'volume_ml': float(mask.sum() * volume.zooms.prod() / 1000),
+                'head_removed_share': float((mask & head).sum() / max(head.sum(), 1)),
+            }
         numbers['face_in_view_share'] = masks.face_in_view(atlas, volume, transform)
         numbers['no_face'] = masks.shows_no_face(numbers) and verdict.certain(section(found))
-        mask &= not numbers['no_face']
+        if numbers['no_face']:
+            mask[...], numbers['volume_ml'] = False, 0.0
         for name, array in (('mask', mask), ('guard', guard)):
             self._results[f'{name}_file'] = f'{runtime.cwd}/{name}.nii.gz'
             images.write_mask(array, in_file, self._results[f'{name}_file'])
