@@ -215,7 +215,16 @@ def _head(path: str, settings: Settings) -> HeadImage | None:
     suffix = re.sub(r'\.nii(\.gz)?$', '', relative).rpartition('_')[2]
     if suffix not in suffixes.HEADS.get(folder, ()):
         return None
-    return HeadImage.from_relative_path(relative, str(settings.bids_dir))
+    try:
+        return HeadImage.from_relative_path(relative, str(settings.bids_dir))
+    except DatasetError:
+        if folder in _wanted(settings):
+            raise
+        return None  # nobody asked for it
+
+
+def _wanted(settings: Settings) -> tuple[str, ...]:
+    return (*suffixes.ALWAYS, *settings.include)
 
 
 def _passed(layout: Any, settings: Settings) -> dict[str, set[str]]:
@@ -242,7 +251,7 @@ def _reason_against(
     image: HeadImage, passed: dict[str, set[str]], settings: Settings
 ) -> str | None:
     """Return why an image is not defaced, or None."""
-    if image.datatype not in (*suffixes.ALWAYS, *settings.include):
+    if image.datatype not in _wanted(settings):
         return f'use --include {image.datatype}'
     if image.path not in passed.get(image.suffix, [image.path]):
         return FILTERED

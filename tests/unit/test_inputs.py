@@ -257,3 +257,12 @@ def test_other_sessions_are_known_and_neither_defaced_nor_listed(settings):
 def test_keys_of_filter_files_are_unique():
     every = {suffix for group in suffixes.HEADS.values() for suffix in group}
     assert set(suffixes.BY_KEY.values()) == every
+
+
+def test_an_odd_name_matters_only_where_it_was_asked_for(more):
+    odd = more.bids_dir / 'sub-03/func/sub-03_rest_bold.nii.gz'
+    odd.write_bytes(b'')
+    more = replace(more, skip_bids_validation=True)
+    assert 'sub-03/func/sub-03_rest_bold.nii.gz' in dict(collect_images(more).left_alone)
+    with pytest.raises(DatasetError, match='sub-03_rest_bold'):
+        collect_images(replace(more, include=('func',)))
