@@ -72,7 +72,8 @@ def coregister(image, reference, transform, atlas, seed=0, good_enough=GOOD_ENOU
     seed : int
         Seed of ITK's sampling; with one thread the result is repeatable.
     good_enough : float
-        Quality at which no further start is tried; with 0 the header's alignment is the only one.
+        Quality at which no further start is tried; with 0 the header's alignment is the only one,
+        and is not refined.
 
     Returns
     -------
@@ -109,7 +110,9 @@ def coregister(image, reference, transform, atlas, seed=0, good_enough=GOOD_ENOU
             if best is None or fit > best.quality:
                 best = Coregistration(found, fit, name, attempts)
             if fit >= good_enough:
-                return best
+                break
+    if not good_enough:
+        return best
     refined = _refine(pair, best.affine, points)
     attempts['refined'] = fit = agreement(*pair, refined, points)
     return best if fit < best.quality else Coregistration(refined, fit, 'refined', attempts)

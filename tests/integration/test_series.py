@@ -39,7 +39,7 @@ def make_dataset(root):
     series = np.stack([1.3 * scan.data, scan.data], axis=-1)
     phase = np.where(scan.data > 100, 500, rng.integers(-3141, 3141, scan.data.shape))
     save(root / MAGNITUDE, series, scan.affine)
-    save(root / PHASE, np.stack([phase, -phase], axis=-1), scan.affine)
+    save(root / PHASE, np.stack([phase, phase // 2], axis=-1), scan.affine)
     affine = scan.affine.copy()
     affine[:3, 3] += affine[:3, 2] * (scan.data.shape[2] - 17)
     save(root / TOP, scan.data[:, :, -17:], affine)

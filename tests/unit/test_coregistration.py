@@ -85,6 +85,7 @@ def test_a_header_that_is_far_off_does_not_matter(reference, other, truth, phant
     assert off(found.affine, wrong @ truth, phantom_scan.transform) < 1
     assert len(found.attempts) > 1
     assert found.quality == max(found.attempts.values())
+    assert found.attempts[found.start] == found.quality
 
 
 @pytest.mark.parametrize('wrong', [rigid(20, 0, (0, 30, 0)), rigid(20, 2, (30, 0, 0))])
