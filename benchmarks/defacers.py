@@ -25,6 +25,7 @@ ONE_THREAD = {'OMP_NUM_THREADS': '1', 'ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS': '1
 TIMEOUT_S = 900
 # An attack that was blind to nothing and found nothing: only alignment and mask are judged.
 NOTHING_FOUND = {'faces_certain_before': 1, 'faces_certain_after': 0}
+NOTHING_LOST = {'brain_voxels_changed': 0, 'gm_change': 0.0}
 NIIMATH = {
     'niimath -deface': ('-deface', 'avg152T1', 'avg152T1mask'),
     'niimath -reface': (
@@ -109,6 +110,7 @@ def judge(found, suffix):
             'mode': 'remove',
             'registration': found.registration.quality | {'scale': scale},
             'mask': found.numbers | untouched,
+            'utility': NOTHING_LOST,
             'identifiability': NOTHING_FOUND,
         }
     )

@@ -25,7 +25,9 @@ class Settings:
     participant_label, session_label
         Labels without ``sub-`` or ``ses-``; empty means all.
     bids_filters
-        For each of ``'t1w'`` and ``'flair'`` the pybids entities an image has to have.
+        For suffixes in lower case (``'t1w'``) the pybids entities an image has to have.
+    include
+        Data types (``'func'``) whose images are defaced beside those of `anat` and `ct`.
     photos_dir
         Photographs of the participants, only read; None: there are none.
     bids_database_dir
@@ -56,6 +58,7 @@ class Settings:
     participant_label: tuple[str, ...] = ()
     session_label: tuple[str, ...] = ()
     bids_filters: dict[str, dict[str, Any]] = field(default_factory=dict)
+    include: tuple[str, ...] = ()
     photos_dir: Path | None = None
     bids_database_dir: Path | None = None
     skip_bids_validation: bool = False

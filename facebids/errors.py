@@ -13,7 +13,8 @@
     └── ImageError (1)            one image; it fails itself and the others go on
         ├── UnreadableImageError  truncated, corrupt, not NIfTI
         ├── EmptyImageError       no signal: constant, all zero or not finite
-        └── NotAHeadError         no head was found in it
+        ├── NotAHeadError         no head was found in it
+        └── GridError             not on the grid of the image that it was acquired with
 """
 
 
@@ -73,3 +74,7 @@ class EmptyImageError(ImageError):
 
 class NotAHeadError(ImageError):
     """No human head was found in the image."""
+
+
+class GridError(ImageError):
+    """The image lies on another grid than the one that it was acquired with."""

@@ -19,7 +19,7 @@ SKELETON = (
     'sub-01/ses-B/anat/sub-01_ses-B_acq-hi_run-1_T1w.nii.gz',
     'sub-01/ses-A/func/sub-01_ses-A_task-rest_bold.nii.gz',
     'sub-02/anat/sub-02_T1w.nii.gz',
-    'sub-02/anat/sub-02_T2w.nii.gz',
+    'sub-02/perf/sub-02_asl.nii.gz',
     'derivatives/other/sub-01/anat/sub-01_T1w.nii.gz',
     'sourcedata/sub-01/anat/sub-01_T1w.nii.gz',
 )

@@ -59,7 +59,11 @@ DOWNWARDS = {
 
 # Libraries that only some modules may import.
 OWNERS = {
-    'ants': {'facebids.core.registration', 'facebids.core.tissues'},
+    'ants': {
+        'facebids.core.registration',
+        'facebids.core.coregistration',
+        'facebids.core.tissues',
+    },
     'bids': {'facebids.bids.inputs'},
     'dlib': {'facebids.core.recognition'},
     'embreex': {'facebids.core.rays'},

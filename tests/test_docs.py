@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from facebids import errors
-from facebids.bids import names, records
+from facebids.bids import columns, names
 from facebids.cli.parser import make_parser
 
 ROOT = Path(__file__).parents[1]
@@ -53,13 +53,13 @@ def test_every_exit_code_is_documented():
 
 
 def test_every_metric_is_documented():
-    assert records.METRICS
+    assert columns.METRICS
     page = _page('metrics.md')
-    assert not [metric.column for metric in records.METRICS if f'`{metric.column}`' not in page]
+    assert not [metric.column for metric in columns.METRICS if f'`{metric.column}`' not in page]
 
 
 def test_every_number_that_has_a_threshold_is_documented():
-    from facebids.core.verdict import THRESHOLDS
+    from facebids.core.thresholds import THRESHOLDS
 
     numbers = _page('metrics.md').partition('## Thresholds')[0]
     columns = {
@@ -80,7 +80,7 @@ def _threshold_row(threshold) -> str:
 
 def test_thresholds_are_documented_as_they_are():
     """The table ends its page; FACEBIDS_UPDATE_DOCS=1 writes it anew."""
-    from facebids.core.verdict import THRESHOLDS
+    from facebids.core.thresholds import THRESHOLDS
 
     page = ROOT / 'docs' / 'metrics.md'
     before, line, table = page.read_text().partition('|---|---|---|---|---|---|\n')

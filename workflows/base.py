@@ -6,6 +6,8 @@ import re
 from nipype.pipeline import engine as pe
 
 from facebids import __version__
+from facebids.bids import names
+from facebids.workflows.deface import init_register_wf
 from facebids.workflows.image import init_image_wf
 
 
@@ -34,6 +36,8 @@ def init_facebids_wf(*, settings, plans, template=None):
 def init_participant_wf(*, settings, plan, template=None):
     """Build the graph of one participant: a workflow for each image of the plan.
 
+    Images wait for the registration that they borrow or share, and for nothing else of others.
+
     Parameters
     ----------
     settings : facebids.config.Settings
@@ -46,10 +50,25 @@ def init_participant_wf(*, settings, plan, template=None):
     nipype.pipeline.engine.Workflow
     """
     workflow = pe.Workflow(name=re.sub(r'\W', '_', f'sub_{plan.participant}_wf'))
-    workflow.add_nodes(
-        [
-            init_image_wf(image=item.image, settings=settings, template=template)
-            for item in plan.images
-        ]
-    )
+    options = {'settings': settings, 'template': template}
+    images = {item.image: init_image_wf(item=item, **options) for item in plan.images}
+    registered = {
+        item.image: init_register_wf(
+            item=item, name=f'register_{names.workflow_name(item.image)}', **options
+        )
+        for item in plan.registered
+    }
+    workflow.add_nodes([*images.values(), *registered.values()])
+
+    def place(image, field):
+        return f'register_wf.{field}' if image in images else field
+
+    for item in (*plan.images, *plan.registered):
+        if item.source:
+            workflow.connect(
+                {**images, **registered}[item.source],
+                place(item.source, 'outputnode.registration'),
+                {**images, **registered}[item.image],
+                place(item.image, 'inputnode.source_registration'),
+            )
     return workflow

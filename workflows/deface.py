@@ -6,68 +6,111 @@ from nipype.pipeline import engine as pe
 
 from facebids.interfaces.deface import Deface
 from facebids.interfaces.masks import FaceMask
-from facebids.interfaces.registration import Register
+from facebids.interfaces.registration import Coregister, Register, Share
 from facebids.interfaces.screening import Screen
 
 
-def init_deface_wf(*, modality, settings, template=None):
-    """Build the graph that registers an image, carries the face mask over and applies it.
+def init_register_wf(*, item, settings, template=None, name='register_wf'):
+    """Build the graph that finds the affine from the head atlas to an image.
 
     Parameters
     ----------
-    modality : str
-        Contrast of the atlas to register to.
+    item : facebids.bids.plan.ImagePlan
+        The image, and whether its registration is its own, borrowed or shared.
     settings : facebids.config.Settings
     template : str or Path, optional
         The prepared template by way of which the image is registered.
+    name : str
 
     Returns
     -------
     nipype.pipeline.engine.Workflow
-        Inputs: ``in_file``. Outputs: ``registration``, ``screening``, ``mask``, ``coverage``,
-        ``defaced``, ``integrity``.
+        Inputs: ``in_file``, and ``source_registration`` where there is a source. Outputs:
+        ``registration``.
+    """
+    workflow = pe.Workflow(name=name)
+    inputnode = pe.Node(
+        niu.IdentityInterface(fields=['in_file', 'source_registration']), name='inputnode'
+    )
+    inputnode.inputs.in_file = item.image.path
+    outputnode = pe.Node(niu.IdentityInterface(fields=['registration']), name='outputnode')
+    own = {'modality': item.contrast, 'seed': settings.seed}
+    if template:
+        own['template'] = str(template)
+    source = item.source and {
+        'source_file': item.source.path,
+        'source': item.source.relative_path,
+    }
+    interface = {
+        'own': lambda: Register(**own),
+        'borrowed': lambda: Coregister(**own, **source),
+        'shared': lambda: Share(**source),
+    }[item.registration]()
+    register = pe.Node(interface, name='register', n_procs=settings.omp_nthreads, mem_gb=1)
+    workflow.connect([
+        (inputnode, register, [('in_file', 'in_file')]),
+        (register, outputnode, [('out_file', 'registration')]),
+    ])  # fmt: skip
+    if item.source:
+        workflow.connect(inputnode, 'source_registration', register, 'source_registration')
+    return workflow
+
+
+def init_deface_wf(*, contrast, settings, part):
+    """Build the graph that screens a registered image, carries the face mask over and applies it.
+
+    Parameters
+    ----------
+    contrast : str
+        Of the atlas, the image's own or the most like it.
+    settings : facebids.config.Settings
+    part : bool
+        Whether the image is a part without intensities of its own: it gets zeros, and the image
+        that is looked at in its place is defaced beside it.
+
+    Returns
+    -------
+    nipype.pipeline.engine.Workflow
+        Inputs: ``in_file``, ``seen``: the image to look at, and ``registration``. Outputs:
+        ``screening``, ``mask``, ``coverage``, ``defaced``, ``seen_defaced``, ``integrity``.
     """
     workflow = pe.Workflow(name='deface_wf')
-    inputnode = pe.Node(niu.IdentityInterface(fields=['in_file']), name='inputnode')
+    inputnode = pe.Node(
+        niu.IdentityInterface(fields=['in_file', 'seen', 'registration']), name='inputnode'
+    )
     outputnode = pe.Node(
         niu.IdentityInterface(
-            fields=['registration', 'screening', 'mask', 'coverage', 'defaced', 'integrity']
+            fields=['screening', 'mask', 'coverage', 'defaced', 'seen_defaced', 'integrity']
         ),
         name='outputnode',
     )
     seed = settings.seed
-    register = pe.Node(
-        Register(modality=modality, seed=seed),
-        name='register',
-        n_procs=settings.omp_nthreads,
-        mem_gb=1,
-    )
-    if template:
-        register.inputs.template = str(template)
     screen = pe.Node(
-        Screen(modality=modality, seed=seed, force=settings.force), name='screen', mem_gb=2
+        Screen(modality=contrast, seed=seed, force=settings.force), name='screen', mem_gb=2
     )
     face_mask = pe.Node(
         FaceMask(brain_margin=settings.brain_margin, keep=list(settings.keep)),
         name='face_mask',
         mem_gb=1,
     )
-    deface = pe.Node(
-        Deface(mode=settings.mode, fill=settings.fill, seed=seed), name='deface', mem_gb=2
-    )
+    filled = Deface(mode=settings.mode, fill=settings.fill, seed=seed)
+    zeroed = Deface(mode='remove', fill='zero', seed=seed)
+    deface = pe.Node(zeroed if part else filled, name='deface', mem_gb=2)
+    seen = deface
+    if part:
+        seen = pe.Node(filled, name='deface_seen', mem_gb=2)
+    for node, source in {deface: 'in_file', seen: 'seen'}.items():
+        workflow.connect([
+            (inputnode, node, [(source, 'in_file'), ('registration', 'registration')]),
+            (face_mask, node, [('mask_file', 'mask_file'), ('guard_file', 'guard_file')]),
+        ])  # fmt: skip
     workflow.connect([
-        (inputnode, register, [('in_file', 'in_file')]),
-        (inputnode, screen, [('in_file', 'in_file')]),
-        (inputnode, face_mask, [('in_file', 'in_file')]),
-        (inputnode, deface, [('in_file', 'in_file')]),
-        (register, screen, [('out_file', 'registration')]),
-        (register, face_mask, [('out_file', 'registration')]),
+        (inputnode, screen, [('seen', 'in_file'), ('registration', 'registration')]),
+        (inputnode, face_mask, [('seen', 'in_file'), ('registration', 'registration')]),
         (screen, face_mask, [('out_file', 'screening')]),
-        (register, deface, [('out_file', 'registration')]),
-        (face_mask, deface, [('mask_file', 'mask_file'), ('guard_file', 'guard_file')]),
-        (register, outputnode, [('out_file', 'registration')]),
         (screen, outputnode, [('out_file', 'screening')]),
         (face_mask, outputnode, [('mask_file', 'mask'), ('coverage', 'coverage')]),
         (deface, outputnode, [('out_file', 'defaced'), ('integrity', 'integrity')]),
+        (seen, outputnode, [('out_file', 'seen_defaced')]),
     ])  # fmt: skip
     return workflow

@@ -1,23 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """One image's way through the program."""
 
+from dataclasses import replace
+
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
 from facebids.bids import names
 from facebids.interfaces.sink import Sink
-from facebids.workflows.deface import init_deface_wf
+from facebids.workflows.deface import init_deface_wf, init_register_wf
 from facebids.workflows.figures import init_figures_wf
 from facebids.workflows.identify import init_identify_wf
 from facebids.workflows.utility import init_utility_wf
 
 
-def init_image_wf(*, image, settings, template=None):
-    """Build the graph of one image: deface, measure, attack, judge, draw, write it all.
+def init_image_wf(*, item, settings, template=None):
+    """Build the graph of one image: register, deface, attack, judge, draw, and write it all.
 
     Parameters
     ----------
-    image : facebids.bids.names.HeadImage
+    item : facebids.bids.plan.ImagePlan
     settings : facebids.config.Settings
     template : str or Path, optional
         The prepared template by way of which the image is registered.
@@ -25,15 +27,23 @@ def init_image_wf(*, image, settings, template=None):
     Returns
     -------
     nipype.pipeline.engine.Workflow
+        Its `register_wf` takes the ``source_registration`` and gives the ``registration``.
     """
+    image = item.image
+    if item.magnitude:  # only intensities can be painted
+        settings = replace(settings, mode='remove')
     workflow = pe.Workflow(name=names.workflow_name(image))
-    inputnode = pe.Node(niu.IdentityInterface(fields=['in_file']), name='inputnode')
+    inputnode = pe.Node(niu.IdentityInterface(fields=['in_file', 'seen']), name='inputnode')
     inputnode.inputs.in_file = image.path
-    deface_wf = init_deface_wf(modality=image.suffix, settings=settings, template=template)
+    inputnode.inputs.seen = (item.magnitude or image).path
+    register_wf = init_register_wf(item=item, settings=settings, template=template)
+    deface_wf = init_deface_wf(
+        contrast=item.contrast, settings=settings, part=bool(item.magnitude)
+    )
+    utility_wf = init_utility_wf(item=item, settings=settings, template=template)
     identify_wf = init_identify_wf(
         relative_path=image.relative_path, mode=settings.mode, seed=settings.seed
     )
-    utility_wf = init_utility_wf(modality=image.suffix, settings=settings, template=template)
     figures_wf = init_figures_wf()
     sink = pe.Node(
         Sink(
@@ -46,24 +56,23 @@ def init_image_wf(*, image, settings, template=None):
         name='sink',
     )
     workflow.connect([
-        (inputnode, deface_wf, [('in_file', 'inputnode.in_file')]),
-        (inputnode, utility_wf, [('in_file', 'inputnode.in_file')]),
-        (deface_wf, utility_wf, [
-            ('outputnode.registration', 'inputnode.registration'),
-            ('outputnode.defaced', 'inputnode.defaced'),
-        ]),
-        (inputnode, identify_wf, [('in_file', 'inputnode.in_file')]),
+        (inputnode, deface_wf, [('in_file', 'inputnode.in_file'), ('seen', 'inputnode.seen')]),
+        (inputnode, identify_wf, [('seen', 'inputnode.in_file')]),
+        *(
+            (register_wf, step, [('outputnode.registration', 'inputnode.registration')])
+            for step in (deface_wf, utility_wf, identify_wf, figures_wf)
+        ),
+        (inputnode, utility_wf, [('seen', 'inputnode.in_file')]),
+        (deface_wf, utility_wf, [('outputnode.seen_defaced', 'inputnode.defaced')]),
         (utility_wf, identify_wf, [('outputnode.utility', 'inputnode.utility')]),
         (deface_wf, identify_wf, [
-            ('outputnode.registration', 'inputnode.registration'),
             ('outputnode.screening', 'inputnode.screening'),
             ('outputnode.coverage', 'inputnode.coverage'),
             ('outputnode.integrity', 'inputnode.integrity'),
-            ('outputnode.defaced', 'inputnode.defaced'),
+            ('outputnode.seen_defaced', 'inputnode.defaced'),
         ]),
         (inputnode, figures_wf, [('in_file', 'inputnode.in_file')]),
         (deface_wf, figures_wf, [
-            ('outputnode.registration', 'inputnode.registration'),
             ('outputnode.mask', 'inputnode.mask'),
             ('outputnode.defaced', 'inputnode.defaced'),
         ]),
@@ -71,8 +80,8 @@ def init_image_wf(*, image, settings, template=None):
             ('outputnode.before', 'inputnode.before'),
             ('outputnode.after', 'inputnode.after'),
         ]),
+        (register_wf, sink, [('outputnode.registration', 'registration')]),
         (deface_wf, sink, [
-            ('outputnode.registration', 'registration'),
             ('outputnode.mask', 'mask'),
             ('outputnode.defaced', 'defaced'),
         ]),

@@ -8,15 +8,14 @@ from facebids.interfaces.registration import Register
 from facebids.interfaces.utility import Utility
 
 
-def init_utility_wf(*, modality, settings, template=None):
+def init_utility_wf(*, item, settings, template=None):
     """Build the graph that compares the brain before and after defacing.
 
     Where another face was put on, the defaced image is registered too.
 
     Parameters
     ----------
-    modality : str
-        Contrast of the image.
+    item : facebids.bids.plan.ImagePlan
     settings : facebids.config.Settings
     template : str or Path, optional
         The prepared template by way of which the image is registered.
@@ -32,7 +31,10 @@ def init_utility_wf(*, modality, settings, template=None):
     )
     outputnode = pe.Node(niu.IdentityInterface(fields=['utility']), name='outputnode')
     utility = pe.Node(
-        Utility(modality=modality), name='utility', n_procs=settings.omp_nthreads, mem_gb=2
+        Utility(modality=item.image.suffix),
+        name='utility',
+        n_procs=settings.omp_nthreads,
+        mem_gb=2,
     )
     workflow.connect([
         (inputnode, utility, [
@@ -44,7 +46,7 @@ def init_utility_wf(*, modality, settings, template=None):
     ])  # fmt: skip
     if settings.mode == 'reface':
         register_after = pe.Node(
-            Register(modality=modality, seed=settings.seed),
+            Register(modality=item.contrast, seed=settings.seed),
             name='register_after',
             n_procs=settings.omp_nthreads,
             mem_gb=1,

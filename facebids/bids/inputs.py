@@ -7,24 +7,46 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
-from facebids.bids import names
+from facebids.bids import names, suffixes
 from facebids.bids.names import HeadImage
 from facebids.config import Settings
 from facebids.errors import DatasetError, NoImagesError, UsageError
 
-__all__ = ['HeadImage', 'collect_images', 'read_description']
+__all__ = ['HeadImage', 'Inputs', 'collect_images', 'read_description']
 
-SUFFIXES = ('T1w', 'FLAIR')
+FILTERED = 'left out by --bids-filter-file'
+NOT_KNOWN = 'its name is not that of a head image that FaceBIDS knows'
+NOT_NIFTI = 'not a NIfTI image'
+CT = re.compile(r'^/sub-[^/]+/(?:ses-[^/]+/)?ct/[^/]+_ct\.nii(?:\.gz)?$')
 
 
-def collect_images(settings: Settings) -> tuple[HeadImage, ...]:
-    """Return the T1w and FLAIR images that were asked for, ordered by path.
+class Inputs(NamedTuple):
+    """What a dataset holds of the participants and sessions that were asked for.
 
-    Only ``anat`` folders of the participants asked for are looked at: never derivatives,
-    sourcedata or other data types, which also keeps indexing fast.
+    Attributes
+    ----------
+    images
+        Images to deface, ordered by path.
+    others
+        Images that were not asked for, of other sessions too: an image may be registered by way
+        of them.
+    left_alone
+        Path in the dataset and why, of every file that may show a face and stays as it is.
+    """
+
+    images: tuple[HeadImage, ...]
+    others: tuple[HeadImage, ...] = ()
+    left_alone: tuple[tuple[str, str], ...] = ()
+
+
+def collect_images(settings: Settings) -> Inputs:
+    """Find the head images that were asked for, and what is left alone.
+
+    Only the folders of the participants asked for are looked at, and in them those of data types
+    that hold images of heads: never derivatives or sourcedata, which also keeps indexing fast.
 
     Raises
     ------
@@ -38,18 +60,33 @@ def collect_images(settings: Settings) -> tuple[HeadImage, ...]:
     read_description(settings.bids_dir, required=not settings.skip_bids_validation)
     _check_labels(settings)
     layout = _index(settings)
-    paths = sorted(path for suffix in SUFFIXES for path in _query(layout, suffix, settings))
+    paths = _query(layout, settings)
     _check_current(paths, settings)
-    relative = (Path(path).relative_to(settings.bids_dir).as_posix() for path in paths)
-    images = tuple(HeadImage.from_relative_path(path, str(settings.bids_dir)) for path in relative)
+    heads = [image for path in paths if (image := _head(path, settings))]
+    passed = _passed(layout, settings)
+    images, others, left_alone = [], [], {}
+    for image in heads:
+        reason = _reason_against(image, passed, settings)
+        (others if reason else images).append(image)
+        left_alone[image.relative_path] = reason
     if not images:
         raise NoImagesError(
-            f'{settings.bids_dir}: no T1w or FLAIR image matches the request. Look at '
-            '--participant-label, --session-label and --bids-filter-file, and at the names of '
-            'the files in the anat folders.'
+            f'{settings.bids_dir}: no head image matches the request. Look at '
+            '--participant-label, --session-label, --bids-filter-file and --include, and at the '
+            'names of the files in the anat folders.'
         )
     _check_unique(images)
-    return images
+    for path in _may_show_faces(settings):
+        left_alone.setdefault(path, NOT_KNOWN if path.endswith(suffixes.NIFTI) else NOT_NIFTI)
+    return Inputs(
+        tuple(images),
+        tuple(others),
+        tuple(
+            (path, reason)
+            for path, reason in sorted(left_alone.items())
+            if reason and _in_sessions(path, settings)
+        ),
+    )
 
 
 def read_description(bids_dir: str | Path, *, required: bool = True) -> dict[str, Any]:
@@ -113,7 +150,7 @@ def _check_known(kind: str, asked: tuple[str, ...], there: list[str]) -> None:
 
 
 def _index(settings: Settings) -> Any:
-    """Return the pybids layout of the anat folders."""
+    """Return the pybids layout of the folders that hold images of heads."""
     import bids
     from bids.layout import BIDSLayout, BIDSLayoutIndexer
 
@@ -128,7 +165,10 @@ def _index(settings: Settings) -> Any:
                 validate=validate,
                 database_path=settings.bids_database_dir,
                 indexer=BIDSLayoutIndexer(
-                    validate=validate, ignore=_ignored(restricted), index_metadata=False
+                    validate=validate,
+                    ignore=_ignored(restricted),
+                    force_index=[CT],  # which BIDS does not know yet
+                    index_metadata=False,
                 ),
             )
     except (ValueError, bids.exceptions.BIDSValidationError) as error:
@@ -143,16 +183,15 @@ def _index(settings: Settings) -> Any:
 
 def _ignored(settings: Settings | None) -> list[re.Pattern[str]]:
     """Return patterns of what is not indexed; paths start with a slash at the dataset."""
+    datatypes = '|'.join(suffixes.HEADS)
     patterns = [
         r'/\.',
         r'^/(?!sub-)',
-        r'^/sub-[^/]+/(?:ses-[^/]+/)?(?!ses-|anat(?:/|$))[^/]+',
-        r'\.(?:json|tsv|tsv\.gz)$',
+        rf'^/sub-[^/]+/(?:ses-[^/]+/)?(?!ses-|(?:{datatypes})(?:/|$))[^/]+',
+        r'\.(?:json|tsv|tsv\.gz|bval|bvec)$',
     ]
-    if settings and settings.participant_label:
+    if settings and settings.participant_label:  # other sessions may hold a reference
         patterns.append(_all_but('^/sub-', settings.participant_label))
-    if settings and settings.session_label:
-        patterns.append(_all_but('^/sub-[^/]+/ses-', settings.session_label))
     return [re.compile(pattern) for pattern in patterns]
 
 
@@ -160,25 +199,82 @@ def _all_but(start: str, labels: tuple[str, ...]) -> str:
     return f'{start}(?!(?:{"|".join(map(re.escape, labels))})(?:/|$))'
 
 
-def _query(layout: Any, suffix: str, settings: Settings) -> list[str]:
-    """Return the absolute paths of the images with a suffix that pass the user's filter."""
+def _query(layout: Any, settings: Settings, **entities: Any) -> list[str]:
+    """Return the absolute paths of the participants' images that have these entities."""
+    labels = list(settings.participant_label)
+    asked = {'subject': labels} if labels else {}
+    found = layout.get(return_type='filename', extension=list(suffixes.NIFTI), **entities)
+    within = set(layout.get(return_type='filename', **asked))
+    return sorted(path for path in found if path in within)
+
+
+def _head(path: str, settings: Settings) -> HeadImage | None:
+    """Return the image that a file is, or None where its suffix is not one of a head image."""
+    relative = Path(path).relative_to(settings.bids_dir).as_posix()
+    folder = PurePosixPath(relative).parent.name
+    suffix = re.sub(r'\.nii(\.gz)?$', '', relative).rpartition('_')[2]
+    if suffix not in suffixes.HEADS.get(folder, ()):
+        return None
+    try:
+        return HeadImage.from_relative_path(relative, str(settings.bids_dir))
+    except DatasetError:
+        if folder in _wanted(settings):
+            raise
+        return None  # nobody asked for it
+
+
+def _wanted(settings: Settings) -> tuple[str, ...]:
+    return (*suffixes.ALWAYS, *settings.include)
+
+
+def _passed(layout: Any, settings: Settings) -> dict[str, set[str]]:
+    """Return, for each suffix that has a filter, the paths that pass it."""
     from bids.layout import Query
 
-    fixed = {'suffix': suffix, 'datatype': 'anat', 'extension': ['.nii', '.nii.gz']}
     special = {None: Query.NONE, '*': Query.ANY}
-    chosen = {
-        key: special.get(value, value) if isinstance(value, str | None) else value
-        for key, value in settings.bids_filters.get(suffix.lower(), {}).items()
-    }
-    labels = {'subject': settings.participant_label, 'session': settings.session_label}
-    asked = {key: list(value) for key, value in labels.items() if value}
-    try:
-        # asked for apart, so that a filter can restrict and never widen what is looked at
-        found = layout.get(return_type='filename', **{**fixed, **chosen})
-        within = set(layout.get(return_type='filename', **fixed, **asked))
-    except ValueError as error:
-        raise UsageError(f'--bids-filter-file, {suffix.lower()}: {error}') from error
-    return [path for path in found if path in within]
+    passed = {}
+    for key, entities in settings.bids_filters.items():
+        suffix = suffixes.BY_KEY[key]
+        chosen = {
+            name: special.get(value, value) if isinstance(value, str | None) else value
+            for name, value in entities.items()
+        }
+        try:
+            # a filter can restrict and never widen what is looked at
+            passed[suffix] = set(_query(layout, settings, **{'suffix': suffix, **chosen}))
+        except ValueError as error:
+            raise UsageError(f'--bids-filter-file, {key}: {error}') from error
+    return passed
+
+
+def _reason_against(
+    image: HeadImage, passed: dict[str, set[str]], settings: Settings
+) -> str | None:
+    """Return why an image is not defaced, or None."""
+    if image.datatype not in _wanted(settings):
+        return f'use --include {image.datatype}'
+    if image.path not in passed.get(image.suffix, [image.path]):
+        return FILTERED
+    return None if _in_sessions(image.relative_path, settings) else 'of another session'
+
+
+def _in_sessions(path: str, settings: Settings) -> bool:
+    if not settings.session_label:
+        return True
+    return any(f'ses-{label}' in PurePosixPath(path).parts for label in settings.session_label)
+
+
+def _may_show_faces(settings: Settings) -> list[str]:
+    """Return every file of the participants, known to BIDS or not, that can hold a face."""
+    labels = settings.participant_label or _labels(settings.bids_dir.glob('sub-*'))
+    endings = (*suffixes.NIFTI, *suffixes.OTHER_FORMATS)
+    return [
+        Path(folder, name).relative_to(settings.bids_dir).as_posix()
+        for label in labels
+        for folder, _, files in os.walk(settings.bids_dir / f'sub-{label}', followlinks=True)
+        for name in files
+        if name.lower().endswith(endings)
+    ]
 
 
 def _check_current(paths: list[str], settings: Settings) -> None:
@@ -190,7 +286,7 @@ def _check_current(paths: list[str], settings: Settings) -> None:
         )
 
 
-def _check_unique(images: tuple[HeadImage, ...]) -> None:
+def _check_unique(images: list[HeadImage]) -> None:
     def made(image: HeadImage) -> set[str]:
         return {*names.public_files(image), names.record(image), names.workflow_name(image)}
 

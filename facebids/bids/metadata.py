@@ -41,7 +41,13 @@ DEIDENTIFICATION_CODES = [
 ]
 
 # without a slash: the validator would still name the folder that "figures/" leaves empty
+# BIDS has no CT, and no masks of some series and of field maps
 BIDSIGNORE = """\
+ct
+*_inv-*_mask.*
+*_flip-*_mask.*
+*_mt-*_mask.*
+**/fmap/*_mask.*
 *.html
 figures
 *_xfm.txt

@@ -44,7 +44,7 @@ class HeadImage:
     entities
         ``(key, value)`` pairs of the file name, with the keys that stand in it (``'sub'``).
     suffix
-        ``'T1w'`` or ``'FLAIR'``.
+        ``'T1w'``, ``'bold'``, ...: one of `facebids.bids.suffixes`.
     """
 
     path: str
@@ -78,6 +78,11 @@ class HeadImage:
             )
         path = f'{dataset}/{relative_path}' if dataset else relative_path
         return cls(path, relative_path, entities, suffix)
+
+    @property
+    def datatype(self) -> str:
+        """Name of the folder, ``'anat'``."""
+        return PurePosixPath(self.relative_path).parent.name
 
     @property
     def participant(self) -> str:

@@ -10,11 +10,12 @@ from typing import Any
 
 import facebids
 from facebids.bids.names import Template
+from facebids.bids.suffixes import BY_KEY, ON_REQUEST
 from facebids.config import Settings
 from facebids.errors import UsageError
 
 DESCRIPTION = """\
-Deface the head images (T1w, FLAIR) of a BIDS dataset, and attack the result with face recognition.
+Deface the head images of a BIDS dataset, and attack the result with face recognition.
 Run the participant level first (one job or many), then the group level once.
 """
 EPILOG = """\
@@ -90,6 +91,11 @@ def _add_selection(group: Any) -> None:
         '--session-label', '--session_label', nargs='+', type=_label('ses-'), default=(),
         action=_Labels, metavar='LABEL',
         help='sessions, with or without ses-; default: all (participant level)',
+    )  # fmt: skip
+    group.add_argument(
+        '--include', nargs='+', choices=ON_REQUEST, default=(), action=_Labels,
+        metavar='DATATYPE', help='further data types to deface beside anat and ct: '
+        f'{", ".join(ON_REQUEST)} (participant level)',
     )  # fmt: skip
     group.add_argument(
         '--bids-filter-file', type=_filters, default={}, dest='bids_filters', metavar='FILE',
@@ -255,8 +261,8 @@ def _filters(text: str) -> dict[str, dict[str, Any]]:
         raise argparse.ArgumentTypeError(f'{text} cannot be read as JSON: {error}') from error
     if not isinstance(filters, dict) or not all(isinstance(v, dict) for v in filters.values()):
         raise argparse.ArgumentTypeError(f'{text} must look like {{"t1w": {{"run": 1}}}}')
-    if unknown := set(filters) - {'t1w', 'flair'}:
+    if unknown := set(filters) - set(BY_KEY):
         raise argparse.ArgumentTypeError(
-            f'{text}: unknown {", ".join(sorted(unknown))}. There are: t1w, flair.'
+            f'{text}: unknown {", ".join(sorted(unknown))}. There are: {", ".join(BY_KEY)}.'
         )
     return filters

@@ -14,7 +14,7 @@ from facebids.bids import names, records
 from facebids.bids.inputs import collect_images, read_description
 from facebids.bids.metadata import public_paths, sweep, write_dataset_files, write_text_atomic
 from facebids.bids.names import HeadImage
-from facebids.bids.plan import ParticipantPlan, describe, make_plan
+from facebids.bids.plan import ParticipantPlan, count_left_alone, describe, make_plan
 from facebids.bids.records import Record
 from facebids.cli.console import ImageProgress, make_console, show_places, show_results
 from facebids.cli.crashes import NOT_REACHED, read_crashes, why_missing
@@ -33,17 +33,13 @@ def run_participants(settings: Settings) -> int:
         0, or 1 when an image failed.
     """
     if settings.dry_run:
-        plans = make_plan(
-            collect_images(replace(settings, bids_database_dir=None)),
-            settings.template,
-            force=settings.force,
-        )
+        plans = _plans(replace(settings, bids_database_dir=None))
         make_console().print(describe(plans), soft_wrap=True)
         return 0
     if settings.bids_database_dir:
         make_writable(settings.bids_database_dir, 'database')
-    plans = make_plan(collect_images(settings), settings.template, force=settings.force)
-    _tell_missing(settings, plans)
+    plans = _plans(settings)
+    _tell_left_out(settings, plans)
     check_template(settings)
     prepare_places(settings)
     sweep(settings.output_dir, [plan.participant for plan in plans])
@@ -55,6 +51,11 @@ def run_participants(settings: Settings) -> int:
         write_dataset_files(settings.output_dir, source, settings.bids_dir)
         template = prepare_template(settings)
         return _process(settings, plans, log_dir, settings.work_dir / 'crash' / run_id, template)
+
+
+def _plans(settings: Settings) -> tuple[ParticipantPlan, ...]:
+    found = collect_images(settings)
+    return make_plan(*found, template=settings.template, force=settings.force)
 
 
 def _process(
@@ -153,11 +154,16 @@ def _without_folders(text: str, settings: Settings) -> str:
     return re.sub(r'(?<![\w.:/])/(?:[^\s/\'"]+/)+', '', text)
 
 
-def _tell_missing(settings: Settings, plans: Sequence[ParticipantPlan]) -> None:
+def _tell_left_out(settings: Settings, plans: Sequence[ParticipantPlan]) -> None:
     planned = {plan.participant for plan in plans}
     if missing := [label for label in settings.participant_label if label not in planned]:
         make_console(error=True).print(
-            f'facebids: no T1w or FLAIR image to deface of participant {", ".join(missing)}.',
+            f'facebids: no image to deface of participant {", ".join(missing)}.', soft_wrap=True
+        )
+    if left_alone := count_left_alone(plans):
+        make_console(error=True).print(
+            f'facebids: files that may show a face and are left as they are: {left_alone}. '
+            '--dry-run names them.',
             soft_wrap=True,
         )
 

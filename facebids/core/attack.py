@@ -6,9 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from facebids.core import completion, depth, recognition, registration, render, surface
+from facebids.core.identifiability.defacing import CERTAIN
 from facebids.core.rays import Scene
 from facebids.core.recognition import Recognition
 from facebids.core.surface import Mesh
+
+PIXELS = 400  # along each side of an empty picture, as `render.render` makes them
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,64 @@ def look_at(volume, affine, seed, known=None):
     found = recognition.recognise(pictures, tuple(view.name for view in views))
     at_known_place = None if boxes is None else recognition.embed_at(pictures, boxes)
     return Head(mesh, shape, pose, pictures, found, at_known_place)
+
+
+def most_telling(heads, originals=None):
+    """Choose the look at a head in which the attack sees most.
+
+    Parameters
+    ----------
+    heads : list of Head
+        The same head in several volumes.
+    originals : ndarray, shape (V, 128), optional
+        Embeddings of the original, if the head is defaced: of equally many faces found, the look
+        that is nearest to them at the known place counts.
+
+    Returns
+    -------
+    int
+        Index of the look.
+    """
+
+    def told(index):
+        head = heads[index]
+        sure = head.recognition.found & (np.nan_to_num(head.recognition.score) >= CERTAIN)
+        near = 0.0
+        if originals is not None:
+            distance = np.linalg.norm(head.at_known_place - originals, axis=1)
+            near = -float(np.nanmean(distance)) if np.isfinite(distance).any() else 0.0
+        return int(sure.sum()), int(head.recognition.found.sum()), near
+
+    return max(range(len(heads)), key=told)
+
+
+def look_at_nothing(affine, seed, known=None):
+    """Return what is seen of a head whose skin cannot be told from the air: empty pictures.
+
+    Parameters
+    ----------
+    affine, seed, known
+        As of `look_at`.
+
+    Returns
+    -------
+    Head
+    """
+    pose, boxes = known or (registration.pose(affine), None)
+    views = (*render.random_views(seed), *render.named_views())
+    mesh = Mesh(np.empty((0, 3), np.float32), np.empty((0, 3), np.int32), np.empty((0, 3)))
+    pictures = np.full((len(views), PIXELS, PIXELS, 3), render.BACKGROUND, np.uint8)
+    nothing = np.array([recognition.NO_BOX] * len(views))
+    found = Recognition(
+        names=np.array([view.name for view in views]),
+        found=np.zeros(len(views), bool),
+        detector=np.full(len(views), ''),
+        score=np.full(len(views), np.nan),
+        boxes=nothing,
+        embeddings=recognition.embed_at(pictures, nothing),
+    )
+    at_known_place = None if boxes is None else recognition.embed_at(pictures, boxes)
+    return Head(mesh, np.full(depth.SHAPE, np.nan), pose, pictures, found, at_known_place)
 
 
 def _face_pose(skin, volume, pose):

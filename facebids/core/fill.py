@@ -53,7 +53,7 @@ class Setting:
     rng: np.random.Generator
 
 
-def fill(volume, mask, atlas, transform, mode, seed=0):
+def fill(volume, mask, atlas, transform, mode, seed=0, head=None):
     """Compute new intensities for the voxels of a mask.
 
     Parameters
@@ -66,12 +66,16 @@ def fill(volume, mask, atlas, transform, mode, seed=0):
     mode : {'remove', 'blur', 'reface'}
     seed : int
         Of the noise.
+    head : ndarray of bool, shape (X, Y, Z), optional
+        The subject's head, for a volume that shows it badly; found in the volume unless given.
 
     Returns
     -------
     ndarray of float32, shape (N,)
         For the N voxels of the mask in C order.
     """
+    if np.ptp(volume.data) == 0:  # of a series
+        return np.full(int(mask.sum()), volume.data.flat[0], np.float32)
     size = float(np.cbrt(np.linalg.det(transform[:3, :3])))
     place = (atlas, mask.shape, volume.affine, transform)
     setting = Setting(
@@ -81,7 +85,8 @@ def fill(volume, mask, atlas, transform, mode, seed=0):
         masks.carry_over(atlas.depth, *place) * size,
         np.random.default_rng([seed, 113102]),
     )
-    head = head_mask(np.nan_to_num(setting.data, nan=_air(setting.data)), setting.zooms)
+    if head is None:
+        head = head_mask(np.nan_to_num(setting.data, nan=_air(setting.data)), setting.zooms)
     air = draw_air(setting, head)
     if mode == 'remove':
         return air

@@ -65,21 +65,24 @@ def read_nifti(path):
         ) from error
 
 
-def read_volume(path):
-    """Read a head image of a single volume.
+def read_volume(path, which=None):
+    """Read a head image.
 
     Parameters
     ----------
     path : str or Path
+    which : int, optional
+        One of several volumes; their mean unless given.
 
     Returns
     -------
     Volume
+        The magnitude of complex numbers.
 
     Raises
     ------
     UnreadableImageError
-        If the file cannot be read, or holds several volumes.
+        If the file cannot be read, or holds colours.
     EmptyImageError
         If it holds no signal, or too few voxels for a head.
     """
@@ -89,26 +92,80 @@ def read_volume(path):
             f'{path}: its grid of {" x ".join(map(str, image.shape))} voxels is too small '
             f'to hold a head (at least {SMALLEST} along each axis).'
         )
-    if np.prod(image.shape[3:]) > 1:
+    if image.get_data_dtype().names:
         raise UnreadableImageError(
-            f'{path}: {image.shape[3:]} volumes in one file: only one could be checked for a '
-            'face. Split the series, or leave it out with --bids-filter-file.'
-        )
-    data = np.asanyarray(image.dataobj)
-    if data.dtype.names or np.iscomplexobj(data):
-        raise UnreadableImageError(
-            f'{path}: voxels of type {data.dtype} have no single intensity. '
+            f'{path}: voxels of type {image.get_data_dtype()} have no single intensity. '
             'Supply a magnitude image.'
         )
-    data = data.reshape(data.shape[:3]).astype(np.float32)
-    finite = np.isfinite(data)
-    data[~finite] = 0
-    if not finite.any() or np.ptp(data) == 0:
+    count = volume_count(path)
+    total = np.zeros(image.shape[:3])
+    for number, data in enumerate(_intensities(image)):
+        if which in (None, number):
+            total += data
+    data = (total / count if which is None else total).astype(np.float32)
+    if np.ptp(data) == 0:
         raise EmptyImageError(
             f'{path}: the volume is empty: every voxel has the same value or none at all. '
             'Restore the image, or leave it out with --bids-filter-file.'
         )
     return Volume(data, image.affine)
+
+
+def read_volumes(path):
+    """Read the volumes of an image one by one.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Yields
+    ------
+    Volume
+        Empty ones are not refused: a series may have some.
+    """
+    image = read_nifti(path)
+    for data in _intensities(image):
+        yield Volume(data.astype(np.float32), image.affine)
+
+
+def volume_count(path):
+    """How many volumes a file holds."""
+    return int(np.prod(nib.load(path).shape[3:]))
+
+
+def strongest_volume(path):
+    """Index of the volume with the highest mean intensity."""
+    return int(np.argmax([data.mean() for data in _intensities(read_nifti(path))]))
+
+
+def is_complex(path):
+    """Whether the voxels of an image are complex numbers."""
+    return nib.load(path).get_data_dtype().kind == 'c'
+
+
+def _intensities(image):
+    """Scaled intensities of each volume, finite, shape (X, Y, Z), one after the other."""
+    raw = image.dataobj.get_unscaled()  # read once: going back in a compressed file is slow
+    slope, inter = _scaling(image)
+    for data in np.moveaxis(raw.reshape(*raw.shape[:3], -1), -1, 0):
+        scaled = data * np.float64(slope) + inter
+        yield np.nan_to_num(
+            np.abs(scaled) if data.dtype.kind == 'c' else scaled, posinf=0, neginf=0
+        )
+
+
+def same_grid(path, other):
+    """Whether the voxels of two images lie at the same places, to a hundredth of a voxel.
+
+    Parameters
+    ----------
+    path, other : str or Path
+    """
+    one, two = read_nifti(path), read_nifti(other)
+    if one.shape[:3] != two.shape[:3]:
+        return False
+    shift = np.abs(one.affine - two.affine) @ [*one.shape[:3], 1]
+    return bool(shift.max() < 0.01 * np.linalg.norm(one.affine[:3, :3], axis=0).min())
 
 
 def replace_voxels(path, mask, out_path, values=None):
@@ -121,8 +178,9 @@ def replace_voxels(path, mask, out_path, values=None):
     mask : ndarray of bool, shape (X, Y, Z)
     out_path : str or Path
         Where to write, ``.nii`` or ``.nii.gz``.
-    values : ndarray, shape (N,), optional
-        Intensities of the N voxels of the mask in C order, one volume's; zero unless given.
+    values : ndarray, shape (N,) or (N, V), optional
+        Intensities of the N voxels of the mask in C order, the same for all V volumes or for each;
+        zero unless given.
 
     Returns
     -------
@@ -137,7 +195,8 @@ def replace_voxels(path, mask, out_path, values=None):
     if values is None:
         changed[mask] = _stored_zero(raw.dtype, *scaling)
     else:
-        changed.reshape(*mask.shape, -1)[mask] = _stored(values, raw.dtype, *scaling)[:, None]
+        stored = _stored(values, raw.dtype, *scaling)
+        changed.reshape(*mask.shape, -1)[mask] = stored.reshape(len(stored), -1)
     header = image.header.copy()
     for fields, empty in ((FREE_TEXT, b''), (UNUSED, 0)):
         for field in set(fields) & set(header.keys()):

@@ -6,6 +6,8 @@ from scipy import ndimage
 
 from facebids.core.atlas import SHELL_STEPS_MM
 from facebids.core.grids import coarse_slices, refine
+from facebids.core.surface import head_mask
+from facebids.errors import NotAHeadError
 
 RESOLUTION = 2.0  # mm, of the atlas whose regions are carried over
 ENOUGH_SKIN = 0.98  # share of the face's skin in the mask at which the region reaches far enough
@@ -17,6 +19,9 @@ SCALP_MM = 9.0  # and how far under the atlas's skin: scalp and skull are thicke
 BRIDGE_MM = 2.0  # half the width under which a connection is no brain
 LOCAL_MM = 12.0  # Gaussian in which the brain's signal is averaged
 LIKE_BRAIN = (0.55, 1.6)  # signal over that average
+# A face has about 600 cm2 of skin, one voxel's layer of which is 60 mL at 1 mm and 180 mL at 3 mm.
+# A fiftieth of it is the rim of a forehead or an ear.
+NO_FACE_SHARE, NO_FACE_ML = 0.02, 3.0
 
 
 def carry_over(field, atlas, shape, affine, transform):
@@ -128,6 +133,72 @@ def face_mask(atlas, volume, transform, head, margin=MARGIN_MM, keep=()):
     return best
 
 
+def find_head(volume, atlas, transform, *, relied_on):
+    """Find the voxels of the head.
+
+    Parameters
+    ----------
+    volume : Volume
+    atlas : HeadAtlas
+    transform : ndarray, shape (4, 4)
+        Atlas RAS mm to subject RAS mm.
+    relied_on : bool
+        Whether the transform is known from another image: then the generic head stands for one
+        that cannot be told from the air.
+
+    Returns
+    -------
+    ndarray of bool, shape (X, Y, Z)
+
+    Raises
+    ------
+    NotAHeadError
+        If no head is found, and the transform is not relied on.
+    """
+    try:
+        return head_mask(volume.data, volume.zooms)
+    except NotAHeadError:
+        if not relied_on:
+            raise
+        return carry_over(atlas.depth, atlas, volume.data.shape, volume.affine, transform) < 0
+
+
+def face_in_view(atlas, volume, transform):
+    """Share of the generic face's skin that lies in an image's field of view.
+
+    Geometry alone: an image that shows skin badly has it in view all the same.
+
+    Parameters
+    ----------
+    atlas : HeadAtlas
+    volume : Volume
+    transform : ndarray, shape (4, 4)
+        Atlas RAS mm to subject RAS mm.
+
+    Returns
+    -------
+    float
+    """
+    skin = (np.abs(atlas.depth) < 1) & (atlas.face_skin_sector() < 0)
+    index = np.linalg.inv(volume.affine) @ transform @ atlas.affine
+    voxels = np.argwhere(skin) @ index[:3, :3].T + index[:3, 3]
+    last = np.array(volume.data.shape) - 0.5
+    return float(((voxels > -0.5) & (voxels < last)).all(axis=1).mean())
+
+
+def shows_no_face(numbers):
+    """Whether so little of a face is in view that none could be recognised.
+
+    Parameters
+    ----------
+    numbers : dict
+        `skin_in_view_ml` from `coverage`, and `face_in_view_share` from `face_in_view`.
+    """
+    return (
+        numbers['face_in_view_share'] <= NO_FACE_SHARE and numbers['skin_in_view_ml'] <= NO_FACE_ML
+    )
+
+
 def brain_guard(volume, place, margin=MARGIN_MM):
     """Voxels that must not be touched: the atlas's guard and a margin around the own brain.
 
@@ -180,11 +251,18 @@ def coverage(mask, guard, head, sector, zooms):
     skin = layer & sector
     voxel_ml = float(np.prod(zooms)) / 1000
     total = int(skin.sum())
+    return taken(mask, head, zooms) | {
+        'skin_removed_share': float((skin & mask).sum() / total) if total else None,
+        'skin_in_view_ml': total * voxel_ml,
+        'guard_cost_ml': float((skin & guard).sum() * voxel_ml),
+    }
+
+
+def taken(mask, head, zooms):
+    """Volume of a mask (mL, air included), and what it takes of the head: `coverage`."""
+    voxel_ml = float(np.prod(zooms)) / 1000
     return {
         'volume_ml': float(mask.sum() * voxel_ml),
         'head_removed_ml': float((mask & head).sum() * voxel_ml),
         'head_removed_share': float((mask & head).sum() / max(head.sum(), 1)),
-        'skin_removed_share': float((skin & mask).sum() / total) if total else None,
-        'skin_in_view_ml': total * voxel_ml,
-        'guard_cost_ml': float((skin & guard).sum() * voxel_ml),
     }

@@ -47,7 +47,7 @@ SCHEDULES = {
 # Correlation ratio over the brain, and inside it, at which no further start is tried. Measured on
 # public scans: registered T1w 0.28-0.70 and 0.14-0.45, FLAIR 0.19-0.45 and 0.09-0.28; turned by
 # 90 or 180 degrees, at the best such place, up to 0.25 and 0.08.
-GOOD_ENOUGH = {'T1w': 0.3, 'FLAIR': 0.2, 'T2w': 0.25, 'PDw': 0.25, 'CT': 0.5}
+GOOD_ENOUGH = {'T1w': 0.3, 'FLAIR': 0.2, 'T2w': 0.11, 'PDw': 0.25, 'CT': 0.45}
 GOOD_TISSUE = 0.1
 WORTH_TRYING = 0.85  # of the best start's coarse score
 RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # ITK's axes are LPS
@@ -170,7 +170,7 @@ def to_ants(data, affine):
     )
 
 
-def _from_itk(transform):
+def from_itk(transform):
     """RAS matrix of an ITK affine, shape (4, 4)."""
     parameters = np.array(transform.parameters)
     centre = np.array(transform.fixed_parameters)
@@ -228,7 +228,7 @@ def _fit(atlas, modality, moving, start, seed, folder):
             **SCHEDULES[name],
         )
         start = result['fwdtransforms'][0]
-        affines.append(_from_itk(ants.read_transform(start)))
+        affines.append(from_itk(ants.read_transform(start)))
     return affines[1:]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from facebids.core import attack, depth, surface
 from facebids.core.identifiability.defacing import CERTAIN
 from facebids.core.recognition import RANDOM
-from facebids.core.verdict import THRESHOLDS
+from facebids.core.thresholds import THRESHOLDS
 
 FACE, DEFACED, NOT_IN_VIEW = FINDINGS = ('face', 'defaced', 'no_face_in_view')
 # Offsets along a ray from the generic skin (mm, outwards). Faces differ from the generic one by 4

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from facebids.core import masks, registration
 from facebids.core.atlas import HeadAtlas, generic_atlas
-from facebids.core.verdict import THRESHOLDS
+from facebids.core.thresholds import THRESHOLDS
 
 CONTRAST = 'T1w'  # of all templates
 

@@ -55,7 +55,21 @@ class Deface(SimpleInterface):
     def _values(self, mask):
         if not mask.any() or (self.inputs.mode == 'remove' and self.inputs.fill == 'zero'):
             return None
-        transform = np.array(files.read_json(self.inputs.registration)['affine'])
-        volume = images.read_volume(self.inputs.in_file)
-        atlas = generic_atlas(masks.RESOLUTION)
-        return fill.fill(volume, mask, atlas, transform, self.inputs.mode, self.inputs.seed)
+        path, seed = self.inputs.in_file, self.inputs.seed
+        if images.is_complex(path):
+            return None
+        found = files.read_registration(self.inputs.registration)
+        atlas, transform = generic_atlas(masks.RESOLUTION), np.array(found['affine'])
+        place = (mask, atlas, transform, self.inputs.mode)
+        volume = images.read_volume(path)
+        if images.volume_count(path) == 1 and found['way'] == 'own':
+            return fill.fill(volume, *place, seed)
+        # single volumes of a series may show the head badly
+        head = masks.find_head(volume, atlas, transform, relied_on=found['way'] != 'own') & ~mask
+        return np.stack(
+            [
+                fill.fill(volume, *place, seed + number, head)
+                for number, volume in enumerate(images.read_volumes(path))
+            ],
+            axis=1,
+        )

@@ -31,7 +31,7 @@ class Figures(SimpleInterface):
 
         volume = images.read_volume(self.inputs.in_file)
         mask = files.read_mask(self.inputs.mask_file)
-        affine = np.array(files.read_json(self.inputs.registration)['affine'])
+        affine = np.array(files.read_registration(self.inputs.registration)['affine'])
         attack = files.read_arrays(self.inputs.attack)
         drawn = {
             'slices': figures.slice_mosaic(volume.data, mask, volume.affine, affine),

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from facebids import errors
+
 
 def write_json(folder, name, value):
     """Write a JSON file into a node's folder and return its path."""
@@ -17,6 +19,21 @@ def write_json(folder, name, value):
 def read_json(path):
     """Read a JSON file."""
     return json.loads(Path(path).read_text())
+
+
+def read_registration(path):
+    """Read what `Register` wrote.
+
+    Raises
+    ------
+    ImageError
+        The one that stopped the registration.
+    """
+    found = read_json(path)
+    if 'error' in found:
+        name, message = found['error']
+        raise getattr(errors, name)(message)
+    return found
 
 
 def write_arrays(folder, name, **arrays):

@@ -10,9 +10,10 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from facebids.core import images, masks, surface
+from facebids.core import images, masks, motion, verdict
 from facebids.core.atlas import KEEPABLE, generic_atlas
 from facebids.interfaces import files
+from facebids.interfaces.registration import section
 
 
 class _FaceMaskInputSpec(BaseInterfaceInputSpec):
@@ -34,7 +35,8 @@ class _FaceMaskOutputSpec(TraitedSpec):
 class FaceMask(SimpleInterface):
     """Carry the atlas's face region over to the image, brain guard taken out.
 
-    The mask of an image that is passed on as it is, is empty.
+    The mask is empty where the image is passed on as it is: it arrived defaced, or the field of
+    view certainly has no face.
     """
 
     input_spec = _FaceMaskInputSpec
@@ -43,17 +45,28 @@ class FaceMask(SimpleInterface):
     def _run_interface(self, runtime):
         in_file = self.inputs.in_file
         volume = images.read_volume(in_file)
-        transform = np.array(files.read_json(self.inputs.registration)['affine'])
-        head = surface.head_mask(volume.data, volume.zooms)
+        found = files.read_registration(self.inputs.registration)
+        transform = np.array(found['affine'])
         atlas = generic_atlas(masks.RESOLUTION)
+        head = masks.find_head(volume, atlas, transform, relied_on=found['way'] != 'own')
+        keep = tuple(self.inputs.keep)
         mask, guard, numbers = masks.face_mask(
-            atlas, volume, transform, head, self.inputs.brain_margin, tuple(self.inputs.keep)
+            atlas, volume, transform, head, self.inputs.brain_margin, keep
         )
-        if files.read_json(self.inputs.screening)['passed_on']:
+        if images.volume_count(in_file) > 1:
+            moved = motion.positions(in_file, volume, transform)
+            region = atlas.face_region(numbers['shell_mm'], keep)
+            for elsewhere in moved.transforms:
+                there = masks.carry_over(region, atlas, mask.shape, volume.affine, elsewhere) < 0
+                mask |= there & ~guard
+            numbers |= masks.taken(mask, head, volume.zooms) | {'motion_mm': moved.largest_mm}
+        numbers['face_in_view_share'] = masks.face_in_view(atlas, volume, transform)
+        numbers['no_face'] = masks.shows_no_face(numbers) and verdict.certain(section(found))
+        passed_on = files.read_json(self.inputs.screening)['passed_on']
+        if passed_on or numbers['no_face']:
             mask = np.zeros_like(mask)
+            numbers |= masks.taken(mask, head, volume.zooms) | {'guard_cost_ml': 0.0}
             numbers |= dict.fromkeys(('skin_removed_share', 'shell_mm'))
-            taken = ('volume_ml', 'head_removed_ml', 'head_removed_share', 'guard_cost_ml')
-            numbers |= dict.fromkeys(taken, 0.0)
         for name, array in (('mask', mask), ('guard', guard)):
             self._results[f'{name}_file'] = f'{runtime.cwd}/{name}.nii.gz'
             images.write_mask(array, in_file, self._results[f'{name}_file'])

@@ -11,6 +11,7 @@ from nipype.interfaces.base import (
 )
 
 from facebids.core import attack, engines, images
+from facebids.errors import NotAHeadError
 from facebids.interfaces import files
 
 
@@ -34,16 +35,17 @@ class Attack(SimpleInterface):
     output_spec = _AttackOutputSpec
 
     def _run_interface(self, runtime):
-        volume = images.read_volume(self.inputs.in_file)
-        affine = np.array(files.read_json(self.inputs.registration)['affine'])
-        known = None
+        known, originals = None, None
         if self.inputs.known_faces:
             original = files.read_arrays(self.inputs.known_faces)
             known = original['pose'], original['boxes']
-        head = attack.look_at(volume, affine, self.inputs.seed, known)
+            originals = original['embeddings']
+        heads = [self._look(volume, known) for volume in self._volumes()]
+        head = heads[attack.most_telling(heads, originals)]
         arrays = {
             'pictures': head.pictures,
             'pose': head.pose,
+            'volumes': len(heads),
             **head.recognition.to_arrays(),
             **engines.pack(engines.enrol(head)),
         }
@@ -51,3 +53,25 @@ class Attack(SimpleInterface):
             arrays['at_known_place'] = head.at_known_place
         self._results['out_file'] = files.write_arrays(runtime.cwd, 'attack.npz', **arrays)
         return runtime
+
+    def _volumes(self):
+        """Return what is looked at of a series: its mean, and where the signal is strongest.
+
+        All volumes have the same mask, so what is left differs by signal and noise alone. The mean
+        has the least noise; skin may be bright in one volume and saturated in the others.
+        """
+        path = self.inputs.in_file
+        volumes = [images.read_volume(path)]
+        if images.volume_count(path) > 1:
+            volumes.append(images.read_volume(path, images.strongest_volume(path)))
+        return volumes
+
+    def _look(self, volume, known):
+        registration = files.read_registration(self.inputs.registration)
+        affine = np.array(registration['affine'])
+        try:
+            return attack.look_at(volume, affine, self.inputs.seed, known)
+        except NotAHeadError:
+            if registration['way'] == 'own':
+                raise
+            return attack.look_at_nothing(affine, self.inputs.seed, known)

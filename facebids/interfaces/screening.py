@@ -34,7 +34,7 @@ class Screen(SimpleInterface):
 
     def _run_interface(self, runtime):
         volume = images.read_volume(self.inputs.in_file)
-        registration = files.read_json(self.inputs.registration)
+        registration = files.read_registration(self.inputs.registration)
         affine = np.array(registration['affine'])
         scale = float(np.cbrt(np.linalg.det(affine[:3, :3])))
         quality = registration['quality'] | {'scale': scale}

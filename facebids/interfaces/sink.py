@@ -89,7 +89,7 @@ class Sink(SimpleInterface):
             metadata.write_json_atomic(place(names.sidecar(name)), sidecar)
 
     def _write_transforms(self, image, place):
-        found = files.read_json(self.inputs.registration)
+        found = files.read_registration(self.inputs.registration)
         template = names.HEAD_ATLAS
         if made_from := found.get('template'):
             found, template = made_from, Template.from_text(made_from['name'])

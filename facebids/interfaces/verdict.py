@@ -15,8 +15,7 @@ from facebids.core import engines, identifiability, render
 from facebids.core.recognition import Recognition
 from facebids.core.verdict import judge
 from facebids.interfaces import files
-
-QUALITY = ('brain', 'tissue', 'head', 'brain_in_view')
+from facebids.interfaces.registration import section
 
 
 class _JudgeInputSpec(BaseInterfaceInputSpec):
@@ -45,8 +44,7 @@ class Judge(SimpleInterface):
 
     def _run_interface(self, runtime):
         image = HeadImage.from_relative_path(self.inputs.relative_path)
-        registration = files.read_json(self.inputs.registration)
-        affine = np.array(registration['affine'])
+        registration = files.read_registration(self.inputs.registration)
         before = files.read_arrays(self.inputs.before)
         after = files.read_arrays(self.inputs.after)
         screening = files.read_json(self.inputs.screening)
@@ -60,13 +58,7 @@ class Judge(SimpleInterface):
             'mode': None if screening['passed_on'] else self.inputs.mode,
             'verdict': None,
             'reasons': None,
-            'registration': {
-                'quality': registration['quality']['score'],
-                **{key: registration['quality'][key] for key in QUALITY},
-                'scale': float(np.cbrt(np.linalg.det(affine[:3, :3]))),
-                'start': registration['start'],
-                'template': (registration.get('template') or {}).get('name'),
-            },
+            'registration': section(registration),
             'screening': screening,
             'mask': files.read_json(self.inputs.coverage) | files.read_json(self.inputs.integrity),
             'utility': files.read_json(self.inputs.utility),
@@ -81,6 +73,7 @@ class Judge(SimpleInterface):
                     engines.score('geometry', *([s] for s in shape))
                 ),
                 'seed': self.inputs.seed,
+                'volumes': int(before['volumes']),
             },
         }
         record['verdict'], record['reasons'] = judge(record)

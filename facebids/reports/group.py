@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import facebids
-from facebids.bids import citation, names, records
+from facebids.bids import citation, names
+from facebids.bids.columns import KNOWN, TISSUES, VERDICTS
 from facebids.bids.metadata import write_text_atomic
-from facebids.bids.records import KNOWN, TISSUES, Record
+from facebids.bids.records import Record
 from facebids.bids.results import Results
 from facebids.reports import comparisons, curves, number, render, tables
 
@@ -66,8 +67,8 @@ def write_page(
         'group.html.j2',
         title='All images',
         records=found,
-        counts={verdict: counts[verdict] for verdict in records.VERDICTS},
-        verdicts=records.VERDICTS,
+        counts={verdict: counts[verdict] for verdict in VERDICTS},
+        verdicts=VERDICTS,
         plots=[_faces(found), _distances(found)],
         changed=_changed(found),
         volumes=_volumes(found),

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import facebids
 from facebids.bids import citation, names, records
+from facebids.bids.columns import COLUMNS, SECTIONS, VERDICTS, Metric
 from facebids.bids.metadata import write_text_atomic
 from facebids.bids.names import HeadImage
-from facebids.bids.records import Metric, Record
+from facebids.bids.records import Record
 from facebids.reports import render
 
 FIGURES = {
@@ -63,8 +64,8 @@ def write_pages(output_dir: str | Path, private_dir: str | Path, participant: st
             title=f'sub-{participant}',
             private=private,
             sections=sections,
-            verdicts=records.VERDICTS,
-            headings=records.SECTIONS,
+            verdicts=VERDICTS,
+            headings=SECTIONS,
             methods=citation.paragraphs(),
             references=citation.REFERENCES,
             version=facebids.__version__,
@@ -98,7 +99,7 @@ def make_section(record: Record, output_dir: Path, private_dir: Path | None) -> 
         for name in records.columns([flat])
         if _is_metric(name)
     ]
-    sections = list(records.SECTIONS)
+    sections = list(SECTIONS)
     named = (record['identifiability'] or {}).get('named') or {}
     return ImageSection(
         record=record,
@@ -109,7 +110,7 @@ def make_section(record: Record, output_dir: Path, private_dir: Path | None) -> 
 
 
 def _is_metric(column: str) -> bool:
-    return column not in records.COLUMNS and not column.startswith('named_')
+    return column not in COLUMNS and not column.startswith('named_')
 
 
 def _public_figure(image: HeadImage, kind: str, output_dir: Path) -> Figure:

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -52,3 +54,22 @@ def test_template_of_a_defaced_head_holds_what_stands_at_the_known_place(
     agreement = engines.score('geometry', [after['geometry']], [before['geometry']])[0, 0]
     assert agreement < 0.5
     assert engines.score('geometry', [before['geometry']], [before['geometry']])[0, 0] > 0.99
+
+
+def test_a_head_that_cannot_be_told_from_the_air_shows_nothing(head, phantom_scan):
+    known = (head.pose, head.recognition.boxes)
+    nothing = attack.look_at_nothing(phantom_scan.transform, 0, known)
+    assert nothing.pictures.shape == head.pictures.shape
+    assert nothing.recognition.names.tolist() == head.recognition.names.tolist()
+    assert not nothing.recognition.found.any()
+    before, after = (engines.enrol(item)['geometry'] for item in (head, nothing))
+    assert np.isnan(engines.score('geometry', [after], [before])).all()
+
+
+def test_the_volume_that_shows_the_face_best_counts(head, phantom_scan):
+    known = (head.pose, head.recognition.boxes)
+    nothing = attack.look_at_nothing(phantom_scan.transform, 0, known)
+    assert attack.most_telling([nothing, head]) == 1
+    assert attack.most_telling([head, nothing]) == 0
+    seen = dataclasses.replace(nothing, at_known_place=head.recognition.embeddings)
+    assert attack.most_telling([nothing, seen], head.recognition.embeddings) == 1

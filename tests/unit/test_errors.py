@@ -16,6 +16,7 @@ CODES = {
     'ImageError': 1,
     'UnreadableImageError': 1,
     'EmptyImageError': 1,
+    'GridError': 1,
     'NotAHeadError': 1,
 }
 

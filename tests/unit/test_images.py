@@ -129,10 +129,47 @@ def test_volume_is_finite_and_scaled(tmp_path):
     np.testing.assert_allclose(volume.zooms, np.linalg.norm(volume.affine[:3, :3], axis=0))
 
 
-def test_a_series_is_refused_for_only_one_volume_would_be_attacked(tmp_path):
-    path = make(tmp_path / 'in.nii.gz', 'f4', shape=(*SHAPE, 2))
-    with pytest.raises(UnreadableImageError, match=r'2.* volumes'):
-        images.read_volume(path)
+def test_a_series_is_read_as_its_mean_or_one_by_one(tmp_path):
+    path = make(tmp_path / 'in.nii.gz', 'i2', shape=(*SHAPE, 3), slope=0.5, inter=2.0)
+    expected = np.moveaxis(stored(path) * 0.5 + 2.0, -1, 0)
+    np.testing.assert_allclose(
+        images.read_volume(path).data, expected.mean(0), rtol=1e-4, atol=0.1
+    )
+    single = [volume.data for volume in images.read_volumes(path)]
+    np.testing.assert_allclose(single, expected, rtol=1e-5)
+    np.testing.assert_allclose(images.read_volume(path, 1).data, expected[1], rtol=1e-5)
+    assert images.volume_count(path) == 3
+    assert images.strongest_volume(path) == expected.mean((1, 2, 3)).argmax()
+
+
+def test_complex_numbers_are_read_as_their_magnitude(tmp_path):
+    path = make(tmp_path / 'in.nii.gz', 'c8')
+    np.testing.assert_allclose(images.read_volume(path).data, np.abs(stored(path)), rtol=1e-5)
+    assert images.is_complex(path)
+    assert not images.is_complex(make(tmp_path / 'real.nii.gz'))
+
+
+def test_colours_are_refused(tmp_path):
+    with pytest.raises(UnreadableImageError, match='no single intensity'):
+        images.read_volume(make(tmp_path / 'in.nii.gz', 'rgb'))
+
+
+def test_each_volume_gets_values_of_its_own(tmp_path):
+    source = make(tmp_path / 'in.nii.gz', shape=(*SHAPE, 2))
+    count = int(MASK.sum())
+    values = np.stack([np.arange(count), -np.arange(count)], axis=1)
+    assert images.replace_voxels(source, MASK, tmp_path / 'out.nii.gz', values) == 0
+    np.testing.assert_array_equal(stored(tmp_path / 'out.nii.gz')[MASK], values)
+
+
+def test_grids_are_the_same_or_not(tmp_path):
+    source = make(tmp_path / 'in.nii.gz')
+    assert images.same_grid(source, make(tmp_path / 'series.nii.gz', 'f4', (*SHAPE, 2)))
+    assert not images.same_grid(source, make(tmp_path / 'larger.nii.gz', shape=(20, 18, 17)))
+    moved = nib.load(source)
+    affine = moved.affine + np.array([[0, 0, 0, 0.5]] + [[0] * 4] * 3)
+    nib.save(nib.Nifti1Image(moved.dataobj.get_unscaled(), affine), tmp_path / 'moved.nii.gz')
+    assert not images.same_grid(source, tmp_path / 'moved.nii.gz')
 
 
 def test_nifti_2_is_defaced_and_masked(tmp_path):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from facebids.bids import suffixes
 from facebids.bids.inputs import collect_images, read_description
 from facebids.config import Settings
 from facebids.errors import DatasetError, NoImagesError, UsageError
@@ -24,11 +25,11 @@ def settings(bids_dir, tmp_path):
 
 
 def _collect(settings, **changes):
-    return [image.relative_path for image in collect_images(replace(settings, **changes))]
+    return [image.relative_path for image in collect_images(replace(settings, **changes)).images]
 
 
-def test_every_t1w_and_flair_is_found_and_nothing_of_derivatives_or_sourcedata(settings):
-    images = collect_images(settings)
+def test_every_head_image_is_found_and_nothing_of_derivatives_or_sourcedata(settings):
+    images = collect_images(settings).images
     assert [image.relative_path for image in images] == ALL
     assert all(os.path.isfile(image.path) for image in images)
     assert images[2].entities == (('sub', '01'), ('ses', 'B'), ('acq', 'hi'), ('run', '1'))
@@ -81,7 +82,7 @@ def test_unknown_labels_are_refused_and_known_ones_named(settings):
 
 
 def test_nothing_to_do_is_said(settings):
-    with pytest.raises(NoImagesError, match='no T1w or FLAIR image'):
+    with pytest.raises(NoImagesError, match='no head image'):
         collect_images(replace(settings, bids_filters={'t1w': {'run': 9}, 'flair': {'run': 9}}))
 
 
@@ -145,7 +146,7 @@ def test_symbolic_links_keep_their_own_path(settings, bids_dir, tmp_path):
     image.symlink_to(tmp_path / 'annex')
     linked = tmp_path / 'linked'
     linked.symlink_to(bids_dir)
-    images = collect_images(replace(settings, bids_dir=linked))
+    images = collect_images(replace(settings, bids_dir=linked)).images
     assert [item.relative_path for item in images] == ALL
     assert images[3].path == f'{linked}/{ALL[3]}'
 
@@ -191,3 +192,77 @@ def test_the_database_of_another_dataset_is_refused(settings, tmp_path):
     (settings.bids_dir / 'dataset_description.json').write_text(text)
     with pytest.raises(UsageError, match='index of another dataset'):
         collect_images(replace(settings, bids_dir=other, bids_database_dir=database))
+
+
+MORE = [
+    'sub-03/anat/sub-03_echo-1_part-mag_MEGRE.nii.gz',
+    'sub-03/anat/sub-03_echo-1_part-phase_MEGRE.nii.gz',
+    'sub-03/anat/sub-03_inv-1_MP2RAGE.nii.gz',
+    'sub-03/anat/sub-03_T1map.nii.gz',
+    'sub-03/anat/sub-03_UNIT1.nii.gz',
+    'sub-03/ct/sub-03_ct.nii.gz',
+]
+ON_REQUEST = [
+    'sub-03/dwi/sub-03_dwi.nii.gz',
+    'sub-03/fmap/sub-03_magnitude1.nii.gz',
+    'sub-03/func/sub-03_task-rest_bold.nii.gz',
+    'sub-03/pet/sub-03_pet.nii.gz',
+]
+STRANGE = ['sub-03/anat/sub-03_defacemask.nii.gz', 'sub-03/localizer.nii', 'sub-03/me.JPG']
+
+
+@pytest.fixture
+def more(settings):
+    """Add a participant with images of every kind."""
+    for name in (*MORE, *ON_REQUEST, *STRANGE):
+        (settings.bids_dir / name).parent.mkdir(parents=True, exist_ok=True)
+        (settings.bids_dir / name).write_bytes(b'')
+    return replace(settings, participant_label=('03',))
+
+
+def test_every_contrast_of_anat_and_ct_is_taken(more):
+    assert _collect(more) == sorted(MORE)
+
+
+def test_further_data_types_are_taken_on_request(more):
+    assert _collect(more, include=('func', 'pet')) == sorted([*MORE, *ON_REQUEST[2:]])
+
+
+def test_whatever_may_show_a_face_is_defaced_or_said_to_be_left_alone(more):
+    found = collect_images(replace(more, include=('dwi',)))
+    taken = {image.relative_path for image in found.images}
+    alone = dict(found.left_alone)
+    assert taken | set(alone) == {*MORE, *ON_REQUEST, *STRANGE}
+    assert not taken & set(alone)
+    assert alone[ON_REQUEST[2]] == 'use --include func'
+    assert alone['sub-03/me.JPG'] == 'not a NIfTI image'
+
+
+def test_what_a_filter_leaves_out_is_said_and_may_still_be_a_reference(more):
+    filters = {'megre': {'part': 'mag'}, 'ct': {'run': 7}}
+    found = collect_images(replace(more, bids_filters=filters))
+    out = [MORE[1], MORE[5]]
+    assert not set(out) & {image.relative_path for image in found.images}
+    assert set(out) < {image.relative_path for image in found.others}
+    assert {dict(found.left_alone)[path] for path in out} == {'left out by --bids-filter-file'}
+
+
+def test_other_sessions_are_known_and_neither_defaced_nor_listed(settings):
+    found = collect_images(replace(settings, session_label=('B',)))
+    assert [image.relative_path for image in found.images] == ALL[2:3]
+    assert set(ALL[:2]) < {image.relative_path for image in found.others}
+    assert not any('ses-A' in path for path, _ in found.left_alone)
+
+
+def test_keys_of_filter_files_are_unique():
+    every = {suffix for group in suffixes.HEADS.values() for suffix in group}
+    assert set(suffixes.BY_KEY.values()) == every
+
+
+def test_an_odd_name_matters_only_where_it_was_asked_for(more):
+    odd = more.bids_dir / 'sub-03/func/sub-03_rest_bold.nii.gz'
+    odd.write_bytes(b'')
+    more = replace(more, skip_bids_validation=True)
+    assert 'sub-03/func/sub-03_rest_bold.nii.gz' in dict(collect_images(more).left_alone)
+    with pytest.raises(DatasetError, match='sub-03_rest_bold'):
+        collect_images(replace(more, include=('func',)))

@@ -7,6 +7,7 @@ import pytest
 from facebids.core import masks, surface
 from facebids.core.atlas import SHELL_STEPS_MM, generic_atlas
 from facebids.core.images import Volume
+from facebids.errors import NotAHeadError
 
 
 def face_mask(scan, data):
@@ -163,3 +164,37 @@ def test_a_nose_wrapped_to_the_back_is_removed(phantom_scan):
     mask, _, _ = face_mask(replace(phantom_scan, affine=affine), data)
     assert wrapped.sum() > 1000
     assert mask[:, :tip][wrapped].all()
+
+
+def slab(scan, low, high):
+    affine = scan.affine.copy()
+    affine[:3, 3] += affine[:3, 2] * low
+    return Volume(scan.data[:, :, low:high].astype(np.float32), affine)
+
+
+@pytest.mark.parametrize(('part', 'least', 'most'), [('all', 0.95, 1), ('low', 0.2, 0.9)])
+def test_how_much_of_a_face_is_in_view(phantom_scan, part, least, most):
+    height = phantom_scan.data.shape[2]
+    volume = slab(phantom_scan, 0, height if part == 'all' else height // 2)
+    share = masks.face_in_view(generic_atlas(2.0), volume, phantom_scan.transform)
+    assert least <= share <= most
+    assert not masks.shows_no_face({'face_in_view_share': share, 'skin_in_view_ml': 0.0})
+
+
+def test_the_top_of_a_head_shows_no_face_and_its_skin_alone_makes_one(phantom_scan):
+    height = phantom_scan.data.shape[2]
+    volume = slab(phantom_scan, height - 18, height)
+    share = masks.face_in_view(generic_atlas(2.0), volume, phantom_scan.transform)
+    assert masks.shows_no_face({'face_in_view_share': share, 'skin_in_view_ml': 0.5})
+    assert not masks.shows_no_face({'face_in_view_share': share, 'skin_in_view_ml': 30.0})
+
+
+def test_the_generic_head_stands_for_one_that_is_lost_in_noise(phantom_scan):
+    noise = np.random.default_rng(0).rayleigh(50, phantom_scan.data.shape)
+    volume = Volume(noise.astype(np.float32), phantom_scan.affine)
+    place = (volume, generic_atlas(2.0), phantom_scan.transform)
+    with pytest.raises(NotAHeadError):
+        masks.find_head(*place, relied_on=False)
+    head = masks.find_head(*place, relied_on=True)
+    true = surface.head_mask(phantom_scan.data, volume.zooms)
+    assert 2 * (head & true).sum() / (head.sum() + true.sum()) > 0.85

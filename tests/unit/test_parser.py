@@ -30,12 +30,14 @@ def test_every_option_arrives(tmp_path):
             '--bids-database-dir', '/db', '-w', '/scratch', '--private-dir', '/secret',
             '--clean-workdir', '--nprocs', '4', '--omp-nthreads', '2', '--random-seed', '7',
             '--stop-on-first-crash', '--dry-run', '--write-graph', '-vv', '--photos', '/photos',
+            '--include', 'func', 'dwi', '--include', 'func',
         ]
     )  # fmt: skip
     assert settings.analysis_level == 'group'
     assert settings.participant_label == ('01', '02')
     assert settings.session_label == ('A',)
     assert settings.bids_filters == {'t1w': {'acquisition': None}}
+    assert settings.include == ('func', 'dwi')
     assert settings.bids_database_dir == Path('/db')
     assert settings.photos_dir == Path('/photos')
     assert (settings.work_dir, settings.private_dir) == (Path('/scratch'), Path('/secret'))
@@ -70,6 +72,7 @@ def test_labels_may_be_repeated_and_count_once():
         ([*BASE, '--nprocs', 'many'], 'not a whole number above 0'),
         ([*BASE, '--nprocs', '2', '--omp-nthreads', '3'], 'more than the 2 of --nprocs'),
         ([*BASE, '--bids-filter-file', 'missing.json'], r'missing.json cannot be read'),
+        ([*BASE, '--include', 'eeg'], 'invalid choice'),
         ([*BASE, '--part', '01'], 'unrecognized arguments'),
     ],
 )
@@ -83,7 +86,7 @@ def test_wrong_arguments_end_with_code_2_and_a_sentence(arguments, message, caps
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('{"bold": {}}', 'unknown bold. There are: t1w, flair.'),
+        ('{"T1w": {}}', 'unknown T1w. There are: t1w, '),
         ('[]', 'must look like'),
         ('{"t1w": 1}', 'must look like'),
         ('{', 'cannot be read as JSON'),

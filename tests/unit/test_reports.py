@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from facebids.bids import citation, names, records
+from facebids.bids import citation, columns, names, records
 from facebids.bids.metadata import write_text_atomic
 from facebids.bids.names import HeadImage
 from facebids.bids.results import NotPossible, Outcome, Results, Search, strongest
@@ -123,7 +123,7 @@ def test_verdict_reasons_and_every_number_are_told(places):
     assert 'A face was found in 3 of 10 views.' in text
     assert '0.912' in text
     assert '812 mL' in text
-    assert all(metric.meaning in text for metric in records.METRICS)
+    assert all(metric.meaning in text for metric in columns.METRICS)
     assert 'half side' in text
     assert 'No step failed.' in text
 
@@ -181,9 +181,9 @@ def test_a_plot_of_nothing_but_errors_has_a_scale():
 def test_numbers_stand_under_the_heading_of_their_section(places):
     text = _Page(_pages(places)[0]).text
     last = text.rpartition(PATH)[2]
-    headings = list(records.SECTIONS.values())
+    headings = list(columns.SECTIONS.values())
     assert sorted(headings, key=last.index) == headings
-    utility = last.index(records.SECTIONS['utility'])
+    utility = last.index(columns.SECTIONS['utility'])
     assert last.index('Head removed') < utility < last.index('Brain voxels changed')
 
 

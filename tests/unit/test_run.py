@@ -338,7 +338,7 @@ def test_verbose_shows_each_step(run, capsys):
 def test_a_participant_without_images_is_named(run, capsys):
     (run.bids / 'sub-03/anat').mkdir(parents=True)
     assert run('--participant-label', '02', '03') == 0
-    assert 'no T1w or FLAIR image to deface of participant 03' in capsys.readouterr().err
+    assert 'no image to deface of participant 03' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

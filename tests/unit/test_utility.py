@@ -5,7 +5,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facebids.bids import records
+from facebids.bids import columns
 from facebids.core import masks, phantom, surface, tissues, utility
 from facebids.core.atlas import generic_atlas
 from facebids.core.images import Volume
@@ -207,7 +207,7 @@ def steps(phantom_scan, tmp_path):
 def test_the_interface_writes_every_number_that_is_described(steps, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = files.read_json(Utility(modality='PDw', **steps).run().outputs.out_file)
-    assert set(found) == {m.key for m in records.METRICS if m.section == 'utility'}
+    assert set(found) == {m.key for m in columns.METRICS if m.section == 'utility'}
     assert found['registration_shift_mean_mm'] == pytest.approx(2)
     steps.pop('registration_after')
     found = files.read_json(Utility(modality='PDw', **steps).run().outputs.out_file)

@@ -3,7 +3,8 @@ import copy
 
 import pytest
 
-from facebids.core.verdict import MAY_BE_UNDEFINED, THRESHOLDS, judge
+from facebids.core.thresholds import THRESHOLDS
+from facebids.core.verdict import MAY_BE_UNDEFINED, certain, fails, judge
 
 GOOD = {
     'suffix': 'T1w',
@@ -114,7 +115,7 @@ def test_no_number_is_endless(path):
 
 
 def test_a_contrast_without_limits_never_passes():
-    verdict, reasons = judge(GOOD | {'suffix': 'T2w'})
+    verdict, reasons = judge(GOOD | {'suffix': 'angio'})
     assert verdict == 'fail'
     assert reasons[0]['code'] == 'contrast_unknown'
 
@@ -127,3 +128,77 @@ def test_gravest_reason_comes_first_and_once():
     assert verdict == 'fail'
     assert codes[0] == 'face_skin_left'
     assert len(codes) == len(set(codes))
+
+
+def by_way_of(way, **numbers):
+    record = copy.deepcopy(GOOD) | {'suffix': 'bold'}
+    record['registration'] |= {'way': way, 'contrast': 'T1w'} | numbers
+    return record
+
+
+def test_a_borrowed_registration_is_judged_by_that_of_its_source_and_the_agreement_with_it():
+    assert judge(by_way_of('borrowed', coregistration=0.7)) == ('pass', [])
+    for numbers, code in (
+        ({'coregistration': 0.1}, 'coregistration_failed'),
+        ({'coregistration': None}, 'coregistration_failed_unknown'),
+        ({'coregistration': 0.7, 'brain': 0.1}, 'registration_failed'),
+    ):
+        verdict, reasons = judge(by_way_of('borrowed', **numbers))
+        assert verdict == 'fail'
+        assert reasons[0]['code'] == code
+
+
+def test_a_shared_registration_needs_no_agreement():
+    assert judge(by_way_of('shared', coregistration=None)) == ('pass', [])
+
+
+@pytest.mark.parametrize(
+    ('way', 'brain', 'expected'),
+    [('own', 0.6, 'fail'), ('borrowed', 0.6, 'review'), ('borrowed', 0.21, 'fail')],
+)
+def test_where_the_face_is_known_a_blind_attack_is_reviewed(way, brain, expected):
+    record = by_way_of(way, coregistration=0.7, brain=brain)
+    record['identifiability']['faces_certain_before'] = 0
+    verdict, reasons = judge(record)
+    assert verdict == expected
+    assert 'attack_blind' in [reason['code'] for reason in reasons]
+
+
+def faceless(found):
+    record = by_way_of('borrowed', coregistration=0.7)
+    record['mask'] |= {'no_face': True, 'skin_removed_share': 0.0, 'skin_in_view_ml': 0.4}
+    record['identifiability'] = {'faces_certain_before': found}
+    return record
+
+
+def test_an_image_without_a_face_passes_with_a_note():
+    verdict, (reason,) = judge(faceless(0))
+    assert verdict == 'pass'
+    assert (reason['code'], reason['severity'], reason['value']) == (
+        'no_face_in_view',
+        'note',
+        0.4,
+    )
+
+
+@pytest.mark.parametrize('found', [1, None])
+def test_a_face_where_none_should_be_fails(found):
+    verdict, reasons = judge(faceless(found))
+    assert verdict == 'fail'
+    assert reasons[0]['code'] == 'face_in_view'
+
+
+def test_nothing_may_be_changed_where_no_face_is():
+    record = faceless(0)
+    record['mask']['voxels_changed_outside'] = 3
+    assert judge(record)[0] == 'fail'
+
+
+def test_registrations_are_judged_by_themselves():
+    section = by_way_of('borrowed', coregistration=0.7)['registration']
+    assert certain(section)
+    assert not fails(section)
+    assert not certain(section | {'coregistration': 0.38})
+    assert not fails(section | {'coregistration': 0.38})
+    assert fails(section | {'coregistration': 0.1})
+    assert fails(section | {'contrast': 'unheard of'})

@@ -66,7 +66,8 @@ def test_an_image_with_another_face_is_registered_again(tmp_path):
     assert set(steps) == STEPS | {'register_after'}
     assert steps['register_after'].inputs.modality == 'FLAIR'
     assert steps['register_after'].inputs.seed == steps['register'].inputs.seed
-    workflow = init_utility_wf(modality='FLAIR', settings=make_settings(tmp_path, 'reface'))
+    item = make_plan([HeadImage.from_relative_path(NAMES[1])])[0].images[0]
+    workflow = init_utility_wf(item=item, settings=make_settings(tmp_path, 'reface'))
     edges = workflow._graph.edges(data=True)
     connected = {(s.name, t.name): data['connect'] for s, t, data in edges}
     assert connected['inputnode', 'register_after'] == [('defaced', 'in_file')]
@@ -102,3 +103,66 @@ def test_every_mandatory_input_is_connected_or_set(workflow):
             assert name in given or isdefined(getattr(node.inputs, name)), (
                 f'{node.fullname}.{name}'
             )
+
+
+def borrowing(tmp_path, *names, others=()):
+    settings = Settings(
+        tmp_path, tmp_path / 'out', 'participant', tmp_path / 'work', tmp_path / 'private'
+    )
+    images, others = (
+        [HeadImage.from_relative_path(name, str(tmp_path)) for name in group]
+        for group in (names, others)
+    )
+    return init_facebids_wf(settings=settings, plans=make_plan(images, others))
+
+
+def inputs_of(workflow, name):
+    (node,) = [n for n in workflow._create_flat_graph().nodes() if n.fullname.endswith(name)]
+    return node.inputs
+
+
+ECHO = 'sub-01/anat/sub-01_echo-{}_part-{}_MEGRE.nii.gz'
+
+
+def test_an_image_waits_for_the_registration_that_it_borrows(tmp_path):
+    workflow = borrowing(tmp_path, 'sub-01/anat/sub-01_T1w.nii.gz', ECHO.format(1, 'mag'))
+    target = 'sub_01_echo_1_part_mag_MEGRE_wf.register_wf.register'
+    assert ('sub_01_T1w_wf.register_wf.register', target) in waits_through(workflow)
+    inputs = inputs_of(workflow, target)
+    assert inputs.source == 'sub-01/anat/sub-01_T1w.nii.gz'
+    assert inputs.modality == 'PDw'
+
+
+def test_what_is_borrowed_from_need_not_be_defaced(tmp_path):
+    t1w = 'sub-01/anat/sub-01_T1w.nii.gz'
+    workflow = borrowing(tmp_path, ECHO.format(1, 'mag'), others=[t1w])
+    names = {node.fullname for node in workflow._create_flat_graph().nodes()}
+    helper = 'register_sub_01_T1w_wf.register'
+    target = 'sub_01_echo_1_part_mag_MEGRE_wf.register_wf.register'
+    assert (helper, target) in waits_through(workflow)
+    assert not [name for name in names if 'sub_01_T1w_wf' in name and 'sink' in name]
+
+
+def test_a_part_is_looked_at_in_its_magnitude_and_gets_zeros(tmp_path):
+    workflow = borrowing(tmp_path, ECHO.format(1, 'phase'), ECHO.format(1, 'mag'))
+    part = 'sub_01_echo_1_part_phase_MEGRE_wf'
+    steps = nodes(workflow, part.removesuffix('_wf'))
+    assert set(steps) == STEPS | {'deface_seen'}
+    assert steps['deface'].inputs.fill == 'zero'
+    assert steps['deface_seen'].inputs.fill == 'air'
+    assert inputs_of(workflow, f'{part}.inputnode').seen == f'{tmp_path}/{ECHO.format(1, "mag")}'
+    assert inputs_of(workflow, f'{part}.inputnode').in_file.endswith('part-phase_MEGRE.nii.gz')
+
+
+def waits_through(workflow):
+    """Return pairs of registrations of which the second waits for the first."""
+    from networkx import descendants
+
+    graph = workflow._create_flat_graph()
+    steps = [node for node in graph.nodes() if node.name == 'register']
+    return {
+        tuple('.'.join(node.fullname.split('.')[2:]) for node in (source, target))
+        for source in steps
+        for target in descendants(graph, source)
+        if target.name == 'register'
+    }

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of registrations that others wait for."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from facebids.core import coregistration, registration
+from facebids.core.coregistration import Coregistration
+from facebids.core.registration import Registration
+from facebids.errors import GridError, UnreadableImageError
+from facebids.interfaces import files
+from facebids.interfaces.registration import Coregister, Register, Share, section
+
+QUALITY = {'score': 0.8, 'brain': 0.7, 'tissue': 0.3, 'head': 0.9, 'brain_in_view': 1.0}
+SHIFT = np.eye(4)
+SHIFT[:3, 3] = 1, 2, 3
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """Work in a folder of its own, and register by decree."""
+    monkeypatch.chdir(tmp_path)
+    own = Registration(0.9 * np.eye(4), QUALITY, 'here', {})
+    monkeypatch.setattr(registration, 'register', lambda *_: own)
+
+
+def image(tmp_path, name, shape=(20, 20, 20), shift=0.0):
+    affine = np.eye(4)
+    affine[0, 3] = shift
+    data = np.random.default_rng(0).integers(0, 99, shape).astype(np.int16)
+    nib.save(nib.Nifti1Image(data, affine), tmp_path / name)
+    return str(tmp_path / name)
+
+
+def run(interface, tmp_path, **inputs):
+    path = interface(**inputs).run(cwd=str(tmp_path)).outputs.out_file
+    kept = tmp_path / f'{interface.__name__}.json'
+    kept.write_text(json.dumps(files.read_json(path)))
+    return str(kept)
+
+
+def borrow(tmp_path, monkeypatch, source, quality=0.9):
+    found = Coregistration(SHIFT, quality, 'header', {})
+    monkeypatch.setattr(coregistration, 'coregister', lambda *_: found)
+    path = run(
+        Coregister, tmp_path, in_file=image(tmp_path, 'in.nii.gz'), modality='FLAIR',
+        source_file=image(tmp_path, 'source.nii.gz'), source='source.nii.gz',
+        source_registration=source,
+    )  # fmt: skip
+    return files.read_registration(path)
+
+
+def source_of(tmp_path, **changes):
+    path = run(Register, tmp_path, in_file=image(tmp_path, 'source.nii.gz'), modality='T1w')
+    found = files.read_json(path)
+    found['quality'] |= changes
+    return files.write_json(tmp_path, 'source.json', found)
+
+
+def test_a_borrowed_affine_goes_by_way_of_the_source(tmp_path, monkeypatch):
+    found = borrow(tmp_path, monkeypatch, source_of(tmp_path, brain=0.5))
+    np.testing.assert_allclose(found['affine'], SHIFT @ (0.9 * np.eye(4)))
+    told = section(found)
+    assert (told['way'], told['source'], told['contrast']) == ('borrowed', 'source.nii.gz', 'T1w')
+    assert (told['coregistration'], told['brain']) == (0.9, 0.5)
+    assert told['scale'] == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize('why', ['no agreement', 'bad source', 'broken source'])
+def test_what_cannot_be_borrowed_is_registered_by_itself(tmp_path, monkeypatch, why):
+    source = source_of(tmp_path, brain=0.05 if why == 'bad source' else 0.7)
+    if why == 'broken source':
+        (tmp_path / 'broken.nii').write_bytes(b'no image')
+        source = run(Register, tmp_path, in_file=str(tmp_path / 'broken.nii'), modality='T1w')
+    found = borrow(tmp_path, monkeypatch, source, 0.1 if why == 'no agreement' else 0.9)
+    told = section(found)
+    assert (told['way'], told['source'], told['contrast']) == ('own', None, 'FLAIR')
+    assert told['coregistration'] is None
+
+
+def test_an_error_reaches_whoever_needs_the_registration(tmp_path):
+    (tmp_path / 'broken.nii').write_bytes(b'no image')
+    path = run(Register, tmp_path, in_file=str(tmp_path / 'broken.nii'), modality='T1w')
+    with pytest.raises(UnreadableImageError, match='cannot be read as NIfTI'):
+        files.read_registration(path)
+
+
+def share(tmp_path, **changes):
+    return run(
+        Share, tmp_path, in_file=image(tmp_path, 'part.nii.gz', **changes),
+        source_file=image(tmp_path, 'source.nii.gz'), source='source.nii.gz',
+        source_registration=source_of(tmp_path),
+    )  # fmt: skip
+
+
+def test_what_was_acquired_together_shares_its_affine(tmp_path):
+    found = files.read_registration(share(tmp_path))
+    np.testing.assert_allclose(found['affine'], 0.9 * np.eye(4))
+    assert (found['way'], found['source']) == ('shared', 'source.nii.gz')
+
+
+@pytest.mark.parametrize('changes', [{'shape': (20, 20, 21)}, {'shift': 0.5}])
+def test_another_grid_shares_nothing(tmp_path, changes):
+    with pytest.raises(GridError, match='mask would not fit'):
+        files.read_registration(share(tmp_path, **changes))

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+import nibabel as nib
+import numpy as np
+import pytest
+
+from facebids.core import images, motion
+from facebids.interfaces import files
+from facebids.interfaces.masks import FaceMask
+
+SHIFT = 2  # voxels of 4 mm
+
+
+@pytest.fixture(scope='module')
+def series(phantom_scan, tmp_path_factory):
+    """Write a series of five volumes; in the last one the head lies lower."""
+    path = tmp_path_factory.mktemp('series') / 'in.nii.gz'
+    still = phantom_scan.data[::2, ::2, ::2]
+    moved = np.roll(still, -SHIFT, axis=2)
+    rng = np.random.default_rng(0)
+    volumes = np.stack([still] * 4 + [moved], axis=-1)
+    volumes = volumes + rng.rayleigh(8, volumes.shape)
+    affine = phantom_scan.affine @ np.diag([2, 2, 2, 1])
+    nib.save(nib.Nifti1Image(volumes.astype(np.int16), affine), path)
+    return path
+
+
+def test_a_volume_that_moved_is_found_and_still_ones_are_not(series, phantom_scan):
+    found = motion.positions(series, images.read_volume(series), phantom_scan.transform)
+    (moved,) = found.transforms
+    shift = (moved - phantom_scan.transform)[:3, 3]
+    # the mean has a fifth of the moved head
+    np.testing.assert_allclose(shift, [0, 0, -4 * SHIFT], atol=2)
+    assert found.largest_mm == pytest.approx(4 * SHIFT, abs=2.5)
+
+
+def test_the_mask_of_a_series_covers_the_face_of_every_volume(series, phantom_scan, tmp_path):
+    registration = {
+        'affine': phantom_scan.transform.tolist(),
+        'quality': dict.fromkeys(('score', 'brain', 'tissue', 'head', 'brain_in_view'), 0.9),
+        'start': '', 'way': 'own', 'source': None, 'contrast': 'T1w', 'coregistration': None,
+    }  # fmt: skip
+    path = files.write_json(tmp_path, 'registration.json', registration)
+    single = nib.load(series).slicer[..., 0]
+    nib.save(single, tmp_path / 'single.nii.gz')
+    masks = []
+    for source in (series, tmp_path / 'single.nii.gz'):
+        folder = tmp_path / source.name.partition('.')[0]
+        folder.mkdir(exist_ok=True)
+        result = FaceMask(in_file=str(source), registration=path).run(cwd=str(folder))
+        masks.append(files.read_mask(result.outputs.mask_file))
+    whole, one = masks
+    assert (whole & ~one).sum() > 0.005 * one.sum()
+    assert not (one & ~whole).sum() > 0.005 * one.sum()
