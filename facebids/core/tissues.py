@@ -49,8 +49,8 @@ def segment(data, affine, distance, modality):
     Returns
     -------
     dict of ndarray of float32, shape (X, Y, Z), or None
-        Probability of each tissue up to `REACH_MM`, zero where nothing was segmented; None where there is too
-        little signal, or too few intensities, to tell tissues apart.
+        Probability of each tissue up to `REACH_MM`, zero where nothing was segmented; None where
+        there is too little signal, or too few intensities, to tell tissues apart.
     """
     region = distance < REACH_MM
     if not region.any():
