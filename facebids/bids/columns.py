@@ -253,7 +253,7 @@ METRICS = (
     ),
     Metric(
         'utility', 'brain_voxels_changed', 'Brain voxels changed',
-        'Voxels of that brain, more than 1 mm under its surface, that were changed; always 0 in '
+        'Voxels of that brain, more than 2 mm under its surface, that were changed; always 0 in '
         'a released image.',
     ),
     Metric(

@@ -142,13 +142,13 @@ THRESHOLDS = (
     Threshold(
         'brain_changed', 'utility.brain_voxels_changed', 'fail',
         'Voxels of the brain were changed.',
-        'the brain as estimated from its tissues, not from the guard: 0 on ten public scans',
+        'the brain as estimated from its tissues, not from the guard: public scans 0',
         most=0,
     ),
     Threshold(
         'grey_matter_changed', 'utility.gm_change', 'review',
         'The volume of grey matter differs from the one before defacing.',
-        'ten public scans: median 0.0008, largest 0.0085', least=-0.02, most=0.02,
+        'public scans: median 0.0002, largest 0.008', least=-0.02, most=0.02,
     ),
     Threshold(
         'face_found_after', 'identifiability.faces_certain_after', 'review',

@@ -16,7 +16,7 @@ from facebids.core.registration import resample_isotropic
 TISSUES = ('gm', 'wm', 'csf')
 OPENING_MM = 2.0  # half the width under which a connection is no brain
 CORE_MM = 3.0  # inside the atlas's brain, where the subject's must be
-MARGIN_MM = 1.0  # of the estimated brain's surface that is left out: it lies within a voxel
+MARGIN_MM = 2.0  # under the estimated brain's surface that is left out: a voxel of it
 FLUID_MM = 4.0  # around the estimated brain: gyri the opening took, and the fluid over them
 SURFACE_MM = 1.5  # half the thickness of the atlas's brain surface
 
@@ -59,7 +59,7 @@ def measure(before, after, atlas, transform, modality):
 def own_brain(found, distance):
     """Find the brain of the subject by its tissues, whatever the face mask and its guard are.
 
-    It is what was segmented as grey or white matter within `tissues.REGION_MM` of the atlas's
+    It is what was segmented as grey or white matter within `tissues.REACH_MM` of the atlas's
     brain and hangs together with the middle of it over more than thin bridges. The guard is the
     atlas's brain with a margin and voxels of like signal; no number of it enters here.
 
