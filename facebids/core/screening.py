@@ -116,7 +116,7 @@ def decide(numbers):
 def is_aligned(registration, suffix):
     """Whether a registration is beyond doubt, so that a face is missing and not elsewhere.
 
-    The limits of `verdict`; that on the head's outline, which defacing changes, is left out.
+    The limits of `thresholds`; that on the head's outline, which defacing changes, is left out.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def is_aligned(registration, suffix):
         for threshold in THRESHOLDS
         if threshold.number.startswith('registration.')
         and threshold.suffix in (None, suffix)
-        and threshold.number != 'registration.head'
+        and threshold.number not in ('registration.head', 'registration.coregistration')
     ]
     return any(threshold.suffix == suffix for threshold in limits) and all(
         number is not None and threshold.met_by(number)

@@ -22,7 +22,7 @@ class _FaceMaskInputSpec(BaseInterfaceInputSpec):
     brain_margin = traits.Float(
         masks.MARGIN_MM, usedefault=True, desc='least distance (mm) between mask and brain'
     )
-    keep = traits.List(traits.Enum(*KEEPABLE), desc='what is left of the face')
+    keep = traits.List(traits.Enum(*KEEPABLE), [], usedefault=True, desc='what is left')
     screening = File(exists=True, mandatory=True, desc='from Screen')
 
 

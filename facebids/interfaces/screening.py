@@ -39,7 +39,9 @@ class Screen(SimpleInterface):
         scale = float(np.cbrt(np.linalg.det(affine[:3, :3])))
         quality = registration['quality'] | {'scale': scale}
         found = screening.screen(volume, affine, quality, self.inputs.modality, self.inputs.seed)
-        passed_on = found['finding'] == screening.DEFACED and not self.inputs.force
+        # what was found by way of another image rests on that one's alignment, not on this one's
+        own = registration['coregistration'] is None
+        passed_on = found['finding'] == screening.DEFACED and own and not self.inputs.force
         self._results['out_file'] = files.write_json(
             runtime.cwd, 'screening.json', found | {'passed_on': passed_on}
         )

@@ -125,7 +125,7 @@ def test_a_face_is_not_missing_where_the_alignment_is_doubtful(number, value):
 
 
 def test_a_contrast_without_limits_is_doubtful():
-    assert not screening.is_aligned(ALIGNED, 'CT')
+    assert not screening.is_aligned(ALIGNED, 'angio')
 
 
 def attacked(monkeypatch, certain):
@@ -154,8 +154,13 @@ def test_what_is_aligned_badly_is_not_attacked_and_has_a_face(monkeypatch, remov
     assert found['finding'] == 'face'
 
 
-@pytest.mark.parametrize('force', [False, True])
-def test_what_arrives_defaced_is_passed_on_untouched(monkeypatch, tmp_path, removed, scan, force):
+@pytest.mark.parametrize(
+    ('force', 'coregistration', 'expected'),
+    [(False, None, True), (True, None, False), (False, 0.9, False)],
+)
+def test_what_arrives_defaced_is_passed_on_untouched(
+    monkeypatch, tmp_path, removed, scan, force, coregistration, expected
+):
     from facebids.interfaces.deface import Deface
     from facebids.interfaces.masks import FaceMask
     from facebids.interfaces.screening import Screen
@@ -165,7 +170,16 @@ def test_what_arrives_defaced_is_passed_on_untouched(monkeypatch, tmp_path, remo
     image = nib.Nifti1Image(removed.data.astype(np.int16), removed.affine)
     image.header['descrip'] = b'Jane Doe'
     nib.save(image, tmp_path / 'in.nii.gz')
-    registration = {'affine': scan.transform.tolist(), 'quality': ALIGNED}
+    registration = {
+        'affine': scan.transform.tolist(),
+        'quality': ALIGNED | {'score': 0.7},
+        'way': 'borrowed' if coregistration else 'own',
+        'source': None,
+        'contrast': 'T1w',
+        'coregistration': coregistration,
+        'start': 'upright',
+        'template': None,
+    }
     (tmp_path / 'registration.json').write_text(json.dumps(registration))
     base = {
         'in_file': str(tmp_path / 'in.nii.gz'),
@@ -173,16 +187,16 @@ def test_what_arrives_defaced_is_passed_on_untouched(monkeypatch, tmp_path, remo
     }
     screened = Screen(**base, modality='T1w', force=force).run().outputs.out_file
     found = json.loads(Path(screened).read_text())
-    assert (found['finding'], found['passed_on']) == ('defaced', not force)
+    assert (found['finding'], found['passed_on']) == ('defaced', expected)
     made = FaceMask(**base, screening=screened).run().outputs
     given = {'mask_file': made.mask_file, 'guard_file': made.guard_file}
     out = Deface(**base, **given).run().outputs
     mask, after = (nib.load(path) for path in (made.mask_file, out.out_file))
     same = np.array_equal(after.get_fdata(), image.get_fdata())
-    assert (bool(np.asanyarray(mask.dataobj).any()), same) == (force, not force)
+    assert (bool(np.asanyarray(mask.dataobj).any()), same) == (not expected, expected)
     assert bytes(after.header['descrip'].item()).strip(b'\0') == b''
     assert json.loads(Path(out.integrity).read_text())['voxels_changed_outside'] == 0
-    assert (json.loads(Path(made.coverage).read_text())['volume_ml'] > 0) == force
+    assert (json.loads(Path(made.coverage).read_text())['volume_ml'] > 0) != expected
 
 
 PASSED_ON = {
