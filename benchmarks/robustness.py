@@ -28,7 +28,7 @@ import defacers
 import numpy as np
 import perturbations
 
-from facebids.core import images, masks, phantom, registration, surface
+from facebids.core import images, masks, phantom, quality, registration, surface
 from facebids.core.atlas import generic_atlas
 from facebids.errors import ImageError
 
@@ -140,7 +140,7 @@ def displacement(affine, truth):
     The atlas is symmetric: of a mirrored head, left is right.
     """
     atlas = generic_atlas(registration.RESOLUTION)
-    points = registration.grid_points(atlas, atlas.brain < 0)[::7]
+    points = quality.grid_points(atlas, atlas.brain < 0)[::7]
     if np.linalg.det(truth[:3, :3]) < 0:
         truth = truth @ MIRROR
     difference = affine - truth

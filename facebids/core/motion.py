@@ -50,7 +50,7 @@ def positions(path, mean, transform, seed=0):
     atlas = generic_atlas(RESOLUTION)
     count = images.volume_count(path)
     chosen = {0, count // 2, count - 1}
-    face = np.argwhere((np.abs(atlas.depth) < 2) & (atlas.face_skin_sector < 0))[::50]
+    face = np.argwhere((np.abs(atlas.depth) < 2) & (atlas.face_skin_sector() < 0))[::50]
     points = np.c_[face, np.ones(len(face))] @ (transform @ atlas.affine).T
     transforms, largest = [], 0.0
     for number, volume in enumerate(images.read_volumes(path)):

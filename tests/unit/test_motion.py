@@ -40,13 +40,16 @@ def test_the_mask_of_a_series_covers_the_face_of_every_volume(series, phantom_sc
         'start': '', 'way': 'own', 'source': None, 'contrast': 'T1w', 'coregistration': None,
     }  # fmt: skip
     path = files.write_json(tmp_path, 'registration.json', registration)
+    screening = files.write_json(tmp_path, 'screening.json', {'passed_on': False})
     single = nib.load(series).slicer[..., 0]
     nib.save(single, tmp_path / 'single.nii.gz')
     masks = []
     for source in (series, tmp_path / 'single.nii.gz'):
         folder = tmp_path / source.name.partition('.')[0]
         folder.mkdir(exist_ok=True)
-        result = FaceMask(in_file=str(source), registration=path).run(cwd=str(folder))
+        result = FaceMask(in_file=str(source), registration=path, screening=screening).run(
+            cwd=str(folder)
+        )
         masks.append(files.read_mask(result.outputs.mask_file))
     whole, one = masks
     assert (whole & ~one).sum() > 0.005 * one.sum()

@@ -30,7 +30,7 @@ def test_phantom_is_registered_within_a_voxel(phantom_scan):
     assert found.quality['brain'] > 0.6
 
 
-@pytest.mark.parametrize('turns', [(0, 0, 180), (90, 0, 0), (20, 90, 30)])
+@pytest.mark.parametrize('turns', [(0, 0, 180), (20, 90, 30)])
 def test_a_head_that_lies_otherwise_is_registered(phantom_scan, turns):
     from scipy.spatial.transform import Rotation
 

@@ -59,7 +59,7 @@ def test_cavities_are_filled_and_specks_left_out():
 
 
 def test_phantom_skin_is_found_within_a_voxel(phantom_scan, phantom_person):
-    from facebids.core.registration import sample
+    from facebids.core.quality import sample
 
     mesh = surface.skin_surface(phantom_scan.data, phantom_scan.affine)
     inverse = np.linalg.inv(phantom_scan.transform)
@@ -93,7 +93,7 @@ def test_cut_face_is_closed(phantom_scan):
 def test_thick_slices_are_joined_by_shape(phantom_person, axis):
     """A face of slices 5 mm apart is nearer to the truth, and smoother, than by intensities."""
     from facebids.core import phantom
-    from facebids.core.registration import sample
+    from facebids.core.quality import sample
 
     spacing = np.full(3, 1.5)
     spacing[axis] = 5.0
