@@ -58,8 +58,8 @@ def subject_brain(data, distance, skin, zooms):
     """Grow the atlas's brain to where this subject's brain reaches.
 
     Affine registration leaves a brain up to 10 mm outside the atlas's. What has the signal of the
-    brain nearby, hangs together with it over more than thin bridges and lies within `GROWTH_MM`
-    of it and `SCALP_MM` under the skin is taken for brain.
+    brain nearby, hangs together with it over more than thin bridges and no way longer than
+    `GROWTH_MM`, and lies `SCALP_MM` under the skin is taken for brain.
 
     Parameters
     ----------
@@ -84,8 +84,10 @@ def subject_brain(data, distance, skin, zooms):
     alike &= skin < -SCALP_MM
     solid = alike | (distance < 0)
     eroded = ndimage.distance_transform_edt(solid, sampling=zooms) > BRIDGE_MM
-    labels, _ = ndimage.label(eroded | core)
-    kept = np.isin(labels, np.unique(labels[core])) & (labels > 0)
+    solid = eroded | core
+    # By no longer way: muscle outside the skull hangs together with the brain around its base.
+    steps = int(np.ceil(GROWTH_MM / min(zooms)))
+    kept = ndimage.binary_dilation(solid & (distance < 0), iterations=steps, mask=solid)
     return ndimage.distance_transform_edt(~kept, sampling=zooms) <= BRIDGE_MM
 
 

@@ -198,3 +198,22 @@ def test_the_generic_head_stands_for_one_that_is_lost_in_noise(phantom_scan):
     head = masks.find_head(*place, relied_on=True)
     true = surface.head_mask(phantom_scan.data, volume.zooms)
     assert 2 * (head & true).sum() / (head.sum() + true.sum()) > 0.85
+
+
+def test_muscle_joined_to_the_brain_at_its_base_is_no_brain():
+    """A shell of like signal outside the skull, from where it is joined to the brain upwards."""
+    spacing = 2.0
+    x, y, z = np.ogrid[-50 : 51 : int(spacing), -50 : 51 : int(spacing), -50 : 51 : int(spacing)]
+    radius = np.sqrt(x**2 + y**2 + z**2)
+    shell = (radius > 33) & (radius < 39) & (x > 0) & (abs(y) < 20)
+    joint = (radius < 39) & (x > 0) & (abs(y) < 8) & (z < -26)
+    data = np.where((radius < 30) | shell | joint, 100.0, 5.0)
+    found = masks.subject_brain(data, radius - 30, radius - 60, np.full(3, spacing))
+    middle = radius.shape[0] // 2
+    far, near = (
+        middle + round(36 / spacing),
+        (middle + round(12 / spacing), middle, 2 + round(18 / spacing)),
+    )
+    assert found[radius < 28].all()
+    assert found[near]
+    assert not found[far, middle, middle]
