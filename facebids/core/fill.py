@@ -26,6 +26,10 @@ PROFILE_MM = 10.0  # how deep under the skin intensities are learned
 SOFT_MM = (2.0, 6.0)  # depth of soft tissue, which fills everything deeper
 BIAS_MM = 35.0  # Gaussian of the coil's shading
 SEAM_MM = 3.0  # how far the tissue beside the mask is carried on into it
+# Sizes over the atlas's in which the generic head is put on, a third apart: a child's to an
+# adult's. The own size, or the affine's stretch, would tell the size of the face that was there.
+SIZES = (0.66, 0.88, 1.17)
+MIDDLE_MM = (0.0, 10.0, -50.0)  # point of the atlas that stays where the registration puts it
 BLUR_MM = 12.0  # Gaussian over which the generic skin is blurred: lids, lips and nose go
 EDGE_MM = 8.0  # width over which blurred skin passes into air
 
@@ -76,7 +80,7 @@ def fill(volume, mask, atlas, transform, mode, seed=0, head=None):
     """
     if np.ptp(volume.data) == 0:  # of a series
         return np.full(int(mask.sum()), volume.data.flat[0], np.float32)
-    size = float(np.cbrt(np.linalg.det(transform[:3, :3])))
+    size, transform = undistorted(transform)
     place = (atlas, mask.shape, volume.affine, transform)
     setting = Setting(
         np.where(mask, np.nan, volume.data),
@@ -91,6 +95,31 @@ def fill(volume, mask, atlas, transform, mode, seed=0, head=None):
     if mode == 'remove':
         return air
     return paint(setting, head & ~mask, air, blurred=mode == 'blur')
+
+
+def undistorted(transform):
+    """Put the generic head on in one of a few sizes, and unstretched.
+
+    Parameters
+    ----------
+    transform : ndarray, shape (4, 4)
+        Atlas RAS mm to scanner RAS mm.
+
+    Returns
+    -------
+    size : float
+        The nearest of `SIZES`.
+    transform : ndarray, shape (4, 4)
+        Its nearest rotation (polar decomposition), in that size.
+    """
+    linear = transform[:3, :3]
+    own = float(np.cbrt(np.linalg.det(linear)))
+    size = min(SIZES, key=lambda size: abs(np.log(size / own)))
+    u, _, vt = np.linalg.svd(linear)
+    result = np.eye(4)
+    result[:3, :3] = size * (u @ vt)
+    result[:3, 3] = linear @ MIDDLE_MM + transform[:3, 3] - result[:3, :3] @ MIDDLE_MM
+    return size, result
 
 
 def draw_air(setting, head):

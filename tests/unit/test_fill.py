@@ -81,3 +81,20 @@ def test_a_blurred_face_has_no_features(filled, case):
         steps = np.linalg.norm(np.gradient(surface.ndimage.gaussian_filter(painted, 1.5)), axis=0)
         steepness[mode] = np.median(steps[band])
     assert steepness['blur'] < 0.7 * steepness['reface']
+
+
+@pytest.mark.parametrize(
+    ('stretch', 'size'),
+    [((0.8, 0.85, 0.95), 0.88), ((0.9, 0.97, 0.92), 0.88), ((0.7, 0.66, 0.6), 0.66)],
+)
+def test_the_generic_face_tells_no_size_and_no_proportions(stretch, size):
+    transform = np.eye(4)
+    transform[:3, :3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]] @ np.diag(stretch)
+    transform[:3, 3] = 20, -30, 5
+    found, put_on = fill.undistorted(transform)
+    assert found == size
+    np.testing.assert_allclose(
+        put_on[:3, :3], [[0, -size, 0], [size, 0, 0], [0, 0, size]], atol=1e-12
+    )
+    middle = [*fill.MIDDLE_MM, 1]
+    np.testing.assert_allclose(put_on @ middle, transform @ middle)

@@ -122,7 +122,9 @@ def test_peers_are_named_or_missed(tmp_path, monkeypatch):
     program = tmp_path / 'niimath'
     script = 'import sys, shutil\nif "--version" in sys.argv: print("v1.2 of nothing")\n'
     script += 'elif "-deface" in sys.argv: shutil.copy(sys.argv[1], sys.argv[5])\n'
-    program.write_text(f'#!{sys.executable}\n{script}')
+    (tmp_path / 'niimath.py').write_text(script)
+    # not in the first line, which takes no path with a space
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{tmp_path}/niimath.py" "$@"\n')
     program.chmod(0o755)
     monkeypatch.setenv('PATH', str(tmp_path))
     found, missing = defacers.peers(tmp_path)
