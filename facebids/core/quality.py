@@ -29,7 +29,7 @@ def quality(data, affine, transform, atlas, modality):
     -------
     dict
         `brain`: correlation ratio between the atlas's and the image's intensities over the brain
-        and its fluid; `tissue`: the same inside the brain alone, which a bottle of water lacks,
+        and its fluid; `tissue`: the same inside the brain alone,
         None for CT, whose noise hides it; `head`: Dice overlap of the two heads' voxels within
         the field of view; `brain_in_view`: share of the atlas's brain inside the field of view;
         `score`: geometric mean of `brain` and `head`.

@@ -98,7 +98,7 @@ THRESHOLDS = (
     Threshold(
         'no_brain_found', 'registration.tissue', 'fail',
         'No brain was found where it should be: the alignment failed, or this is not a head.',
-        f'{MEASURED}: 0.09 and more; wrong up to 0.09; a bottle of water 0.01', least=0.07,
+        f'{MEASURED}: 0.09 and more; wrong up to 0.09', least=0.07,
     ),
     Threshold(
         'head_outline_differs', 'registration.head', 'review',

@@ -19,7 +19,7 @@ GOOD = 'sub-01/anat/sub-01_T1w.nii.gz'
 BAD = {
     'sub-02/anat/sub-02_T1w.nii.gz': 'unreadable_image_error',
     'sub-03/anat/sub-03_T1w.nii.gz': 'empty_image_error',
-    'sub-04/anat/sub-04_T1w.nii.gz': 'no_brain_found',
+    'sub-04/anat/sub-04_T1w.nii.gz': 'registration_failed',
 }
 EXPECTED = (Path(__file__).parents[1] / 'data' / 'expected_outputs.txt').read_text().split()
 
