@@ -300,10 +300,11 @@ def _good(found, modality):
 
 
 def _starts(search):
-    """Yield the ladder of starts: the best of the upright ones, then of all, then its next."""
+    """Yield the ladder of starts: the best upright one, then heads of any orientation and size."""
     first, *others = search.best(starts.upright())
     yield 'upright', first
-    everywhere = search.best(starts.rotations())
+    sizes = starts.MEAN_SCALE, starts.SMALL_SCALE
+    everywhere = search.best(starts.rotations(), scales=sizes)
     named = [(f'any orientation {number + 1}', start) for number, start in enumerate(everywhere)]
     named += [(f'upright {number + 2}', start) for number, start in enumerate(others)]
     tried = [first]

@@ -6,6 +6,7 @@ no relation between the two contrasts; the best are refined. Points of the atlas
 the image, so an image of any grid, extent and orientation can be searched.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,8 @@ from scipy import ndimage, optimize
 from scipy.spatial.transform import Rotation
 
 MEAN_SCALE = 0.88  # adult heads over the atlas, which is about a tenth too large
-SCALES = (0.60, 1.10)  # of children's heads and of the largest
+SMALL_SCALE = 0.66  # children's heads
+SCALES = (0.60, 1.10)  # the smallest and the largest
 EVERYWHERE = 1200  # rotations: neighbours about 20 degrees apart
 UPRIGHT_DEG = 55.0  # how far a head that is nearly upright is turned at most
 AIR_MM = 15.0  # the air around the head that is compared too
@@ -114,13 +116,15 @@ class Search:
             [atlas.axes[i][np.nonzero(inside)[i]].mean() for i in range(3)], float
         )
 
-    def best(self, candidates, count=3):
+    def best(self, candidates, count=3, scales=(MEAN_SCALE,)):
         """Return the best poses among rotations and shifts, refined, apart from each other.
 
         Parameters
         ----------
         candidates : scipy.spatial.transform.Rotation
         count : int
+        scales : sequence of float
+            Sizes of the head over the atlas.
 
         Returns
         -------
@@ -128,15 +132,15 @@ class Search:
             Best first.
         """
         tried = []
-        for rotation in candidates:
-            turned = MEAN_SCALE * rotation.apply(self.points - self.middle)
+        for rotation, scale in itertools.product(candidates, scales):
+            turned = scale * rotation.apply(self.points - self.middle)
             shifts = self.centre + rotation.apply(SHIFTS_MM)
             scores = self._scores(turned, shifts)
             number = int(np.argmax(scores))
-            tried.append((scores[number], rotation.as_rotvec(), shifts[number]))
+            tried.append((scores[number], rotation.as_rotvec(), shifts[number], scale))
         tried.sort(key=lambda item: -item[0])
         refined = sorted(
-            (self._refine(turn, shift) for _, turn, shift in tried[:REFINED]),
+            (self._refine(*pose) for _, *pose in tried[:REFINED]),
             key=lambda pose: -pose.score,
         )
         chosen = []
@@ -171,7 +175,7 @@ class Search:
         scores = between / np.maximum(spread, 1e-12) * share**SHARE_POWER
         return np.where(share > LEAST_SEEN, scores, 0)
 
-    def _refine(self, turn, shift):
+    def _refine(self, turn, shift, scale):
         """Improve a pose: rotation vector, position of the head's middle, and scale."""
         units = np.array([0.2, 0.2, 0.2, 12.0, 12.0, 12.0, 0.1])
 
@@ -179,8 +183,8 @@ class Search:
             change = parameters * units
             result = np.eye(4)
             rotation = Rotation.from_rotvec(change[:3]) * Rotation.from_rotvec(turn)
-            scale = np.clip(MEAN_SCALE * np.exp(change[6]), *SCALES)
-            result[:3, :3] = scale * rotation.as_matrix()
+            size = np.clip(scale * np.exp(change[6]), *SCALES)
+            result[:3, :3] = size * rotation.as_matrix()
             result[:3, 3] = shift + change[3:6] - result[:3, :3] @ self.middle
             return result
 
