@@ -80,6 +80,7 @@ def init_image_wf(*, item, settings, template=None):
             ('outputnode.before', 'inputnode.before'),
             ('outputnode.after', 'inputnode.after'),
         ]),
+        (inputnode, sink, [('in_file', 'in_file')]),
         (register_wf, sink, [('outputnode.registration', 'registration')]),
         (deface_wf, sink, [
             ('outputnode.mask', 'mask'),

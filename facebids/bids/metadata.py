@@ -6,6 +6,7 @@ would not change is left alone, so that jobs of an array may write the same file
 of the machine is ever written.
 """
 
+import hashlib
 import json
 import math
 import os
@@ -227,6 +228,12 @@ def public_paths(root: str | Path, image: HeadImage) -> list[Path]:
     folder = Path(root, image.relative_path).parent
     others = folder.iterdir() if folder.is_dir() else ()
     return paths + [path for path in others if names.is_transform(image, path.name)]
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal digits."""
+    with open(path, 'rb') as stream:
+        return hashlib.file_digest(stream, 'sha256').hexdigest()
 
 
 # --- writing ------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import facebids
-from facebids.bids.metadata import atomic_path
+from facebids.bids.metadata import atomic_path, sha256
 from facebids.bids.names import Template
 from facebids.bids.templates import TemplateFiles, find_template
 from facebids.config import Settings
@@ -53,7 +53,7 @@ def prepare_template(settings: Settings) -> Path | None:
         'version': facebids.__version__,
         'name': str(template),
         'seed': settings.seed,
-        'files': {path.name: _digest(path) for path in (files.head, files.brain) if path},
+        'files': {path.name: sha256(path) for path in (files.head, files.brain) if path},
     }
     key = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
     path = settings.work_dir / 'cache' / 'templates' / f'{template.name}_{key}.npz'
@@ -87,8 +87,3 @@ def _prepare(
             provenance=json.dumps(made_of | {'quality': quality}),
             **target.to_arrays(),
         )
-
-
-def _digest(path: Path) -> str:
-    with path.open('rb') as stream:
-        return hashlib.file_digest(stream, 'sha256').hexdigest()

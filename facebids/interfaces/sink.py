@@ -19,6 +19,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
+import facebids
 from facebids.bids import metadata, names, records
 from facebids.bids.names import HeadImage, Template
 from facebids.core import engines, registration
@@ -27,6 +28,7 @@ from facebids.interfaces import files
 
 class _SinkInputSpec(BaseInterfaceInputSpec):
     relative_path = traits.Str(mandatory=True, desc='the image, relative to its dataset')
+    in_file = File(exists=True, mandatory=True, desc='the image itself')
     mode = traits.Str(mandatory=True, desc='what the face became')
     output_dir = traits.Str(mandatory=True)
     private_dir = traits.Str(mandatory=True)
@@ -56,7 +58,7 @@ class Sink(SimpleInterface):
 
     def _run_interface(self, runtime):
         image = HeadImage.from_relative_path(self.inputs.relative_path)
-        record = files.read_json(self.inputs.record)
+        record = files.read_json(self.inputs.record) | {'provenance': self._provenance()}
         for path in metadata.public_paths(self.inputs.output_dir, image):
             path.unlink(missing_ok=True)
         passed_on = (record.get('screening') or {}).get('passed_on', False)
@@ -69,6 +71,15 @@ class Sink(SimpleInterface):
         metadata.write_json_atomic(path, record)
         self._results['out_file'] = str(path)
         return runtime
+
+    def _provenance(self):
+        """Say what the verdict is on: the release takes no other file for these."""
+        return {
+            'version': facebids.__version__,
+            'source_sha256': metadata.sha256(self.inputs.in_file),
+            'defaced_sha256': metadata.sha256(self.inputs.defaced),
+            'mask_sha256': metadata.sha256(self.inputs.mask),
+        }
 
     def _released(self, name):
         return Path(self.inputs.output_dir) / name

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run that is killed at any moment leaves in the output."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -38,8 +39,10 @@ def write(tmp_path, monkeypatch):
         }
         (tmp_path / 'record').write_text(json.dumps(record))
         monkeypatch.setattr(sink, '_copy', copy)
+        (tmp_path / 'in_file').write_text('the source')
         sink.Sink(
             relative_path=IMAGE.relative_path,
+            in_file=str(tmp_path / 'in_file'),
             mode='remove',
             **{f'{name}_dir': str(tmp_path / name) for name in ('output', 'private', 'work')},
             **{name: str(tmp_path / name) for name in (*FILES, *ALWAYS)},
@@ -66,6 +69,17 @@ def test_a_released_image_is_there_with_all_that_belongs_to_it(write, tmp_path):
     assert all((tmp_path / 'output' / name).is_file() for name in names.public_files(IMAGE))
     assert verdicts(tmp_path) == ['pass']
     assert records.read(tmp_path / 'work' / names.record(IMAGE))['verdict'] == 'pass'
+
+
+def test_the_record_tells_which_files_the_verdict_is_on(write, tmp_path):
+    write('pass')
+    found = records.read_all(tmp_path / 'output')[0]['provenance']
+    for key, path in (
+        ('source', tmp_path / 'in_file'),
+        ('defaced', tmp_path / 'output' / names.defaced(IMAGE)),
+        ('mask', tmp_path / 'output' / names.mask(IMAGE)),
+    ):
+        assert found[f'{key}_sha256'] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_a_withheld_image_takes_back_the_released_one(write, tmp_path):
