@@ -11,8 +11,9 @@ WORKDIR /source
 
 # The dependencies are a layer of their own: they change less often than the source.
 COPY pyproject.toml ./
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
-        > requirements.txt \
+# The validator belongs to it: a release is validated where it is made.
+RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+        print(*p['dependencies'], *p['optional-dependencies']['validate'], sep='\n')" > requirements.txt \
     && pip install --requirement requirements.txt
 
 COPY . ./

@@ -48,6 +48,15 @@ class Settings:
     template
         Template of TemplateFlow by way of which images are registered,
         ``'NAME[:cohort-X][:res-Y]'``, or None.
+    release_dir
+        Where the dataset to upload is written, or None: nothing is released.
+    exclude_failed
+        Files that are left out of it; empty: all that may not be released; None: none.
+    accept_file
+        Table of decisions on images whose verdict is *review*, or None.
+    link, metadata
+        How files that do not change get there (``'auto'``, ``'hard'``, ``'copy'``), and what
+        becomes of metadata that identify people (``'report'``, ``'scrub'``).
     """
 
     bids_dir: Path
@@ -71,6 +80,11 @@ class Settings:
     keep: tuple[str, ...] = ()
     force: bool = False
     template: str | None = None
+    release_dir: Path | None = None
+    exclude_failed: tuple[str, ...] | None = None
+    accept_file: Path | None = None
+    link: str = 'auto'
+    metadata: str = 'report'
     clean_workdir: bool = False
     dry_run: bool = False
     stop_on_first_crash: bool = False
@@ -95,6 +109,6 @@ class Settings:
 
 
 def _restored(name: str, value: Any) -> Any:
-    if name.endswith('_dir') and value is not None:
+    if name.endswith(('_dir', '_file')) and value is not None:
         return Path(value)
     return tuple(value) if isinstance(value, list) else value

@@ -8,6 +8,7 @@
     │   └── TemplateError (2)     the template of --template is not there or cannot be used
     ├── DatasetError (65)         the input is not a usable BIDS dataset
     │   └── NoImagesError (66)    nothing in it matches what was asked for
+    ├── ReleaseRefused (3)        a dataset must not be released as it is
     ├── OutputError (73)          a place to write to that must not or cannot be written
     ├── PhotographError (1)       one photograph; it is left out and the others go on
     └── ImageError (1)            one image; it fails itself and the others go on
@@ -44,6 +45,24 @@ class NoImagesError(DatasetError):
     """No image of the dataset matches the request."""
 
     exit_code = 66
+
+
+class ReleaseRefused(FacebidsError):  # noqa: N818 - no error of the program: a decision
+    """Something must not leave; nothing was released.
+
+    Parameters
+    ----------
+    reasons
+        Each a sentence that names what it is about and what to do.
+    """
+
+    exit_code = 3
+
+    def __init__(self, reasons):
+        self.reasons = tuple(reasons)
+        count = '1 reason' if len(self.reasons) == 1 else f'{len(self.reasons)} reasons'
+        listed = ''.join(f'\n- {reason}' for reason in self.reasons)
+        super().__init__(f'The release is refused for {count}. Nothing was released.{listed}')
 
 
 class OutputError(FacebidsError):

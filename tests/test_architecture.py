@@ -30,6 +30,7 @@ DOWNWARDS = {
     'facebids.config': set(),
     'facebids.core': {'facebids.core'},
     'facebids.bids': {'facebids.bids'},
+    'facebids.release': {'facebids.release', 'facebids.bids', 'facebids.core'},
     'facebids.reports': {'facebids.reports', 'facebids.bids'},
     'facebids.studies': {'facebids.studies', 'facebids.core', 'facebids.bids'},
     'facebids.interfaces': {
@@ -52,6 +53,7 @@ DOWNWARDS = {
         'facebids.studies',
         'facebids.core',
         'facebids.reports',
+        'facebids.release',
         'facebids.bids',
     },
     'facebids.__main__': {'facebids.cli'},

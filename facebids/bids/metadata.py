@@ -106,7 +106,7 @@ def defaced_sidecar(image: HeadImage, mode: str | None) -> dict[str, Any]:
         'all others are the source, bit for bit.',
         'Sources': [names.uri(image)],
         'SkullStripped': False,
-        'DeidentificationMethod': [f'FaceBIDS {facebids.__version__}: {METHODS[mode]}'],
+        'DeidentificationMethod': [f'{defaced_by()}: {METHODS[mode]}'],
         'DeidentificationMethodCodeSequence': DEIDENTIFICATION_CODES,
     }
 
@@ -165,10 +165,15 @@ def dataset_description(
         'BIDSVersion': BIDS_VERSION,
         'DatasetType': 'derivative',
         'GeneratedBy': [generated_by()],
-        **({'SourceDatasets': [{'URL': _doi_url(doi)}]} if doi else {}),
+        **({'SourceDatasets': [{'URL': doi_url(doi)}]} if doi else {}),
         **{key: source[key] for key in ('Authors', 'License') if key in source},
-        'DatasetLinks': {names.RAW: _doi_url(doi) if doi else _link(bids_dir, output_dir)},
+        'DatasetLinks': {names.RAW: doi_url(doi) if doi else _link(bids_dir, output_dir)},
     }
+
+
+def defaced_by() -> str:
+    """Return the program and its version."""
+    return f'FaceBIDS {facebids.__version__}'
 
 
 def generated_by() -> dict[str, str]:
@@ -202,7 +207,8 @@ def write_dataset_files(
     write_text_atomic(root / 'logs' / 'CITATION.bib', citation.bibtex())
 
 
-def _doi_url(doi: str) -> str:
+def doi_url(doi: str) -> str:
+    """Return the address of a DOI, however it was written."""
     return 'https://doi.org/' + re.sub(r'^(doi:|https?://(dx\.)?doi\.org/)', '', doi.strip())
 
 

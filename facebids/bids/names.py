@@ -163,6 +163,14 @@ def mask(image: HeadImage) -> str:
     return _derivative(image, {'space': image.suffix, 'desc': 'face'}, 'mask.nii.gz')
 
 
+def raw_mask(image: HeadImage) -> str:
+    """Return the name of the face mask in a raw dataset, which has a suffix of its own for it.
+
+    https://bids-specification.readthedocs.io/en/stable/glossary.html#defacemask-suffixes
+    """
+    return _derivative(image, {'mod': image.suffix}, 'defacemask.nii.gz')
+
+
 def to_template(image: HeadImage, template: Template = HEAD_ATLAS) -> str:
     """Return the name of the transform that resamples the image in the template's space."""
     return _transform(image, image.suffix, template.name, template.cohort)

@@ -7,10 +7,12 @@ from facebids.bids import names, records, results
 from facebids.bids.metadata import generated_by, write_json_atomic, write_text_atomic
 from facebids.bids.names import HeadImage
 from facebids.bids.results import Results
+from facebids.cli import release
 from facebids.cli.console import make_console, show_findings, show_places, show_results
 from facebids.cli.places import make_writable
 from facebids.config import Settings
 from facebids.errors import NoImagesError, UsageError
+from facebids.release import tree
 
 
 def run_group(settings: Settings) -> int:
@@ -19,7 +21,7 @@ def run_group(settings: Settings) -> int:
     Returns
     -------
     int
-        0, or 1 when an image of the dataset failed.
+        0, or 1 when an image of the dataset failed and no release was asked for.
 
     Raises
     ------
@@ -27,6 +29,8 @@ def run_group(settings: Settings) -> int:
         If the output folder has no metrics.
     UsageError
         If a participant that was asked for has none.
+    ReleaseRefused
+        If a release was asked for, and something must not leave.
     """
     found = records.read_all(settings.output_dir, settings.participant_label)
     there = {record['participant_id'].removeprefix('sub-') for record in found}
@@ -41,8 +45,7 @@ def run_group(settings: Settings) -> int:
             'Run the participant level for them first.'
         )
     if settings.dry_run:
-        lines = [f'{record["image"]}: {record["verdict"]}' for record in found]
-        make_console().print('\n'.join(lines), soft_wrap=True)
+        make_console().print(_dry_run(settings, found), soft_wrap=True)
         return 0
     make_writable(settings.output_dir, 'output')
     attacked = _attack(settings, found)
@@ -50,7 +53,18 @@ def run_group(settings: Settings) -> int:
     show_results(found, {})
     show_findings(attacked)
     show_places({'tables and page': settings.output_dir / names.GROUP_PAGE})
+    if settings.release_dir:
+        release.run_release(settings, found, attacked)
+        return 0
     return int(any(record['verdict'] == 'fail' for record in found))
+
+
+def _dry_run(settings: Settings, found: list[records.Record]) -> str:
+    """Say of each image what its verdict is, and for a release what would become of it."""
+    if settings.release_dir:
+        paths = [source.relative for source in tree.walk(settings.bids_dir)]
+        return release.describe(release.decide(settings, paths, found))
+    return '\n'.join(f'{record["image"]}: {record["verdict"]}' for record in found)
 
 
 def _attack(settings: Settings, found: list[records.Record]) -> Results:

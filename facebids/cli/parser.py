@@ -20,8 +20,8 @@ Run the participant level first (one job or many), then the group level once.
 """
 EPILOG = """\
 Exit codes: 0 done; 1 some image failed and is withheld, the others are done; 2 wrong options
-or no such template; 65 not a usable BIDS dataset; 66 no matching image; 70 internal error;
-73 a folder that must not or cannot be written.
+or no such template; 3 the release is refused; 65 not a usable BIDS dataset; 66 no matching image;
+70 internal error; 73 a folder that must not or cannot be written.
 """
 
 
@@ -46,10 +46,20 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
             f'--omp-nthreads {options["omp_nthreads"]} is more than the {nprocs} of --nprocs: '
             'no step could run. Lower it, or raise --nprocs.'
         )
+    _check_release(parser, options)
     private = options['private_dir'] or options['work_dir'] / 'private'
     return Settings(
         **options | {'nprocs': nprocs, 'private_dir': private, 'keep': tuple(options['keep'])}
     )
+
+
+def _check_release(parser: argparse.ArgumentParser, options: dict[str, Any]) -> None:
+    if options['release_dir'] and options['analysis_level'] != 'group':
+        parser.error('--release-dir belongs to the group level. Run the participant level first.')
+    if not options['release_dir'] and (
+        options['accept_file'] or options['exclude_failed'] is not None
+    ):
+        parser.error('--accept and --exclude-failed need --release-dir.')
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -64,6 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_positional(parser)
     _add_selection(parser.add_argument_group('which images'))
     _add_defacing(parser.add_argument_group('what becomes of the face (participant level)'))
+    _add_release(parser.add_argument_group('a dataset to upload (group level)'))
     _add_places(parser.add_argument_group('where to work'))
     _add_resources(parser.add_argument_group('how to run (participant level)'))
     _add_output(parser.add_argument_group('what to show'))
@@ -153,6 +164,34 @@ def _add_defacing(group: Any) -> None:
     )  # fmt: skip
 
 
+def _add_release(group: Any) -> None:
+    group.add_argument(
+        '--release-dir', type=_folder, metavar='DIR',
+        help='write the raw dataset with its images defaced here, and its certificate beside it; '
+        'only with proof: what may not leave is listed, and the exit code is 3',
+    )  # fmt: skip
+    group.add_argument(
+        '--exclude-failed', nargs='*', default=None, action=_Labels, metavar='IMAGE',
+        help='leave out images that may not be released; with paths relative to BIDS_DIR these '
+        'files alone, whatever they are',
+    )  # fmt: skip
+    group.add_argument(
+        '--accept', type=_folder, dest='accept_file', metavar='FILE',
+        help='table (TSV) of images with the verdict review that a person looked at and releases: '
+        'participant_id, image, decided_by, reason; kept beside the release',
+    )  # fmt: skip
+    group.add_argument(
+        '--link', choices=('auto', 'hard', 'copy'), default='auto',
+        help='files that do not change: hard links where possible, always, or never (default: '
+        'auto)',
+    )  # fmt: skip
+    group.add_argument(
+        '--metadata', choices=('report', 'scrub'), default='report',
+        help='metadata that identify people: list them and release nothing, or take them out of '
+        'the release; original values stand in the private folder alone (default: report)',
+    )  # fmt: skip
+
+
 def _add_places(group: Any) -> None:
     group.add_argument(
         '-w', '--work-dir', type=_folder, default=_folder('work'), metavar='PATH',
@@ -209,7 +248,7 @@ class _Labels(argparse.Action):
     """Collect labels as a tuple, each once, also over a repeated option."""
 
     def __call__(self, parser, namespace, values, option_string=None):
-        known = getattr(namespace, self.dest)
+        known = getattr(namespace, self.dest) or ()
         setattr(namespace, self.dest, tuple(dict.fromkeys((*known, *values))))
 
 

@@ -41,6 +41,16 @@ RULES = (
     ('the private folder', 'the photo folder', 'photographs are only read. Use '
      '--private-dir.'),
     ('the database folder', 'the photo folder', 'photographs are only read.'),
+    *(
+        ('the release', what, 'it is made to be uploaded. Choose a folder beside it.')
+        for what in ('the input', 'the output', 'the work folder', 'the private folder',
+                     'the database folder', 'the photo folder')
+    ),
+    *(
+        (what, 'the release', 'it is made to be uploaded. Choose a folder of its own.')
+        for what in ('the input', 'the output', 'the work folder', 'the private folder',
+                     'the database folder', 'the photo folder')
+    ),
 )  # fmt: skip
 
 PRIVATE_README = """\
@@ -76,6 +86,7 @@ def check_places(settings: Settings) -> None:
         'the private folder': settings.private_dir,
         'the database folder': settings.bids_database_dir,
         'the photo folder': settings.photos_dir,
+        'the release': settings.release_dir,
     }
     rules = [*RULES]
     for name in WORK_FOLDERS:

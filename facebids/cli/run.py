@@ -6,6 +6,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 from facebids.cli.parser import parse
 from facebids.config import Settings
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code, as :mod:`facebids.errors` lists them.
     """
     settings = parse(argv)
-    set_environment(settings)
+    set_environment(settings.work_dir / 'cache', settings.omp_nthreads)
     before = signal.signal(signal.SIGTERM, _interrupt)  # a cluster's walltime, `docker stop`
     try:
         return run(settings)
@@ -51,13 +52,19 @@ def _interrupt(*_) -> None:
     raise KeyboardInterrupt
 
 
-def set_environment(settings: Settings) -> None:
+def set_environment(cache: Path, nthreads: int) -> None:
     """Set what libraries read when imported: threads, caches, and that nobody calls home.
 
     ITK reads its number of threads before it is first used, so this comes before every import.
+
+    Parameters
+    ----------
+    cache
+        Folder for what libraries keep.
+    nthreads
+        Threads of a single step.
     """
-    cache = settings.work_dir / 'cache'
-    threads = str(settings.omp_nthreads)
+    threads = str(nthreads)
     os.environ.update(
         ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=threads,
         OMP_NUM_THREADS=threads,

@@ -13,13 +13,13 @@ def render(template: str, **values: Any) -> str:
     template
         Name of a file in ``templates``.
     **values
-        What the template asks for; all text is escaped.
+        What the template asks for; on pages of HTML all text is escaped.
     """
     import jinja2
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / 'templates'),
-        autoescape=True,
+        autoescape=lambda name: '.html' in name,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The release: a raw dataset that may be uploaded, with its certificate, or a refusal."""
+
+import shutil
+import time
+from collections.abc import Sequence
+
+from facebids.bids import names, records
+from facebids.bids.metadata import write_json_atomic, write_text_atomic
+from facebids.bids.names import HeadImage
+from facebids.bids.records import Record
+from facebids.bids.results import Results
+from facebids.cli.console import make_console, show_places
+from facebids.config import Settings
+from facebids.errors import ReleaseRefused, UsageError
+from facebids.release import build, certificate, cohort, gate, tree, validator
+from facebids.release.certificate import Release
+from facebids.release.contents import Contents, assemble, was_defaced
+from facebids.release.gate import Decision
+
+FINDINGS = 'release_metadata.tsv'  # in the private folder
+FINDING_COLUMNS = ('path', 'where', 'rule', 'value')
+BESIDE = (certificate.JSON, certificate.MARKDOWN, certificate.ACCEPTED)
+
+
+def run_release(settings: Settings, found: list[Record], attacked: Results) -> None:
+    """Write the release, or say why not.
+
+    Parameters
+    ----------
+    settings
+        The settings of the run.
+    found
+        Records of all images.
+    attacked
+        What the group level found out about who can be told from whom.
+
+    Raises
+    ------
+    ReleaseRefused
+        If anything may not leave. An older release stays as it is.
+    UsageError
+        If only some participants were asked for, or a wish cannot be met.
+    DatasetError
+        If the dataset cannot be read as a whole.
+    OutputError
+        If the release cannot be written where it was asked for.
+    """
+    root, workshop = settings.release_dir, build.workshop(settings.release_dir)
+    _finish(settings)
+    certificate.check_own(root, root.parent, workshop)
+    sources = tree.walk(settings.bids_dir)
+    tree.check_present(sources)
+    decisions = decide(settings, [source.relative for source in sources], found)
+    date = _date(settings)
+    contents = assemble(sources, decisions, settings.output_dir, date)
+    checks = cohort.check(attacked)
+    _tell_findings(settings, contents)
+    if problems := [
+        *(f'{item.path}: {item.reason}.' for item in decisions if item.action == gate.REFUSE),
+        *contents.problems,
+        *_not_compared(settings, decisions),
+        *cohort.objections(checks),
+        *_identifying(settings, contents),
+    ]:
+        raise ReleaseRefused(problems)
+    build.build(contents.files, workshop / build.NEW, settings.link)
+    report = validator.validate(workshop / build.NEW)
+    if report and not report.valid:
+        shutil.rmtree(workshop)
+        raise ReleaseRefused(certificate.refused(report.errors))
+    about = Release(
+        root.name, _command(settings), date, settings.metadata, decisions, contents, checks, report
+    )
+    _install(settings, about)
+
+
+def decide(settings: Settings, paths: Sequence[str], found: list[Record]) -> tuple[Decision, ...]:
+    """Decide on every file of a dataset that may show a face, as the command line wishes.
+
+    Parameters
+    ----------
+    settings
+        The settings of the run.
+    paths
+        All files of the dataset, relative to it.
+    found
+        Records of all images.
+    """
+    if settings.participant_label:
+        raise UsageError(
+            '--release-dir: a release is of the whole dataset. Leave --participant-label out; '
+            'what must not go with it can be left out with --exclude-failed.'
+        )
+    failed = settings.exclude_failed
+    accepted = gate.read_accepted(settings.accept_file) if settings.accept_file else {}
+    wishes = gate.Wishes(accepted, frozenset(failed or ()), exclude_failed=failed == ())
+    return gate.decide(paths, found, wishes)
+
+
+def _not_compared(settings: Settings, decisions: Sequence[Decision]) -> list[str]:
+    """Return a sentence for each image of which nothing is known to compare it with others."""
+    replaced = [item for item in decisions if item.action == gate.REPLACE]
+    images = [HeadImage.from_relative_path(item.path) for item in replaced]
+    return [
+        f'{item.path}: its templates are not in the private folder, so nobody knows whether it is '
+        'recognised. Name the one of the participant level with --private-dir or --work-dir.'
+        for item, image in zip(replaced, images, strict=True)
+        if was_defaced(item.record)
+        and not (settings.private_dir / names.private_templates(image, 'after')).is_file()
+    ]
+
+
+def _identifying(settings: Settings, contents: Contents) -> list[str]:
+    if settings.metadata == 'scrub':
+        return []
+    return [
+        f'{item.path}: {item.where} identifies people ({item.rule}). Take it out, or have all of '
+        'it taken out of the release with --metadata scrub.'
+        for item in contents.findings
+    ]
+
+
+def _tell_findings(settings: Settings, contents: Contents) -> None:
+    """Keep the original values in the private folder, and nowhere else."""
+    path = settings.private_dir / FINDINGS
+    if contents.findings:
+        rows = [
+            {name: getattr(item, name) for name in FINDING_COLUMNS} for item in contents.findings
+        ]
+        write_text_atomic(path, records.tsv(list(FINDING_COLUMNS), rows))
+        path.chmod(0o600)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _date(settings: Settings) -> str:
+    """Return the day on which the cohort was last found to be as it is: a rerun has the same."""
+    table = settings.output_dir / names.COMPARISONS_TABLE
+    return time.strftime('%Y-%m-%d', time.gmtime(table.stat().st_mtime))
+
+
+def _command(settings: Settings) -> str:
+    """Return the command line, with folders by their names alone."""
+    words = [
+        'facebids', settings.bids_dir.name, settings.output_dir.name, 'group',
+        '--release-dir', settings.release_dir.name,
+    ]  # fmt: skip
+    if settings.exclude_failed is not None:
+        words += ['--exclude-failed', *settings.exclude_failed]
+    if settings.accept_file:
+        words += ['--accept', settings.accept_file.name]
+    return ' '.join([*words, '--link', settings.link, '--metadata', settings.metadata])
+
+
+def _install(settings: Settings, about: Release) -> None:
+    """Write the certificate, and put dataset and certificate in their places."""
+    from facebids.reports.certificate import certificate_markdown
+
+    workshop = build.workshop(settings.release_dir)
+    made = certificate.make(about, certificate.hash_files(workshop / build.NEW))
+    accepted = settings.accept_file.read_text(encoding='utf-8-sig') if settings.accept_file else ''
+    if accepted:
+        write_text_atomic(workshop / certificate.ACCEPTED, accepted)
+    else:
+        (workshop / certificate.ACCEPTED).unlink(missing_ok=True)
+    write_text_atomic(workshop / certificate.MARKDOWN, certificate_markdown(made))
+    write_json_atomic(workshop / certificate.JSON, made)
+    build.install(workshop / build.NEW, settings.release_dir)
+    _finish(settings)
+    _show(settings, made)
+
+
+def _finish(settings: Settings) -> None:
+    """Put the certificate beside its release: also after a run that was killed before it did."""
+    root, workshop = settings.release_dir, build.workshop(settings.release_dir)
+    path = workshop / certificate.JSON
+    if not path.is_file() or (workshop / build.NEW).exists() or not root.is_dir():
+        return
+    if certificate.differences(certificate.read(path), root):
+        return
+    for name in reversed(BESIDE):  # the one that programs read comes last
+        if (workshop / name).exists():
+            shutil.move(workshop / name, root.parent / name)
+        else:
+            (root.parent / name).unlink(missing_ok=True)
+    shutil.rmtree(workshop)
+
+
+def _show(settings: Settings, made: dict) -> None:
+    console = make_console()
+    console.print()
+    for what, count in certificate.summary(made).items():
+        console.print(f'{what}: {count}', soft_wrap=True)
+    root = settings.release_dir
+    places = {'release': root, 'certificate': root.parent / certificate.MARKDOWN}
+    if made['Metadata']['Removed']:
+        places['what was taken out (private)'] = settings.private_dir / FINDINGS
+    show_places(places)
+
+
+def describe(decisions: Sequence[Decision]) -> str:
+    """Return the decisions as text."""
+    return '\n'.join(f'{item.path}\n  {item.action}: {item.reason}' for item in decisions)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The attack on a released image, by somebody who has the release and nothing else."""
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from facebids.bids import suffixes
+from facebids.errors import ImageError
+from facebids.release.gate import NIFTI
+
+SEED = 1  # other views than those of the participant level, which begins with 0
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What the attack sees in one image.
+
+    Attributes
+    ----------
+    image
+        Its path relative to the release.
+    views, faces, certain
+        How many views were rendered, in how many a face was found, and with certainty.
+    problem
+        Why the image could not be attacked, None where it could.
+    objection
+        What speaks against the release of the image, None where nothing does.
+    """
+
+    image: str
+    views: int = 0
+    faces: int = 0
+    certain: int = 0
+    problem: str | None = None
+    objection: str | None = None
+
+
+def attack(root: Path, image: dict[str, Any]) -> Attacked:
+    """Look for a face in a released image.
+
+    The head is registered anew, as the original and its transform are not there.
+
+    Parameters
+    ----------
+    root
+        Folder of the release.
+    image
+        Its entry in the certificate: ``image``, ``mode``.
+    """
+    import numpy as np
+
+    from facebids.core import images, registration
+    from facebids.core.atlas import generic_atlas
+    from facebids.core.attack import look_at
+    from facebids.core.identifiability.defacing import CERTAIN
+    from facebids.core.recognition import RANDOM
+
+    path = image['image']
+    suffix = NIFTI.sub('', PurePosixPath(path).name).rpartition('_')[2]
+    try:
+        volume = images.read_volume(root / path)
+        contrast = suffixes.atlas_contrast(suffix)
+        atlas = generic_atlas(registration.RESOLUTION)
+        found = registration.register(volume.data, volume.affine, atlas, contrast, SEED)
+        head = look_at(volume, found.affine, SEED)
+    except ImageError as error:
+        return Attacked(path, problem=str(error))
+    seen = head.recognition
+    random = np.array([str(name).startswith(RANDOM) for name in seen.names])
+    faces = seen.found & random
+    certain = int((faces & (np.nan_to_num(seen.score) >= CERTAIN)).sum())
+    objection = _objection(certain, image['mode'])
+    return Attacked(path, int(random.sum()), int(faces.sum()), certain, objection=objection)
+
+
+def _objection(certain: int, mode: str | None) -> str | None:
+    """Return what the limit on faces found says; where a face was put on, one is to be found."""
+    from facebids.core.thresholds import THRESHOLDS
+
+    limits = [
+        limit
+        for limit in THRESHOLDS
+        if limit.number == 'identifiability.faces_certain_after'
+        and limit.mode in (None, mode or 'remove')
+    ]
+    return next((limit.message for limit in limits if not limit.met_by(certain)), None)

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The certificate of a release: what is in it, how each image was judged, and hashes of it all."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import facebids
+from facebids.bids import names
+from facebids.bids.metadata import sha256 as sha256_of_file
+from facebids.bids.names import HeadImage
+from facebids.errors import DatasetError, OutputError
+from facebids.release.cohort import Check
+from facebids.release.contents import Contents, was_defaced
+from facebids.release.gate import COPY, EXCLUDE, REPLACE, Decision
+from facebids.release.validator import Report
+
+JSON, MARKDOWN, ACCEPTED = 'CERTIFICATE.json', 'CERTIFICATE.md', 'ACCEPTED.tsv'
+LIMITS = (
+    'The verdict pass says that no attack that was tried recognised the face. It is a lower bound '
+    'of the risk: a stronger attack may find more. Re-identification is less likely, not '
+    'impossible.'
+)
+NOT_VALIDATED = (
+    'not validated: the BIDS validator is not installed (pip install facebids[validate])'
+)
+ONE_PERSON = 'not measured: no two people can be compared'
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a certificate is about.
+
+    Attributes
+    ----------
+    name
+        Of the folder.
+    command
+        By which it was made, without any path of the machine.
+    date
+        ``'2026-01-31'``.
+    metadata
+        ``'report'`` or ``'scrub'``.
+    decisions, contents, checks
+        On the images, of the dataset, and of the cohort.
+    report
+        Of the BIDS validator; None: it is not installed.
+    """
+
+    name: str
+    command: str
+    date: str
+    metadata: str
+    decisions: tuple[Decision, ...]
+    contents: Contents
+    checks: tuple[Check, ...]
+    report: Report | None
+
+
+def hash_files(root: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file of a dataset, by its path relative to it, ordered.
+
+    Symbolic links to files count as files; a release has none.
+    """
+    paths = sorted(path for path in root.rglob('*') if path.is_file() or path.is_symlink())
+    return {path.relative_to(root).as_posix(): sha256_of_file(path) for path in paths}
+
+
+def make(release: Release, hashes: Mapping[str, str]) -> dict[str, Any]:
+    """Return the certificate, ready for JSON.
+
+    Parameters
+    ----------
+    release
+        What it is about.
+    hashes
+        SHA-256 of each file, from :func:`hash_files`.
+    """
+    decided = release.decisions
+    accepted = [item.accepted for item in decided if item.accepted]
+    removed = Counter(finding.rule for finding in release.contents.findings)
+    return {
+        'Release': release.name,
+        'Date': release.date,
+        'Software': {'Name': 'FaceBIDS', 'Version': facebids.__version__},
+        'Command': release.command,
+        **versions(),
+        'Limits': LIMITS,
+        'Images': [_image(item, hashes) for item in decided if item.action == REPLACE],
+        'NotExamined': [
+            {'image': item.path, 'reason': item.reason} for item in decided if item.action == COPY
+        ],
+        'Excluded': [
+            {'image': item.path, 'reason': item.reason}
+            for item in decided
+            if item.action == EXCLUDE
+        ],
+        'Accepted': [asdict(item) for item in accepted],
+        'Cohort': [asdict(item) for item in release.checks] or ONE_PERSON,
+        'Metadata': {'Mode': release.metadata, 'Removed': dict(sorted(removed.items()))},
+        'Validator': _validator(release.report),
+        'Files': dict(hashes),
+    }
+
+
+def versions() -> dict[str, Any]:
+    """Return which head atlas and which limits the verdicts rest on, as hashes of both."""
+    from facebids.core.atlas import SPACE, generic_atlas
+    from facebids.core.registration import RESOLUTION
+    from facebids.core.thresholds import THRESHOLDS
+
+    labels = generic_atlas(RESOLUTION).labels
+    return {
+        'Atlas': {'Space': SPACE, 'SHA256': sha256(labels.tobytes()).hexdigest()},
+        'Thresholds': {'SHA256': sha256(repr(THRESHOLDS).encode()).hexdigest()},
+    }
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read a certificate.
+
+    Raises
+    ------
+    DatasetError
+        If it cannot be read, or is none.
+    """
+    try:
+        value = json.loads(path.read_text(encoding='utf-8'))
+        there = all(
+            isinstance(value[key], kind) for key, kind in (('Files', dict), ('Images', list))
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(f'{path}: this certificate cannot be read ({error}).') from error
+    if not there:
+        raise DatasetError(f'{path}: this is no certificate of a release.')
+    return value
+
+
+def differences(certificate: Mapping[str, Any], root: Path) -> list[str]:
+    """Return a sentence for every file of a release that is not as its certificate has it."""
+    there, listed = hash_files(root), certificate['Files']
+    missing = [f'{path}: missing' for path in listed if path not in there]
+    further = [f'{path}: not in the certificate' for path in there if path not in listed]
+    changed = [
+        f'{path}: changed' for path in listed if there.get(path, listed[path]) != listed[path]
+    ]
+    return sorted([*missing, *further, *changed])
+
+
+def check_own(release_dir: Path, *places: Path) -> None:
+    """Check that a release directory holds a release, or nothing.
+
+    Parameters
+    ----------
+    release_dir
+        The directory; it need not be there.
+    places
+        Folders where its certificate may be.
+
+    Raises
+    ------
+    OutputError
+        If it holds anything else, which would be deleted, or the certificate there is of another
+        release.
+    """
+    if release_dir.is_symlink() or (release_dir.exists() and not release_dir.is_dir()):
+        raise OutputError(f'{release_dir} is not a folder. Choose another --release-dir.')
+    found = [read(place / JSON) for place in places if (place / JSON).is_file()]
+    for other in found:
+        if other.get('Release') != release_dir.name:
+            raise OutputError(
+                f'{release_dir.parent}: {JSON} there is of another release '
+                f'({other.get("Release")}). Choose a --release-dir in a folder of its own.'
+            )
+    if not release_dir.exists() or not any(release_dir.iterdir()):
+        return
+    found = [differences(certificate, release_dir) for certificate in found]
+    if all(found):  # or there is no certificate
+        first = f': {found[0][0]}' if found else ''
+        raise OutputError(
+            f'{release_dir} holds something else than a release by FaceBIDS{first}. It would be '
+            'overwritten: choose a new folder, or remove it.'
+        )
+
+
+def summary(certificate: Mapping[str, Any]) -> dict[str, str]:
+    """Return the certificate in a few lines."""
+    images = certificate['Images']
+    cohort = certificate['Cohort']
+    validator = certificate['Validator']
+    return {
+        'images released': str(len(images)),
+        'accepted by a person': str(len(certificate['Accepted'])),
+        'not examined': str(len(certificate['NotExamined'])),
+        'excluded': str(len(certificate['Excluded'])),
+        'people told from each other': cohort
+        if isinstance(cohort, str)
+        else f'no better than by guessing, in {len(cohort)} comparisons',
+        'BIDS validator': validator
+        if isinstance(validator, str)
+        else f'no error, {validator["Warnings"]} warnings',
+    }
+
+
+def _image(decision: Decision, hashes: Mapping[str, str]) -> dict[str, Any]:
+    record = decision.record
+    image = HeadImage.from_relative_path(decision.path)
+    mask = names.raw_mask(image) if was_defaced(record) else None
+    faces = record.get('identifiability') or {}
+    return {
+        'image': decision.path,
+        'mode': record['mode'],
+        'verdict': record['verdict'],
+        'reasons': [reason['code'] for reason in record['reasons']],
+        'decided': decision.reason,
+        'faces_before': faces.get('faces_before'),
+        'faces_after': faces.get('faces_after'),
+        'faces_certain_after': faces.get('faces_certain_after'),
+        'examined_with': record['provenance']['version'],
+        'input_sha256': record['provenance']['source_sha256'],
+        'output_sha256': hashes[decision.path],
+        'mask': mask,
+        'mask_sha256': hashes.get(mask),
+    }
+
+
+def _validator(report: Report | None) -> dict[str, Any] | str:
+    if report is None:
+        return NOT_VALIDATED
+    return {
+        'Version': report.version,
+        'Schema': report.schema,
+        'Errors': len(report.errors),
+        'Warnings': len(report.warnings),
+        'Codes': report.counts,
+    }
+
+
+def refused(errors: Iterable[Any]) -> list[str]:
+    """Return a sentence for each error of the validator."""
+    return [f'{item.location or "dataset"}: {item.code}: {item.message}' for item in errors]

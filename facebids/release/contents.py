@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every file of the released dataset is made of. Reads, and writes nothing."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from facebids.bids import names
+from facebids.bids.metadata import METHODS, sha256
+from facebids.bids.names import HeadImage
+from facebids.bids.records import Record
+from facebids.errors import DatasetError
+from facebids.release import describe, headers, metadata
+from facebids.release.gate import EXCLUDE, NIFTI, REPLACE, Decision
+from facebids.release.metadata import Finding
+from facebids.release.tree import Source
+
+PLACE, DECOMPRESS, SCRUB = 'place', 'decompress', 'scrub'
+READMES = ('README', 'README.md', 'README.rst', 'README.txt')
+DESCRIPTION = 'dataset_description.json'
+BESIDE = ('.json', '.bval', '.bvec')  # what describes an image, and leaves with it
+TEXTS = ('.json', '.tsv')
+# schema/rules/files/raw/anat.yaml of BIDS 1.11
+MASK_ENTITIES = ('sub', 'ses', 'sample', 'task', 'acq', 'ce', 'rec', 'run', 'mod')
+TABLES = re.compile(r'.*_scans\.tsv')
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file is made of: of ``data``, or of the file ``source`` in some ``way``.
+
+    ``PLACE`` takes it as it is, ``DECOMPRESS`` without its compression, ``SCRUB`` without what
+    identifies people in the header of the image.
+    """
+
+    source: Path | None = None
+    data: str | None = None
+    way: str = PLACE
+
+
+@dataclass
+class Contents:
+    """All files of the released dataset.
+
+    Attributes
+    ----------
+    files
+        By POSIX path relative to the dataset.
+    findings
+        What identifies people in the metadata, and is taken out.
+    problems
+        Why there must be no release: a sentence each.
+    """
+
+    files: dict[str, Content] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def assemble(
+    sources: Sequence[Source], decisions: Iterable[Decision], output_dir: Path, date: str
+) -> Contents:
+    """Put together what the files of the release are made of.
+
+    Parameters
+    ----------
+    sources
+        Files of the raw dataset.
+    decisions
+        On those of them that may show a face.
+    output_dir
+        The derivative dataset, where the defaced images are.
+    date
+        Of the release, ``'2026-01-31'``.
+
+    Raises
+    ------
+    DatasetError
+        If a file of metadata, or the header of an image, cannot be read.
+    """
+    by_path = {decision.path: decision for decision in decisions}
+    paths = {source.relative for source in sources}
+    dropped = _dropped(paths, by_path.values())
+    contents = Contents()
+    for source in sources:
+        decision = by_path.get(source.relative)
+        if source.relative in dropped:
+            continue
+        if decision and decision.action == REPLACE:
+            _replace(contents, source, decision.record, output_dir)
+        elif NIFTI.search(source.relative):
+            _add_image(contents, source)
+        else:
+            _add_file(contents, source, dropped)
+    replaced = [by_path[path].record for path in contents.files if _is_replaced(by_path, path)]
+    for record in replaced:
+        _describe_image(contents, record, output_dir, paths)
+    modes = sorted({METHODS[record['mode']] for record in replaced if was_defaced(record)})
+    _describe_dataset(contents, '; '.join(modes) or 'nothing had to be replaced', date)
+    return contents
+
+
+def was_defaced(record: Record) -> bool:
+    """Return whether voxels were replaced: not where an image arrived without a face."""
+    return record['mode'] is not None and not (record.get('mask') or {}).get('no_face')
+
+
+def _is_replaced(by_path: Mapping[str, Decision], path: str) -> bool:
+    return path in by_path and by_path[path].action == REPLACE
+
+
+def _dropped(paths: Collection[str], decisions: Iterable[Decision]) -> set[str]:
+    """Return the files that are left out: the excluded ones and what describes them alone."""
+    excluded = {item.path for item in decisions if item.action == EXCLUDE}
+    stems = {NIFTI.sub('', path) for path in excluded if NIFTI.search(path)}
+    return excluded | {stem + ending for stem in stems for ending in BESIDE} & set(paths)
+
+
+# --- images -------------------------------------------------------------------------------------
+
+
+def _replace(contents: Contents, source: Source, record: Record, output_dir: Path) -> None:
+    image = HeadImage.from_relative_path(source.relative)
+    defaced = output_dir / names.defaced(image)
+    mask = output_dir / names.mask(image)
+    proof = record['provenance']
+    for path, key, what in (
+        (source.path, 'source_sha256', 'it'),
+        (defaced, 'defaced_sha256', 'the defaced image'),
+        (mask, 'mask_sha256', 'the mask'),
+    ):
+        if not path.is_file() or sha256(path) != proof[key]:
+            contents.problems.append(
+                f'{source.relative}: {what} changed, or went, after the attack. Run the '
+                'participant level for it again.'
+            )
+            return
+    compressed = source.relative.endswith('.gz')
+    contents.files[source.relative] = Content(defaced, way=PLACE if compressed else DECOMPRESS)
+    if was_defaced(record):
+        contents.files[names.raw_mask(image)] = Content(mask)
+
+
+def _add_image(contents: Contents, source: Source) -> None:
+    if source.relative in contents.files:  # made for an image that was replaced before
+        contents.problems.append(
+            f'{source.relative}: the mask of this defacing would take its place. Leave it out by '
+            f'name (--exclude-failed {source.relative}).'
+        )
+    found = headers.find(source.path, source.relative)
+    contents.findings += found
+    contents.files[source.relative] = Content(source.path, way=SCRUB if found else PLACE)
+
+
+def _describe_image(
+    contents: Contents, record: Record, output_dir: Path, paths: Collection[str]
+) -> None:
+    """Say in its sidecar, and in that of its mask, how an image was defaced."""
+    image = HeadImage.from_relative_path(record['image'])
+    if not was_defaced(record):
+        return
+    mask = names.raw_mask(image)
+    if names.sidecar(mask) not in paths:
+        contents.files[names.sidecar(mask)] = Content(data=describe.mask_sidecar(record['mode']))
+    sidecar = _sidecar(image, contents.files)
+    text = describe.image_sidecar(_text(contents.files.get(sidecar)), record['mode'])
+    contents.files[sidecar] = Content(data=text)
+
+
+def _sidecar(image: HeadImage, files: Collection[str]) -> str:
+    """Return the sidecar of an image, or another of its folder that describes it.
+
+    BIDS allows one in a folder to describe an image, not two (inheritance principle).
+    """
+    own = names.sidecar(image.relative_path)
+    folder = PurePosixPath(own).parent
+    if own in files:
+        return own
+    for path in sorted(files):
+        if PurePosixPath(path).parent == folder and path.endswith(f'_{image.suffix}.json'):
+            other = HeadImage.from_relative_path(path.removesuffix('.json') + '.nii')
+            if set(other.entities) <= set(image.entities):
+                return path
+    return own
+
+
+# --- everything else ----------------------------------------------------------------------------
+
+
+def _add_file(contents: Contents, source: Source, dropped: Collection[str]) -> None:
+    path = source.relative
+    if not path.endswith(TEXTS):
+        contents.files[path] = Content(source.path)
+        return
+    before = source.path.read_bytes()
+    after, found = metadata.scrub(before, path)
+    contents.findings += found
+    text = after.decode('utf-8-sig')
+    if path.endswith('.json'):
+        edited = describe.drop_intended(text, dropped)
+    elif TABLES.fullmatch(path):
+        root = PurePosixPath(path).parent
+        mine = {str(PurePosixPath(item).relative_to(root)) for item in dropped
+                if PurePosixPath(item).is_relative_to(root)}  # fmt: skip
+        edited = describe.drop_rows(text, 'filename', mine)
+    else:
+        edited = text
+    unchanged = after == before and edited == text
+    contents.files[path] = Content(source.path) if unchanged else Content(data=edited)
+
+
+def _describe_dataset(contents: Contents, modes: str, date: str) -> None:
+    files = contents.files
+    try:
+        text = describe.dataset_description(_text(files.get(DESCRIPTION)), modes)
+    except ValueError as error:
+        raise DatasetError(f'{DESCRIPTION} is no JSON object ({error}). Correct it.') from error
+    files[DESCRIPTION] = Content(data=text)
+    name = next((name for name in READMES if name in files), READMES[1])
+    files[name] = Content(data=describe.readme(_text(files.get(name)) or '', modes))
+    text = describe.changes(_text(files.get('CHANGES')) or '', date, modes)
+    files['CHANGES'] = Content(data=text)
+    if ignored := sorted({pattern for path in files for pattern in _not_in_bids(path)}):
+        text = describe.bidsignore(_text(files.get('.bidsignore')) or '', ignored)
+        files['.bidsignore'] = Content(data=text)
+    _drop_people(files)
+
+
+def _drop_people(files: dict[str, Content]) -> None:
+    """Take people of whom no file is left out of the table of participants."""
+    text = _text(files.get('participants.tsv'))
+    if text:
+        left = {path.partition('/')[0] for path in files if path.startswith('sub-')}
+        listed = {line.partition('\t')[0].strip() for line in text.splitlines()[1:]}
+        edited = describe.drop_rows(text, 'participant_id', listed - left)
+        if edited != text:
+            files['participants.tsv'] = Content(data=edited)
+
+
+def _not_in_bids(path: str) -> list[str]:
+    """Return the pattern by which the validator does not look at a file that BIDS has not yet."""
+    folder = PurePosixPath(path).parent.name
+    if folder == 'ct':
+        return ['ct']
+    if '_defacemask.' not in path:
+        return []
+    if folder != 'anat':
+        return [f'**/{folder}/*_defacemask.*']
+    entities = (part.partition('-')[0] for part in PurePosixPath(path).name.split('_')[:-1])
+    return [f'*_{name}-*_defacemask.*' for name in entities if name not in MASK_ENTITIES]
+
+
+def _text(content: Content | None) -> str | None:
+    if content is None:
+        return None
+    return content.data if content.source is None else content.source.read_text('utf-8-sig')

@@ -1,0 +1,443 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A release from end to end, of images of some voxels: what goes in, what stays, what stops it."""
+
+import gzip
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from facebids.bids import metadata, names, records
+from facebids.bids.names import HeadImage
+from facebids.bids.results import Results
+from facebids.cli import release, verify
+from facebids.config import Settings
+from facebids.errors import DatasetError, OutputError, ReleaseRefused, UsageError
+from facebids.release import build, certificate, validator
+
+T1W = 'sub-01/anat/sub-01_T1w.nii.gz'
+T2W = 'sub-01/anat/sub-01_T2w.nii'
+ECHO = 'sub-02/ses-1/anat/sub-02_ses-1_acq-hi_run-1_echo-1_part-mag_MEGRE.nii.gz'
+HEADS = (T1W, T2W, 'sub-02/ses-1/anat/sub-02_ses-1_T1w.nii.gz', ECHO)
+BOLD = 'sub-01/func/sub-01_task-rest_bold.nii.gz'
+TEXTS = {
+    'dataset_description.json': '{"Name": "Mine", "BIDSVersion": "1.10.0", "Authors": ["A. B."]}',
+    'README': 'Mine.\n',
+    'T1w.json': '{"EchoTime": 0.003, "MagneticFieldStrength": 3}',
+    'task-rest_bold.json': '{"TaskName": "rest", "RepetitionTime": 2}',
+    'sub-01/anat/sub-01_T2w.json': '{"EchoTime":   0.1}',
+    ECHO.replace('.nii.gz', '.json'): '{"EchoTime": 0.02}',
+    'sub-01/func/sub-01_task-rest_events.tsv': 'onset\tduration\n1\t2\n',
+    'sub-01/sub-01_scans.tsv': f'filename\n{T1W[7:]}\n{T2W[7:]}\n{BOLD[7:]}\n',
+    'participants.tsv': 'participant_id\tage\nsub-01\t30\nsub-02\t40\n',
+    'phenotype/test.tsv': 'participant_id\tscore\nsub-01\t1\n',
+    '.bidsignore': 'extra\n',
+    'code/run.sh': 'echo\n',
+    'sourcedata/sub-01/a.dcm': 'x',
+    'derivatives/x/a.txt': 'x',
+    '.git/config': 'x',
+    'figures/face.png': 'x',
+}
+
+
+def write_image(path, seed=0, shape=(4, 5, 6)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = np.random.default_rng(seed).integers(0, 99, shape).astype(np.int16)
+    image = nib.Nifti1Image(data, np.diag([3, 3, 3, 1.0]))
+    image.header.set_xyzt_units('mm', 'sec')
+    if len(shape) > 3:
+        image.header['pixdim'][4] = 2
+    nib.save(image, path)
+
+
+def examine(settings, image_path, verdict='pass', mode='remove', **more):
+    """Leave behind what the participant level does."""
+    image = HeadImage.from_relative_path(image_path)
+    source = settings.bids_dir / image_path
+    defaced = settings.output_dir / names.defaced(image)
+    mask = settings.output_dir / names.mask(image)
+    write_image(defaced, 7)
+    write_image(mask, 8)
+    record = {
+        **records.failed(image, 'x', 'x'),
+        'verdict': verdict,
+        'reasons': [] if verdict == 'pass' else [{'code': 'face_skin_left', 'severity': verdict}],
+        'mode': mode,
+        'provenance': {
+            'version': '1',
+            **{
+                f'{key}_sha256': metadata.sha256(path)
+                for key, path in (('source', source), ('defaced', defaced), ('mask', mask))
+            },
+        },
+        **more,
+    }
+    records.merge(settings.output_dir, names.metrics(image), [record])
+    templates = settings.private_dir / names.private_templates(image, 'after')
+    templates.parent.mkdir(parents=True, exist_ok=True)
+    templates.write_bytes(b'')
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """Return the settings of a release, with everything there that it is made from."""
+    made = Settings(
+        bids_dir=tmp_path / 'raw', output_dir=tmp_path / 'out', analysis_level='group',
+        work_dir=tmp_path / 'work', private_dir=tmp_path / 'work/private',
+        release_dir=tmp_path / 'upload/dataset',
+    )  # fmt: skip
+    for path, text in TEXTS.items():
+        metadata.write_text_atomic(made.bids_dir / path, text)
+    write_image(made.bids_dir / BOLD, shape=(4, 5, 6, 3))
+    for number, path in enumerate(HEADS):
+        write_image(made.bids_dir / path, number)
+        examine(made, path)
+    metadata.write_text_atomic(made.output_dir / names.COMPARISONS_TABLE, 'study\n')
+    made.release_dir.parent.mkdir()
+    return made
+
+
+@pytest.fixture
+def no_validator(monkeypatch):
+    monkeypatch.setattr(validator, 'validate', lambda root: None)
+
+
+def run(settings):
+    release.run_release(settings, records.read_all(settings.output_dir), Results())
+    return certificate.read(settings.release_dir.parent / certificate.JSON)
+
+
+def files(root):
+    return {path.relative_to(root).as_posix() for path in root.rglob('*') if path.is_file()}
+
+
+def data(path):
+    return np.asarray(nib.load(path).dataobj)
+
+
+def test_the_real_validator_finds_no_error(settings):
+    if validator.find() is None:
+        pytest.skip('bids-validator-deno is not installed: pip install facebids[validate]')
+    made = run(settings)
+    assert made['Validator']['Errors'] == 0
+    assert made['Validator']['Version']
+
+
+def test_all_files_are_there_and_no_others(settings, no_validator):
+    made = run(settings)
+    masks = {names.raw_mask(HeadImage.from_relative_path(path)) for path in HEADS}
+    sidecars = {names.sidecar(path) for path in (*HEADS, *masks)}
+    kept = {path for path in TEXTS if not path.startswith(('source', 'deriv', '.git', 'figures'))}
+    expected = {*kept, BOLD, *HEADS, *masks, *sidecars, 'CHANGES'}
+    assert files(settings.release_dir) == expected == set(made['Files'])
+
+
+def test_images_are_the_defaced_ones_under_their_own_names(settings, no_validator):
+    run(settings)
+    for path in HEADS:
+        defaced = settings.output_dir / names.defaced(HeadImage.from_relative_path(path))
+        assert (data(settings.release_dir / path) == data(defaced)).all()
+        assert (data(settings.release_dir / path) != data(settings.bids_dir / path)).any()
+    stream = (settings.release_dir / T2W).read_bytes()
+    assert stream[:2] != gzip.compress(b'')[:2]  # it was not compressed, and is not
+
+
+def test_what_does_not_change_is_the_same_file(settings, no_validator):
+    run(settings)
+    for path in (BOLD, 'phenotype/test.tsv', 'code/run.sh', 'task-rest_bold.json'):
+        assert os.path.samefile(settings.release_dir / path, settings.bids_dir / path)
+
+
+def test_copies_are_no_links(settings, no_validator):
+    run(replace(settings, link='copy'))
+    source, target = settings.bids_dir / BOLD, settings.release_dir / BOLD
+    assert source.read_bytes() == target.read_bytes()
+    assert not os.path.samefile(source, target)
+
+
+def test_nothing_of_the_source_or_the_output_is_written_to(settings, no_validator):
+    def state():
+        paths = [*settings.bids_dir.rglob('*'), *settings.output_dir.rglob('*')]
+        return {path: path.read_bytes() for path in paths if path.is_file()}
+
+    before = state()
+    run(settings)
+    assert state() == before
+
+
+def test_sidecars_say_how_images_were_defaced_and_keep_the_rest(settings, no_validator):
+    run(settings)
+    sidecar = json.loads((settings.release_dir / names.sidecar(T2W)).read_text())
+    assert sidecar['EchoTime'] == 0.1
+    assert sidecar['DeidentificationMethod']
+    inherited = json.loads((settings.release_dir / names.sidecar(T1W)).read_text())
+    assert 'EchoTime' not in inherited  # it stands above, as before
+    assert inherited['DeidentificationMethod']
+    mask = names.sidecar(names.raw_mask(HeadImage.from_relative_path(T1W)))
+    assert '1 inside' in json.loads((settings.release_dir / mask).read_text())['Description']
+
+
+def test_a_sidecar_of_the_same_folder_is_used_if_it_describes_the_image(settings, no_validator):
+    """BIDS allows an image one sidecar in a folder."""
+    shared = 'sub-02/ses-1/anat/sub-02_ses-1_acq-hi_run-1_MEGRE.json'
+    (settings.bids_dir / shared).write_text('{"FlipAngle": 8}')
+    (settings.bids_dir / names.sidecar(ECHO)).unlink()
+    run(settings)
+    assert 'DeidentificationMethod' in json.loads((settings.release_dir / shared).read_text())
+    assert not (settings.release_dir / names.sidecar(ECHO)).exists()
+
+
+def test_an_image_that_arrived_defaced_is_not_said_to_be_defaced_here(settings, no_validator):
+    examine(settings, T1W, mode=None)
+    run(settings)
+    assert (settings.release_dir / T1W).is_file()
+    assert not (settings.release_dir / names.sidecar(T1W)).exists()
+    assert not (settings.release_dir / names.raw_mask(HeadImage.from_relative_path(T1W))).exists()
+
+
+def refused(settings, *parts):
+    with pytest.raises(ReleaseRefused) as error:
+        run(settings)
+    assert error.value.exit_code == 3
+    for part in parts:
+        assert any(part in reason for reason in error.value.reasons), error.value.reasons
+    assert files(settings.release_dir.parent) == set()
+
+
+def test_what_was_never_seen_stops_it(settings, no_validator):
+    path = 'sub-01/anat/sub-01_FLAIR.nii.gz'
+    write_image(settings.bids_dir / path)
+    refused(settings, path)
+    refused(replace(settings, exclude_failed=()), path)
+    made = run(replace(settings, exclude_failed=(path,)))
+    assert made['Excluded'] == [{'image': path, 'reason': 'left out by name'}]
+
+
+@pytest.mark.parametrize('changed', ['source', 'defaced', 'mask', 'gone'])
+def test_a_file_that_is_not_the_one_attacked_stops_it(settings, no_validator, changed):
+    image = HeadImage.from_relative_path(T1W)
+    path = {
+        'source': settings.bids_dir / T1W,
+        'mask': settings.output_dir / names.mask(image),
+    }.get(changed, settings.output_dir / names.defaced(image))
+    path.unlink()
+    if changed != 'gone':
+        write_image(path, 99)
+    refused(settings, f'{T1W}: ')
+
+
+def test_missing_templates_stop_it(settings, no_validator):
+    image = HeadImage.from_relative_path(T1W)
+    (settings.private_dir / names.private_templates(image, 'after')).unlink()
+    refused(settings, f'{T1W}: its templates')
+
+
+def test_a_failed_image_leaves_no_trace_but_its_name_in_the_certificate(settings, no_validator):
+    fmap = 'sub-01/fmap/sub-01_phasediff.json'
+    metadata.write_text_atomic(
+        settings.bids_dir / fmap, json.dumps({'EchoTime1': 0.1, 'IntendedFor': [T2W[7:], BOLD[7:]]})
+    )
+    examine(settings, T2W, 'fail')
+    refused(settings, T2W)
+    made = run(replace(settings, exclude_failed=()))
+    assert [item['image'] for item in made['Excluded']] == [T2W]
+    assert not [path for path in files(settings.release_dir) if 'T2w' in path]
+    assert T2W[7:] not in (settings.release_dir / 'sub-01/sub-01_scans.tsv').read_text()
+    left = json.loads((settings.release_dir / fmap).read_text())
+    assert left['IntendedFor'] == [BOLD[7:]]
+
+
+def test_a_person_without_any_file_is_no_participant(settings, no_validator):
+    for path in HEADS[2:]:
+        examine(settings, path, 'fail')
+    run(replace(settings, exclude_failed=()))
+    table = (settings.release_dir / 'participants.tsv').read_text()
+    assert table == 'participant_id\tage\nsub-01\t30\n'
+
+
+def test_a_review_needs_a_name(settings, no_validator):
+    examine(settings, T1W, 'review')
+    refused(settings, '--accept')
+    table = settings.bids_dir.parent / 'accepted.tsv'
+    table.write_text(
+        'participant_id\timage\tdecided_by\treason\n' + f'sub-01\t{T1W}\tA. Example\tlooked\n'
+    )
+    made = run(replace(settings, accept_file=table))
+    assert made['Accepted'][0]['decided_by'] == 'A. Example'
+    beside = settings.release_dir.parent / certificate.ACCEPTED
+    assert beside.read_text() == table.read_text()
+    run(replace(settings, exclude_failed=()))  # nobody accepts it any more
+    assert not beside.exists()
+
+
+def test_metadata_that_identify_stop_it_or_are_taken_out(settings, no_validator):
+    secret = 'Doe^Jane'
+    (settings.bids_dir / names.sidecar(T2W)).write_text(json.dumps({'PatientName': secret}))
+    refused(settings, 'PatientName')
+    log = settings.private_dir / release.FINDINGS
+    assert secret in log.read_text()
+    assert not log.stat().st_mode & 0o077
+    run(replace(settings, metadata='scrub'))
+    leaks = [p for p in settings.release_dir.parent.rglob('*') if p.is_file()]
+    assert leaks
+    assert not [path for path in leaks if secret.encode() in path.read_bytes()]
+
+
+def test_only_a_whole_dataset_is_released(settings, no_validator):
+    with pytest.raises(UsageError, match='whole dataset'):
+        run(replace(settings, participant_label=('01',)))
+
+
+def test_content_that_was_not_fetched_stops_it(settings, no_validator):
+    (settings.bids_dir / BOLD).unlink()
+    (settings.bids_dir / BOLD).symlink_to('../../.git/annex/objects/aa/bb/key/key')
+    with pytest.raises(DatasetError, match='datalad get'):
+        run(settings)
+
+
+def test_errors_of_the_validator_stop_it(settings, monkeypatch):
+    issue = validator.Issue('BAD', 'error', T1W, 'it is bad')
+    report = validator.Report('1', '1', 1, (issue,), ())
+    monkeypatch.setattr(validator, 'validate', lambda root: report)
+    refused(settings, 'BAD')
+
+
+def test_without_the_validator_the_certificate_says_so(settings, no_validator):
+    assert 'not validated' in run(settings)['Validator']
+
+
+# --- again, and killed ----------------------------------------------------------------------------
+
+
+def snapshot(settings):
+    root = settings.release_dir.parent
+    return {path: (root / path).read_bytes() for path in files(root)}
+
+
+def test_running_again_gives_the_same(settings, no_validator):
+    run(settings)
+    once = snapshot(settings)
+    run(settings)
+    assert snapshot(settings) == once
+    assert os.listdir(settings.release_dir.parent).count('dataset') == 1
+
+
+STEPS = [
+    (build.place, 'place'),
+    (build, 'write_text_atomic'),
+    (build.os, 'replace'),
+    (build.shutil, 'rmtree'),
+    (release.shutil, 'move'),
+    (certificate, 'hash_files'),
+    (release, 'write_json_atomic'),
+]
+
+
+@pytest.mark.parametrize(('module', 'function'), STEPS)
+@pytest.mark.parametrize('older', [False, True])
+def test_killed_at_any_moment_and_run_again_it_is_the_same(
+    settings, no_validator, monkeypatch, module, function, older
+):
+    run(settings)
+    wanted = snapshot(settings)
+    if older:  # a release of fewer images stands there
+        run(replace(settings, exclude_failed=(T2W,)))
+    else:
+        shutil.rmtree(settings.release_dir.parent)
+        settings.release_dir.parent.mkdir()
+    original = getattr(module, function)
+    for at in range(1, 9):
+        calls = 0
+
+        def killed(*values, at=at, **more):
+            nonlocal calls
+            calls += 1
+            if calls == at:
+                raise KeyboardInterrupt
+            return original(*values, **more)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(module, function, killed)
+            try:
+                run(settings)
+            except KeyboardInterrupt:
+                continue
+            break
+    run(settings)
+    assert snapshot(settings) == wanted
+
+
+@pytest.mark.parametrize('what', ['new', 'changed'])
+def test_a_folder_that_holds_something_else_is_not_touched(settings, no_validator, what):
+    run(settings)
+    path = settings.release_dir / ('notes.txt' if what == 'new' else 'CHANGES')
+    path.unlink(missing_ok=True)
+    path.write_text('mine')
+    with pytest.raises(OutputError, match='something else'):
+        run(settings)
+    assert path.read_text() == 'mine'
+
+
+def test_a_folder_of_somebody_else_is_refused(settings, no_validator):
+    settings.release_dir.mkdir()
+    (settings.release_dir / 'thesis.txt').write_text('mine')
+    with pytest.raises(OutputError, match='something else'):
+        run(settings)
+
+
+def test_the_certificate_of_another_release_is_not_overwritten(settings, no_validator):
+    run(settings)
+    with pytest.raises(OutputError, match='another release'):
+        run(replace(settings, release_dir=settings.release_dir.with_name('other')))
+
+
+def test_no_path_of_the_machine_is_told(settings, no_validator, tmp_path):
+    run(settings)
+    table = tmp_path.as_posix().encode()
+    assert not [path for path, content in snapshot(settings).items() if table in content]
+
+
+# --- verification ---------------------------------------------------------------------------------
+
+
+def check(settings):
+    root = settings.release_dir
+    return verify.main([str(root.parent / certificate.JSON), str(root)])
+
+
+def test_a_release_is_as_certified_until_it_is_changed(settings, no_validator, capsys):
+    run(settings)
+    assert check(settings) == 0
+    write_image(settings.release_dir / HEADS[2], 55)
+    assert check(settings) == 1
+    assert f'{HEADS[2]}: changed' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('how', ['missing', 'new'])
+def test_missing_and_further_files_are_told(settings, no_validator, capsys, how):
+    run(settings)
+    if how == 'missing':
+        (settings.release_dir / BOLD).unlink()
+    else:
+        write_image(settings.release_dir / 'sub-01/anat/sub-01_FLAIR.nii.gz')
+    assert check(settings) == 1
+    assert ('missing' if how == 'missing' else 'not in the certificate') in capsys.readouterr().out
+
+
+def test_what_is_no_certificate_is_an_error(settings, tmp_path, capsys):
+    (tmp_path / 'x.json').write_text('[]')
+    assert verify.main([str(tmp_path / 'x.json'), str(settings.bids_dir)]) == 65
+    assert 'certificate' in capsys.readouterr().err
+
+
+def test_the_certificate_can_be_read(settings, no_validator):
+    run(settings)
+    text = Path(settings.release_dir.parent, certificate.MARKDOWN).read_text()
+    assert T1W in text
+    assert 'lower bound' in text
+    assert '&' not in text

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which files may leave."""
+
+import pytest
+
+from facebids.errors import UsageError
+from facebids.release import gate
+
+T1W = 'sub-01/anat/sub-01_T1w.nii.gz'
+
+
+def record(verdict='pass', image=T1W, **values):
+    reasons = [] if verdict == 'pass' else [{'code': 'face_skin_left', 'severity': verdict}]
+    return {
+        'image': image,
+        'participant_id': image.partition('/')[0],
+        'verdict': verdict,
+        'reasons': reasons,
+        'mode': 'remove',
+        'provenance': {'version': '1'},
+        **values,
+    }
+
+
+def decide(paths, records=(), **wishes):
+    found = gate.decide(paths, records, gate.Wishes(wishes.pop('accepted', {}), **wishes))
+    return {item.path: item for item in found}
+
+
+def test_a_pass_is_replaced():
+    assert decide([T1W], [record()])[T1W].action == gate.REPLACE
+
+
+@pytest.mark.parametrize('verdict', ['review', 'fail', 'something new'])
+def test_nothing_else_leaves_by_itself(verdict):
+    found = decide([T1W], [record(verdict)])[T1W]
+    assert found.action == gate.REFUSE
+    assert '--exclude-failed' in found.reason
+
+
+def test_a_pass_without_hashes_is_refused():
+    assert decide([T1W], [record(provenance=None)])[T1W].action == gate.REFUSE
+
+
+@pytest.mark.parametrize('verdict', ['review', 'fail'])
+def test_what_may_not_leave_can_be_excluded(verdict):
+    found = decide([T1W], [record(verdict)], exclude_failed=True)[T1W]
+    assert found.action == gate.EXCLUDE
+
+
+def test_a_review_is_released_by_somebody_with_a_name():
+    accepted = {T1W: gate.Accepted('sub-01', T1W, 'A. Example', 'looked at')}
+    found = decide([T1W], [record('review')], accepted=accepted)[T1W]
+    assert found.action == gate.REPLACE
+    assert 'A. Example' in found.reason
+
+
+@pytest.mark.parametrize('found', [[record('fail')], []])
+def test_what_failed_or_was_never_seen_cannot_be_accepted(found):
+    accepted = {T1W: gate.Accepted('sub-01', T1W, 'A. Example', 'looked at')}
+    with pytest.raises(UsageError, match='only a review'):
+        decide([T1W], found, accepted=accepted)
+
+
+def test_a_decision_on_another_person_is_not_taken():
+    accepted = {T1W: gate.Accepted('sub-02', T1W, 'A. Example', 'looked at')}
+    with pytest.raises(UsageError, match='not of sub-02'):
+        decide([T1W], [record('review')], accepted=accepted)
+
+
+UNSEEN = (
+    'sub-01/anat/sub-01_T2w.nii.gz',
+    'sub-01/anat/sub-01_T2w.NII.GZ',
+    'sub-01/anat/sub-01_something.nii',
+    'sub-01/ct/sub-01_ct.nii.gz',
+    'sub-01/pet/sub-01_pet.nii.gz',
+    'sub-01/perf/sub-01_asl.nii.gz',
+    'sub-01/fmap/sub-01_magnitude1.nii.gz',
+    'sub-01/beh/sub-01_photo.jpg',
+    'sub-01/anat/sub-01_T1w.mgz',
+    'sub-01/anat/scan.dcm',
+    'sub-01/eeg/sub-01_photo.JPG',
+    'code/backup.tar.gz',
+    'stimuli/head.nii.gz',
+    'T1w.nii.gz',
+)
+
+
+@pytest.mark.parametrize('path', UNSEEN)
+def test_what_was_never_seen_stops_the_release(path):
+    assert decide([path])[path].action == gate.REFUSE
+    # not even the wish to leave out what failed makes up for it, but its name does
+    assert decide([path], exclude_failed=True)[path].action == gate.REFUSE
+    assert decide([path], excluded=frozenset([path]))[path].action == gate.EXCLUDE
+
+
+def test_the_remedy_names_the_data_type():
+    path = 'sub-01/fmap/sub-01_magnitude1.nii.gz'
+    assert '--include fmap' in decide([path])[path].reason
+    path = 'sub-01/anat/sub-01_T2w.nii.gz'
+    assert '--include' not in decide([path])[path].reason
+
+
+@pytest.mark.parametrize(
+    'path',
+    [
+        'sub-01/func/sub-01_task-rest_bold.nii.gz',
+        'sub-01/func/sub-01_task-rest_sbref.nii.gz',
+        'sub-01/dwi/sub-01_dwi.nii.gz',
+        'sub-01/fmap/sub-01_dir-AP_epi.nii.gz',
+        'sub-01/anat/sub-01_mod-T1w_defacemask.nii.gz',
+    ],
+)
+def test_echo_planar_images_leave_unseen_and_are_told(path):
+    found = decide([path])[path]
+    assert found.action == gate.COPY
+    assert found.reason
+
+
+def test_an_echo_planar_image_that_failed_does_not_leave():
+    path = 'sub-01/func/sub-01_task-rest_bold.nii.gz'
+    assert decide([path], [record('fail', path)])[path].action == gate.REFUSE
+
+
+@pytest.mark.parametrize(
+    'path',
+    [
+        'sub-01/func/sub-01_task-rest_events.tsv',
+        'sub-01/anat/sub-01_T1w.json',
+        'stimuli/face.png',
+        'docs/figure.jpg',
+        'sub-01/micr/sub-01_sample-A_SEM.png',
+        'sub-01/eeg/sub-01_task-rest_eeg.edf',
+        'README',
+    ],
+)
+def test_other_files_are_not_decided_on(path):
+    assert decide([path]) == {}
+
+
+def test_a_file_that_is_not_there_cannot_be_excluded():
+    with pytest.raises(UsageError, match='sub-09'):
+        decide([T1W], [record()], excluded=frozenset(['sub-09/anat/sub-09_T1w.nii.gz']))
+
+
+def write(path, *rows):
+    path.write_text('\n'.join('\t'.join(row) for row in (gate.ACCEPT_COLUMNS, *rows)) + '\n')
+    return path
+
+
+def test_a_table_of_decisions_is_read(tmp_path):
+    path = write(tmp_path / 'accepted.tsv', ('sub-01', T1W, 'A. Example', 'looked at'))
+    assert gate.read_accepted(path) == {T1W: gate.Accepted('sub-01', T1W, 'A. Example', 'looked at')}
+
+
+@pytest.mark.parametrize(
+    'rows',
+    [
+        [('sub-01', T1W, '', 'looked at')],
+        [('sub-01', T1W, 'n/a', 'looked at')],
+        [('sub-01', T1W)],
+        [('sub-01', T1W, 'A', 'b'), ('sub-01', T1W, 'B', 'c')],
+    ],
+)
+def test_a_decision_without_name_or_reason_or_twice_is_none(tmp_path, rows):
+    with pytest.raises(UsageError, match='accepted.tsv, line'):
+        gate.read_accepted(write(tmp_path / 'accepted.tsv', *rows))
+
+
+def test_a_table_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(UsageError, match='cannot be read'):
+        gate.read_accepted(tmp_path / 'none.tsv')
