@@ -31,6 +31,7 @@ DOWNWARDS = {
     'facebids.core': {'facebids.core'},
     'facebids.bids': {'facebids.bids'},
     'facebids.reports': {'facebids.reports', 'facebids.bids'},
+    'facebids.release': {'facebids.release', 'facebids.bids', 'facebids.core'},
     'facebids.studies': {'facebids.studies', 'facebids.core', 'facebids.bids'},
     'facebids.interfaces': {
         'facebids.interfaces',
@@ -52,6 +53,7 @@ DOWNWARDS = {
         'facebids.studies',
         'facebids.core',
         'facebids.reports',
+        'facebids.release',
         'facebids.bids',
     },
     'facebids.__main__': {'facebids.cli'},
