@@ -14,6 +14,7 @@ import pytest
 from facebids import errors
 from facebids.bids import columns, names
 from facebids.cli.parser import make_parser
+from facebids.release.rules import RULES
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
@@ -85,6 +86,20 @@ def test_thresholds_are_documented_as_they_are():
     page = ROOT / 'docs' / 'metrics.md'
     before, line, table = page.read_text().partition('|---|---|---|---|---|---|\n')
     expected = ''.join(f'{_threshold_row(threshold)}\n' for threshold in THRESHOLDS)
+    if os.environ.get('FACEBIDS_UPDATE_DOCS'):
+        page.write_text(before + line + expected)
+    else:
+        assert table == expected
+
+
+def test_rules_about_metadata_are_documented_as_they_are():
+    """The table ends its page; FACEBIDS_UPDATE_DOCS=1 writes it anew."""
+    page = ROOT / 'docs' / 'metadata.md'
+    before, line, table = page.read_text().partition('|---|---|---|---|\n')
+    expected = ''.join(
+        f'| {rule.name} | {rule.what} | {"; ".join(rule.sources)} | {rule.action} |\n'
+        for rule in RULES
+    )
     if os.environ.get('FACEBIDS_UPDATE_DOCS'):
         page.write_text(before + line + expected)
     else:

@@ -3,6 +3,7 @@
 
 import shutil
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 
 from facebids.bids import names, records
@@ -112,12 +113,17 @@ def _not_compared(settings: Settings, decisions: Sequence[Decision]) -> list[str
 
 
 def _identifying(settings: Settings, contents: Contents) -> list[str]:
+    """Return a sentence for each rule by which metadata identify people."""
     if settings.metadata == 'scrub':
         return []
+    by_rule = defaultdict(list)
+    for finding in contents.findings:
+        by_rule[finding.rule].append(finding)
     return [
-        f'{item.path}: {item.where} identifies people ({item.rule}). Take it out, or have all of '
-        'it taken out of the release with --metadata scrub.'
-        for item in contents.findings
+        f'Metadata that identify people ({rule}) stand in {len({item.path for item in found})} '
+        f'files, such as {found[0].where} in {found[0].path}. Take them out of the dataset, or out '
+        f'of the release with --metadata scrub; all are listed in {FINDINGS} in the private folder.'
+        for rule, found in by_rule.items()
     ]
 
 

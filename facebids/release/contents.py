@@ -80,8 +80,8 @@ def assemble(
         If a file of metadata, or the header of an image, cannot be read.
     """
     by_path = {decision.path: decision for decision in decisions}
-    paths = {source.relative for source in sources}
-    dropped = _dropped(paths, by_path.values())
+    known = {source.relative: source for source in sources}
+    dropped = _dropped(known, by_path.values())
     contents = Contents()
     for source in sources:
         decision = by_path.get(source.relative)
@@ -92,10 +92,10 @@ def assemble(
         elif NIFTI.search(source.relative):
             _add_image(contents, source)
         else:
-            _add_file(contents, source, dropped)
+            _add_file(contents, source, known.get(names.sidecar(source.relative)), dropped)
     replaced = [by_path[path].record for path in contents.files if _is_replaced(by_path, path)]
     for record in replaced:
-        _describe_image(contents, record, output_dir, paths)
+        _describe_image(contents, record, known)
     modes = sorted({METHODS[record['mode']] for record in replaced if was_defaced(record)})
     _describe_dataset(contents, '; '.join(modes) or 'nothing had to be replaced', date)
     return contents
@@ -153,15 +153,13 @@ def _add_image(contents: Contents, source: Source) -> None:
     contents.files[source.relative] = Content(source.path, way=SCRUB if found else PLACE)
 
 
-def _describe_image(
-    contents: Contents, record: Record, output_dir: Path, paths: Collection[str]
-) -> None:
+def _describe_image(contents: Contents, record: Record, known: Collection[str]) -> None:
     """Say in its sidecar, and in that of its mask, how an image was defaced."""
     image = HeadImage.from_relative_path(record['image'])
     if not was_defaced(record):
         return
     mask = names.raw_mask(image)
-    if names.sidecar(mask) not in paths:
+    if names.sidecar(mask) not in known:
         contents.files[names.sidecar(mask)] = Content(data=describe.mask_sidecar(record['mode']))
     sidecar = _sidecar(image, contents.files)
     text = describe.image_sidecar(_text(contents.files.get(sidecar)), record['mode'])
@@ -188,13 +186,16 @@ def _sidecar(image: HeadImage, files: Collection[str]) -> str:
 # --- everything else ----------------------------------------------------------------------------
 
 
-def _add_file(contents: Contents, source: Source, dropped: Collection[str]) -> None:
+def _add_file(
+    contents: Contents, source: Source, sidecar: Source | None, dropped: Collection[str]
+) -> None:
     path = source.relative
     if not path.endswith(TEXTS):
         contents.files[path] = Content(source.path)
         return
     before = source.path.read_bytes()
-    after, found = metadata.scrub(before, path)
+    describing = sidecar.path.read_bytes() if sidecar else None  # units of ages
+    after, found = metadata.scrub(before, path, describing)
     contents.findings += found
     text = after.decode('utf-8-sig')
     if path.endswith('.json'):

@@ -240,7 +240,8 @@ def test_missing_templates_stop_it(settings, no_validator):
 def test_a_failed_image_leaves_no_trace_but_its_name_in_the_certificate(settings, no_validator):
     fmap = 'sub-01/fmap/sub-01_phasediff.json'
     metadata.write_text_atomic(
-        settings.bids_dir / fmap, json.dumps({'EchoTime1': 0.1, 'IntendedFor': [T2W[7:], BOLD[7:]]})
+        settings.bids_dir / fmap,
+        json.dumps({'EchoTime1': 0.1, 'IntendedFor': [T2W[7:], BOLD[7:]]}),
     )
     examine(settings, T2W, 'fail')
     refused(settings, T2W)

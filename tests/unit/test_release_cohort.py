@@ -12,9 +12,7 @@ def outcome(rank1, people=52, condition='after', auc=0.5, auc_low=0.4):
         'rank1': rank1, 'people': people, 'people_with_mates': people, 'auc': auc,
         'auc_low': auc_low,
     }  # fmt: skip
-    return Outcome(
-        'scans', 'key', 'title', condition, 'T1w', 'T1w', 'fused', people, 0, summary
-    )
+    return Outcome('scans', 'key', 'title', condition, 'T1w', 'T1w', 'fused', people, 0, summary)
 
 
 def check(*outcomes):

@@ -78,9 +78,7 @@ def test_rows_go_and_the_others_stay_byte_for_byte():
     assert describe.drop_rows('', 'filename', {'a'}) == ''
 
 
-@pytest.mark.parametrize(
-    'reference', ['ses-1/func/a.nii.gz', 'bids::sub-01/ses-1/func/a.nii.gz']
-)
+@pytest.mark.parametrize('reference', ['ses-1/func/a.nii.gz', 'bids::sub-01/ses-1/func/a.nii.gz'])
 def test_what_is_left_out_is_intended_for_no_more(reference):
     dropped = {'sub-01/ses-1/func/a.nii.gz'}
     other = 'ses-1/func/b.nii.gz'

@@ -150,7 +150,9 @@ def write(path, *rows):
 
 def test_a_table_of_decisions_is_read(tmp_path):
     path = write(tmp_path / 'accepted.tsv', ('sub-01', T1W, 'A. Example', 'looked at'))
-    assert gate.read_accepted(path) == {T1W: gate.Accepted('sub-01', T1W, 'A. Example', 'looked at')}
+    assert gate.read_accepted(path) == {
+        T1W: gate.Accepted('sub-01', T1W, 'A. Example', 'looked at')
+    }
 
 
 @pytest.mark.parametrize(

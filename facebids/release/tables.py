@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes metadata that identifies people out of tables: participants, sessions, scans, phenotype.
+
+Cells become ``n/a`` and ages above 89 become 89; columns, rows and line ends stay. Tables that an
+experiment wrote (events, channels, physiology) are searched by their columns only, and only for
+those whose name leaves no doubt: a stimulus may have a name and an age too.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+
+from facebids.errors import DatasetError
+from facebids.release import rules
+from facebids.release.rules import Finding
+from facebids.release.texts import identifies, is_nothing, is_shifted
+
+NOT_AVAILABLE = 'n/a'
+
+# HIPAA (C) asks for one category of 90 and over. BIDS 1.11 caps ages at 89 and deprecates "89+".
+OLDEST = 89
+PER_YEAR = {'year': 1, 'month': 12, 'week': 365.25 / 7, 'day': 365.25}
+_UNITS = {
+    **dict.fromkeys(['year', 'years', 'yr', 'yrs', 'y', 'a'], 'year'),
+    **dict.fromkeys(['month', 'months', 'mo', 'mos', 'mon'], 'month'),
+    **dict.fromkeys(['week', 'weeks', 'wk', 'wks', 'w'], 'week'),
+    **dict.fromkeys(['day', 'days', 'd'], 'day'),
+}
+_DICOM_AGE = {'Y': 'year', 'M': 'month', 'W': 'week', 'D': 'day'}  # PS3.5, value type AS
+
+_EXPERIMENT = re.compile(
+    r'.*_(?:events|channels|electrodes|optodes|physio|physioevents|stim|motion|emg|eyetrack'
+    r'|aslcontext|blood|markers|timeseries|regressors|dseg|probseg|volumes)\.tsv'
+)
+_AMBIGUOUS = {'name', 'initials', 'age', 'address', 'street', 'city', 'town', 'county'}
+_AMBIGUOUS |= {'hospital', 'clinic', 'institution', 'mobile', 'phone', 'telephone', 'operator'}
+_LABELS = ('filename', 'session_id', 'sample_id', 'participant_id', 'stim_file')
+_TYPED = re.compile(r'(?:.*_)?(?:comments?|notes?|remarks?|description)(?:_.*)?')
+_INTERVAL = re.compile(r'(?:(?:day|week|month|year|visit|session)s?)?\s*[-+]?\d{1,4}(?:\.\d+)?')
+
+
+def scrub_table(
+    text: str, path: str, units: Mapping[str, str] | None = None
+) -> tuple[str, tuple[Finding, ...]]:
+    """Take what identifies people out of a table.
+
+    Parameters
+    ----------
+    text
+        Tab-separated values under a line of names.
+    path
+        The file relative to the dataset, with ``/``.
+    units
+        Units of columns, from the data dictionary; ages are in years without.
+
+    Returns
+    -------
+    tuple
+        The table without it, the same text if there was nothing; and what was found.
+
+    Raises
+    ------
+    DatasetError
+        If the values are not separated by tabs.
+    """
+    lines = re.split(r'(\r\n|\n|\r)', text.removeprefix('\ufeff'))
+    header = lines[0].split('\t')
+    if len(header) == 1 and re.search(r'[,;]', header[0]):
+        raise DatasetError(
+            f'{path}: the columns are not separated by tabs, so nobody can tell what they say '
+            'about people. Save the table with tabs.'
+        )
+    table = _Table(path, header, units or {})
+    if not table.is_searched:
+        return text, ()
+    findings = []
+    for at in range(2, len(lines), 2):
+        cells = lines[at].split('\t')
+        row = table.label(cells) or f'row {at // 2}'
+        for number, column, rule, put in table.broken(cells):
+            findings.append(Finding(path, f'{column} of {row}', rule, cells[number]))
+            cells[number] = put
+        lines[at] = '\t'.join(cells)
+    return (''.join(lines), tuple(findings)) if findings else (text, ())
+
+
+def units_of(dictionary: str) -> dict[str, str]:
+    """Return the units of columns that a data dictionary gives; none if it is not readable."""
+    try:
+        columns = json.loads(dictionary)
+    except ValueError:
+        return {}  # an error of that file, which is looked at by itself
+    described = columns.items() if isinstance(columns, dict) else ()
+    return {key: str(entry['Units']) for key, entry in described
+            if isinstance(entry, dict) and 'Units' in entry}  # fmt: skip
+
+
+def capped(age: str, unit: str) -> str | None:
+    """Return 89 in the unit of an age if it is above, else None.
+
+    Parameters
+    ----------
+    age
+        As it stands in a table: ``91``, ``90+``, ``>90``, ``091Y``, ``80-90``. Of a range the
+        first number counts.
+    unit
+        A key of `PER_YEAR`; that of the age itself (``1090M``) goes before.
+    """
+    found = re.search(r'(\d+(?:[.,]\d+)?)\s*([YMWD]\b)?', age)
+    if not found:
+        return None
+    unit = _DICOM_AGE.get(found[2] or '', unit)
+    oldest = int(OLDEST * PER_YEAR[unit])
+    if float(found[1].replace(',', '.')) <= oldest:
+        return None
+    return str(oldest) + (found[2] or '')
+
+
+class _Table:
+    """Which rule each column of a table falls under."""
+
+    def __init__(self, path: str, header: list[str], units: Mapping[str, str]):
+        self.of_people = not _EXPERIMENT.fullmatch(path.rpartition('/')[2].lower())
+        self.header = [name.strip().strip('"') for name in header]
+        self.columns = [rules.words(name) for name in header]
+        self.rules = [self._rule(column) for column in self.columns]
+        self.units = [
+            _unit(units.get(name, ''), column)
+            for name, column in zip(self.header, self.columns, strict=True)
+        ]
+
+    @property
+    def is_searched(self) -> bool:
+        return self.of_people or any(self.rules)
+
+    def _rule(self, column: str) -> str | None:
+        if column in _LABELS or (column in _AMBIGUOUS and not self.of_people):
+            return None
+        rule = rules.of_column(column)
+        return rule and rule.name
+
+    def label(self, cells: list[str]) -> str | None:
+        """Return what a row is called, of what identifies nobody."""
+        named = dict(zip(self.columns, cells, strict=False))
+        return next((named[label] for label in _LABELS if named.get(label)), None)
+
+    def broken(self, cells: list[str]) -> Iterator[tuple[int, str, str, str]]:
+        """Give the cells of a row that identify: number, column, rule, and what to put there."""
+        for number, cell in enumerate(cells):
+            value = cell.strip().strip('"')
+            if is_nothing(value):
+                continue
+            known = number < len(self.columns)
+            column, rule = (self.columns[number], self.rules[number]) if known else ('', None)
+            broken, put = rule, NOT_AVAILABLE
+            if rule == 'age':
+                unit = self.units[number]
+                put = _aged(value, column, unit)
+                broken = rule if put else None
+            elif rule in ('date', 'birth'):
+                broken = rule if _is_date(value, rule, column) else None
+            if not broken and self.of_people and column not in _LABELS:
+                broken = identifies(value, free=bool(_TYPED.fullmatch(column)))
+                put = NOT_AVAILABLE
+            if broken:
+                name = self.header[number] if known else f'column {number + 1}'
+                yield number, name, broken, put or NOT_AVAILABLE
+
+
+def _unit(given: str, column: str) -> str:
+    named = (_UNITS[word] for word in column.split('_') if word in _UNITS and len(word) > 1)
+    return _UNITS.get(given.strip().lower()) or next(named, 'year')
+
+
+def _aged(value: str, column: str, unit: str) -> str | None:
+    if re.search(r'birth|yob', column):
+        year = re.fullmatch(r'[12]\d{3}', value)
+        return NOT_AVAILABLE if year and date.today().year - int(value) > OLDEST else None
+    return capped(value, unit)
+
+
+def _is_date(value: str, rule: str, column: str) -> bool:
+    """Tell whether a cell below the name of a date holds one that was not moved."""
+    if is_shifted(value):
+        return False
+    if rule == 'birth' or column == 'acq_time':
+        return True
+    # yes and no, and how long before or after something: no date
+    return any(map(str.isdigit, value)) and not _INTERVAL.fullmatch(value.lower())
