@@ -32,6 +32,7 @@ DOWNWARDS = {
     'facebids.bids': {'facebids.bids'},
     'facebids.reports': {'facebids.reports', 'facebids.bids'},
     'facebids.studies': {'facebids.studies', 'facebids.core', 'facebids.bids'},
+    'facebids.release': {'facebids.release', 'facebids.core', 'facebids.bids'},
     'facebids.interfaces': {
         'facebids.interfaces',
         'facebids.core',
@@ -52,6 +53,7 @@ DOWNWARDS = {
         'facebids.studies',
         'facebids.core',
         'facebids.reports',
+        'facebids.release',
         'facebids.bids',
     },
     'facebids.__main__': {'facebids.cli'},
