@@ -134,9 +134,7 @@ def _list(folder: str) -> tuple[list[os.DirEntry], tuple[int, int]]:
             listed = list(entries)
         status = os.stat(folder)
     except OSError as error:
-        raise DatasetError(
-            f'{folder}: the folder cannot be read ({error.strerror}). Change its permissions.'
-        ) from error
+        raise _unreadable(folder, error) from error
     return listed, (status.st_dev, status.st_ino)
 
 
@@ -147,9 +145,7 @@ def _status(entry: os.DirEntry) -> os.stat_result | None:
     except OSError as error:
         if entry.is_symlink() and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
             return None
-        raise DatasetError(
-            f'{entry.path} cannot be read ({error.strerror}). Change its permissions.'
-        ) from error
+        raise _unreadable(entry.path, error) from error
 
 
 def _belongs(relative: str) -> bool:
@@ -173,12 +169,12 @@ def _check_name(relative: str) -> None:
 
 def _not_installed(folder: str, prefix: str) -> Iterator[Source]:
     """Yield the subdatasets of a folder that were not installed: they are empty, or not there."""
-    text = Path(folder, '.gitmodules').read_text(encoding='utf-8', errors='surrogateescape')
+    text = _text(Path(folder, '.gitmodules'))
     for name in re.findall(r'^\s*path\s*=\s*"?(.+?)"?\s*$', text, re.MULTILINE):
         path = Path(folder, name)
         steps = [*Path(prefix, name).parents][:-1]
         ours = all(_belongs(step.as_posix()) for step in [*steps, Path(prefix, name)])
-        if ours and not (path.is_dir() and any(path.iterdir())):
+        if ours and not (os.path.isdir(path) and _list(str(path))[0]):
             yield Source(f'{prefix}{name}', path, missing=True)
 
 
@@ -200,9 +196,20 @@ def _head(path: str) -> bytes:
         with open(path, 'rb') as stream:
             return stream.read(1024)
     except OSError as error:
-        raise DatasetError(
-            f'{path} cannot be read ({error.strerror}). Change its permissions.'
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding='utf-8', errors='surrogateescape')
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str | Path, error: OSError) -> DatasetError:
+    return DatasetError(
+        f'{path} cannot be read ({error.strerror}). Check that it is there, and its permissions.'
+    )
 
 
 def _fetched(relative: str, path: str, key: str) -> Source:
@@ -210,7 +217,7 @@ def _fetched(relative: str, path: str, key: str) -> Source:
     store = _object_store(Path(os.path.realpath(os.path.dirname(path))))
     for folder in _hash_folders(key) if store else ():
         content = store / folder / key / key
-        if content.is_file():
+        if os.path.isfile(content):
             return Source(relative, content, content.stat().st_size)
     return Source(relative, Path(path), missing=True)
 
@@ -222,7 +229,7 @@ def _object_store(folder: Path) -> Path | None:
         if git.is_dir():
             return git / 'annex' / 'objects'
         if git.is_file():  # of a submodule or a worktree: the name of the folder
-            place = git.read_text(encoding='utf-8', errors='surrogateescape')
+            place = _text(git)
             return parent / place.removeprefix('gitdir:').strip() / 'annex' / 'objects'
     return None
 

@@ -156,8 +156,21 @@ def test_what_is_neither_file_nor_folder_is_an_error(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
-    with pytest.raises(DatasetError, match='nowhere: the folder cannot be read'):
+    with pytest.raises(DatasetError, match='nowhere cannot be read'):
         tree.walk(tmp_path / 'nowhere')
+
+
+@pytest.mark.parametrize('name', ['README', '.gitmodules'])
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path, monkeypatch, name):
+    write(tmp_path / name)
+
+    def refuse(*_args, **_kwargs):
+        raise PermissionError(13, 'Permission denied')
+
+    monkeypatch.setattr('builtins.open', refuse)
+    monkeypatch.setattr(Path, 'read_text', refuse)
+    with pytest.raises(DatasetError, match=f'{name} cannot be read'):
+        tree.walk(tmp_path)
 
 
 def test_a_name_that_is_not_utf8_is_an_error(tmp_path):
@@ -213,6 +226,13 @@ def test_a_pointer_without_content_is_missing(tmp_path):
     annexed(tmp_path, tree._hash_folders(EMPTY)[0], EMPTY)
     write(tmp_path / T1W, f'/annex/objects/{KEY}\n')
     assert only(tmp_path) == Source(T1W, tmp_path / T1W, missing=True)
+
+
+@pytest.mark.parametrize('key', ['x' * 1000, '..', 'a\0b'])
+def test_a_pointer_to_what_is_no_key_is_missing(tmp_path, key):
+    (tmp_path / '.git').mkdir()
+    write(tmp_path / T1W, f'/annex/objects/{key}\n')
+    assert only(tmp_path).missing
 
 
 def test_a_pointer_outside_of_any_repository_is_missing(tmp_path, monkeypatch):
