@@ -32,9 +32,7 @@ DOWNWARDS = {
     'facebids.bids': {'facebids.bids'},
     'facebids.release': {'facebids.release', 'facebids.bids', 'facebids.core'},
     'facebids.reports': {'facebids.reports', 'facebids.bids'},
-    'facebids.release': {'facebids.release', 'facebids.bids', 'facebids.core'},
     'facebids.studies': {'facebids.studies', 'facebids.core', 'facebids.bids'},
-    'facebids.release': {'facebids.release', 'facebids.core', 'facebids.bids'},
     'facebids.interfaces': {
         'facebids.interfaces',
         'facebids.core',

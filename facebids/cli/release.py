@@ -13,7 +13,7 @@ from facebids.bids.records import Record
 from facebids.bids.results import Results
 from facebids.cli.console import make_console, show_places
 from facebids.config import Settings
-from facebids.errors import ReleaseRefused, UsageError
+from facebids.errors import OutputError, ReleaseRefused, UsageError
 from facebids.release import build, certificate, cohort, gate, tree, validator
 from facebids.release.certificate import Release
 from facebids.release.contents import Contents, assemble, was_defaced
@@ -47,9 +47,14 @@ def run_release(settings: Settings, found: list[Record], attacked: Results) -> N
     OutputError
         If the release cannot be written where it was asked for.
     """
-    root, workshop = settings.release_dir, build.workshop(settings.release_dir)
-    _finish(settings)
-    certificate.check_own(root, root.parent, workshop)
+    with build.locked(settings.release_dir):
+        _finish(settings)
+        certificate.check_own(settings.release_dir)
+        _release(settings, found, attacked)
+
+
+def _release(settings: Settings, found: list[Record], attacked: Results) -> None:
+    new = build.workshop(settings.release_dir) / build.NEW
     sources = tree.walk(settings.bids_dir)
     tree.check_present(sources)
     decisions = decide(settings, [source.relative for source in sources], found)
@@ -65,14 +70,15 @@ def run_release(settings: Settings, found: list[Record], attacked: Results) -> N
         *_identifying(settings, contents),
     ]:
         raise ReleaseRefused(problems)
-    build.build(contents.files, workshop / build.NEW, settings.link)
-    report = validator.validate(workshop / build.NEW)
+    build.build(contents.files, new, settings.link)
+    report = validator.validate(new)
     if report and not report.valid:
-        shutil.rmtree(workshop)
+        shutil.rmtree(new)
         raise ReleaseRefused(certificate.refused(report.errors))
     about = Release(
-        root.name, _command(settings), date, settings.metadata, decisions, contents, checks, report
-    )
+        settings.release_dir.name, _command(settings), date, settings.metadata, decisions,
+        contents, checks, report,
+    )  # fmt: skip
     _install(settings, about)
 
 
@@ -121,8 +127,8 @@ def _identifying(settings: Settings, contents: Contents) -> list[str]:
         by_rule[finding.rule].append(finding)
     return [
         f'Metadata that identify people ({rule}) stand in {len({item.path for item in found})} '
-        f'files, such as {found[0].where} in {found[0].path}. Take them out of the dataset, or out '
-        f'of the release with --metadata scrub; all are listed in {FINDINGS} in the private folder.'
+        f'files, such as {found[0].where} in {found[0].path}. Take them out of the dataset, or '
+        f'out of the release with --metadata scrub; {FINDINGS} in the private folder lists all.'
         for rule, found in by_rule.items()
     ]
 
@@ -164,7 +170,13 @@ def _install(settings: Settings, about: Release) -> None:
     from facebids.reports.certificate import certificate_markdown
 
     workshop = build.workshop(settings.release_dir)
-    made = certificate.make(about, certificate.hash_files(workshop / build.NEW))
+    hashes = certificate.hash_files(workshop / build.NEW)
+    if wrong := [p for p, known in about.contents.examined.items() if hashes.get(p) != known]:
+        shutil.rmtree(workshop / build.NEW)
+        raise OutputError(
+            f'{wrong[0]}: what was written is not the file that was attacked. Start again.'
+        )
+    made = certificate.make(about, hashes)
     accepted = settings.accept_file.read_text(encoding='utf-8-sig') if settings.accept_file else ''
     if accepted:
         write_text_atomic(workshop / certificate.ACCEPTED, accepted)

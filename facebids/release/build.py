@@ -5,10 +5,12 @@ It is built in a folder beside its place, and moved there when it is complete an
 was killed at any moment is repeated: what lies in the building folder already is kept.
 """
 
+import fcntl
 import gzip
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from facebids.bids.metadata import atomic_path, write_text_atomic
@@ -22,6 +24,44 @@ NEW, OLD = 'new', 'old'
 def workshop(release_dir: Path) -> Path:
     """Return the folder beside a release in which it is built."""
     return release_dir.with_name(f'.facebids-{release_dir.name}')
+
+
+@contextmanager
+def locked(release_dir: Path) -> Iterator[None]:
+    """Let one run at a time build a release.
+
+    Raises
+    ------
+    OutputError
+        If another run does, or nothing can be written beside the release.
+    """
+    folder = workshop(release_dir)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise OutputError(
+            f'{folder.parent}: the release cannot be built here ({error.strerror}). Choose '
+            'another --release-dir, or change the permissions of the folder that it lies in.'
+        ) from error
+    try:
+        _lock(descriptor, release_dir)
+        yield
+    finally:
+        os.close(descriptor)
+        with suppress(OSError):  # what was begun stays
+            folder.rmdir()
+
+
+def _lock(descriptor: int, release_dir: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise OutputError(
+            f'{release_dir}: another run builds this release. Wait for it, then start again.'
+        ) from error
+    except OSError:
+        pass  # some network file systems lock no folders
 
 
 def build(files: Mapping[str, Content], root: Path, how: str) -> None:
@@ -57,8 +97,7 @@ def _write(target: Path, content: Content, how: str) -> None:
         ):
             shutil.copyfileobj(source, stream)
     elif content.way == SCRUB:
-        with atomic_path(target) as temporary:
-            headers.scrub(content.source, temporary)
+        headers.scrub(content.source, target)
     else:
         place.place(content.source, target, how)
 

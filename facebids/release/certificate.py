@@ -151,15 +151,8 @@ def differences(certificate: Mapping[str, Any], root: Path) -> list[str]:
     return sorted([*missing, *further, *changed])
 
 
-def check_own(release_dir: Path, *places: Path) -> None:
-    """Check that a release directory holds a release, or nothing.
-
-    Parameters
-    ----------
-    release_dir
-        The directory; it need not be there.
-    places
-        Folders where its certificate may be.
+def check_own(release_dir: Path) -> None:
+    """Check that a release directory holds a release with its certificate beside it, or nothing.
 
     Raises
     ------
@@ -169,21 +162,20 @@ def check_own(release_dir: Path, *places: Path) -> None:
     """
     if release_dir.is_symlink() or (release_dir.exists() and not release_dir.is_dir()):
         raise OutputError(f'{release_dir} is not a folder. Choose another --release-dir.')
-    found = [read(place / JSON) for place in places if (place / JSON).is_file()]
-    for other in found:
-        if other.get('Release') != release_dir.name:
-            raise OutputError(
-                f'{release_dir.parent}: {JSON} there is of another release '
-                f'({other.get("Release")}). Choose a --release-dir in a folder of its own.'
-            )
+    path = release_dir.parent / JSON
+    found = read(path) if path.is_file() else {}
+    if found.get('Release', release_dir.name) != release_dir.name:
+        raise OutputError(
+            f'{path} is of another release ({found["Release"]}). Choose a --release-dir in a '
+            'folder of its own.'
+        )
     if not release_dir.exists() or not any(release_dir.iterdir()):
         return
-    found = [differences(certificate, release_dir) for certificate in found]
-    if all(found):  # or there is no certificate
-        first = f': {found[0][0]}' if found else ''
+    others = differences(found, release_dir) if found else ['there is no certificate beside it']
+    if others:
         raise OutputError(
-            f'{release_dir} holds something else than a release by FaceBIDS{first}. It would be '
-            'overwritten: choose a new folder, or remove it.'
+            f'{release_dir} holds something else than a release by FaceBIDS ({others[0]}). It '
+            'would be overwritten: choose a new folder, or remove it.'
         )
 
 

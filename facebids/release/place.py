@@ -8,7 +8,6 @@ so that a run that was interrupted goes on where it stopped.
 """
 
 import errno
-import hashlib
 import os
 import shutil
 import stat
@@ -101,23 +100,6 @@ def remove_others(root: str | Path, wanted: set[str]) -> list[str]:
         raise OutputError(
             f'{error.filename} cannot be deleted ({error.strerror}). Delete it, or choose a new '
             'folder.'
-        ) from error
-
-
-def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal digits.
-
-    Raises
-    ------
-    DatasetError
-        If it cannot be read.
-    """
-    try:
-        with open(path, 'rb') as stream:
-            return hashlib.file_digest(stream, 'sha256').hexdigest()
-    except OSError as error:
-        raise DatasetError(
-            f'{path} cannot be read ({error.strerror}). Change its permissions, or start again.'
         ) from error
 
 

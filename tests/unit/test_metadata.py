@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from facebids.bids import citation, metadata, names, records
 from facebids.bids.names import HeadImage
+from facebids.errors import DatasetError
 from facebids.release import validator
 
 PATH = 'sub-01/ses-A/anat/sub-01_ses-A_T1w.nii.gz'
@@ -169,3 +171,11 @@ def test_the_validator_finds_no_error(tmp_path):
     report = validator.validate(tmp_path / 'out')
     assert report.errors == ()
     assert report.files > 10
+
+
+def test_sha256(tmp_path):
+    content = b'x' * 3_000_000
+    (tmp_path / 'a').write_bytes(content)
+    assert metadata.sha256(tmp_path / 'a') == hashlib.sha256(content).hexdigest()
+    with pytest.raises(DatasetError, match='cannot be read'):
+        metadata.sha256(tmp_path / 'b')

@@ -312,7 +312,7 @@ def test_without_the_validator_the_certificate_says_so(settings, no_validator):
     assert 'not validated' in run(settings)['Validator']
 
 
-# --- again, and killed ----------------------------------------------------------------------------
+# --- again, and killed --------------------------------------------------------------------------
 
 
 def snapshot(settings):
@@ -403,7 +403,7 @@ def test_no_path_of_the_machine_is_told(settings, no_validator, tmp_path):
     assert not [path for path, content in snapshot(settings).items() if table in content]
 
 
-# --- verification ---------------------------------------------------------------------------------
+# --- verification -------------------------------------------------------------------------------
 
 
 def check(settings):

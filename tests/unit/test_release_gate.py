@@ -165,7 +165,7 @@ def test_a_table_of_decisions_is_read(tmp_path):
     ],
 )
 def test_a_decision_without_name_or_reason_or_twice_is_none(tmp_path, rows):
-    with pytest.raises(UsageError, match='accepted.tsv, line'):
+    with pytest.raises(UsageError, match=r'accepted\.tsv, line'):
         gate.read_accepted(write(tmp_path / 'accepted.tsv', *rows))
 
 

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 import errno
-import hashlib
 import os
 import stat
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 
 from facebids.errors import DatasetError, OutputError
 from facebids.release import place as module
-from facebids.release.place import place, remove_others, sha256
+from facebids.release.place import place, remove_others
 
 TIME = 1_500_000_000_123_456_789  # ns
 
@@ -259,11 +258,3 @@ def test_what_cannot_be_deleted_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, 'unlink', unlink)
     with pytest.raises(OutputError, match='README cannot be deleted'):
         remove_others(tmp_path, set())
-
-
-def test_sha256(tmp_path):
-    content = b'x' * 3_000_000
-    (tmp_path / 'a').write_bytes(content)
-    assert sha256(tmp_path / 'a') == hashlib.sha256(content).hexdigest()
-    with pytest.raises(DatasetError, match='cannot be read'):
-        sha256(tmp_path / 'b')
