@@ -31,6 +31,7 @@ SEAM_MM = 3.0  # how far the tissue beside the mask is carried on into it
 SIZES = (0.66, 0.88, 1.17)
 MIDDLE_MM = (0.0, 10.0, -50.0)  # point of the atlas that stays where the registration puts it
 BLUR_MM = 12.0  # Gaussian over which the generic skin is blurred: lids, lips and nose go
+COVER_MM = 4.0  # of soft tissue over what is kept deep in the head: skull in a large forehead
 EDGE_MM = 8.0  # width over which blurred skin passes into air
 
 
@@ -161,7 +162,9 @@ def paint(setting, head, air, *, blurred):
     ndarray of float32, shape (N,)
     """
     mask, zooms = setting.mask, setting.zooms
-    outside = ~head & ~mask
+    outside = ~ndimage.binary_fill_holes(
+        head | mask
+    )  # bone at the mask's border is as dark as air
     depth = ndimage.distance_transform_edt(~outside, sampling=zooms).astype(np.float32)
     depth -= ndimage.distance_transform_edt(outside, sampling=zooms).astype(np.float32)
     away = ndimage.distance_transform_edt(~mask, sampling=zooms)
@@ -173,6 +176,9 @@ def paint(setting, head, air, *, blurred):
     skin = setting.skin + bend * np.exp(-((within / FADE_MM) ** 2))
     if blurred:
         skin = ndimage.gaussian_filter(skin, BLUR_MM / zooms, truncate=2.5)
+    deep = ~mask & (depth > COVER_MM)  # what is less deep is skin itself, and would get a rim
+    bare = ndimage.distance_transform_edt(~deep, sampling=zooms).astype(np.float32) - COVER_MM
+    skin = np.minimum(skin, bare)
     learned = scalp & head
     profile = learn_profile(setting.data[learned], depth[learned], half)
     shading = _shading(setting, learned, profile, depth)

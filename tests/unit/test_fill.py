@@ -98,3 +98,23 @@ def test_the_generic_face_tells_no_size_and_no_proportions(stretch, size):
     )
     middle = [*fill.MIDDLE_MM, 1]
     np.testing.assert_allclose(put_on @ middle, transform @ middle)
+
+
+def test_bone_that_the_guard_keeps_is_covered():
+    """A forehead that lies further out than the generic one must not show as bone."""
+    shape, zooms = (40, 40, 40), np.full(3, 2.0)
+    ball = np.linalg.norm((np.indices(shape).reshape(3, -1).T - 19.5) * 2, axis=1).reshape(shape)
+    brain, bone, scalp = ball < 20, (ball >= 20) & (ball < 26), (ball >= 26) & (ball < 32)
+    data = np.where(brain, 80, np.where(scalp, 100, 2)).astype(np.float32)
+    front = np.indices(shape)[1] > 24
+    mask = front & (ball >= 24)
+    generic = (ball - np.where(front, 18, 32)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    setting = fill.Setting(np.where(mask, np.nan, data), mask, zooms, generic, rng)
+    air = np.full(int(mask.sum()), 2, np.float32)
+    painted = data.copy()
+    painted[mask] = fill.paint(setting, (brain | scalp) & ~mask, air, blurred=False)
+    over_bone = mask & (ball < 26) & (np.indices(shape)[1] > 28)
+    assert bone[~mask].any()
+    assert np.median(painted[over_bone]) > 50
+    assert np.median(painted[mask & (ball > 36)]) < 10
