@@ -29,6 +29,7 @@ NOT_VALIDATED = (
     'not validated: the BIDS validator is not installed (pip install facebids[validate])'
 )
 ONE_PERSON = 'not measured: no two people can be compared'
+FEW = 20  # people of whom a quarter would have to be recognised for it to show
 
 
 @dataclass(frozen=True)
@@ -189,13 +190,17 @@ def summary(certificate: Mapping[str, Any]) -> dict[str, str]:
         'accepted by a person': str(len(certificate['Accepted'])),
         'not examined': str(len(certificate['NotExamined'])),
         'excluded': str(len(certificate['Excluded'])),
-        'people told from each other': cohort
-        if isinstance(cohort, str)
-        else f'no better than by guessing, in {len(cohort)} comparisons',
+        'people told from each other': cohort if isinstance(cohort, str) else _chance(cohort),
         'BIDS validator': validator
         if isinstance(validator, str)
         else f'no error, {validator["Warnings"]} warnings',
     }
+
+
+def _chance(cohort: list[dict[str, Any]]) -> str:
+    people = max(row['people'] for row in cohort)
+    few = f': {people} are too few to tell much' if people < FEW else ''
+    return f'not shown to be better than by guessing, in {len(cohort)} comparisons{few}'
 
 
 def _image(decision: Decision, hashes: Mapping[str, str]) -> dict[str, Any]:
