@@ -71,7 +71,7 @@ def coregister(image, reference, transform, atlas, seed=0, good_enough=GOOD_ENOU
     atlas : HeadAtlas
         At `registration.RESOLUTION`.
     seed : int
-        Seed of ITK's sampling; with one thread the result is repeatable.
+        Of the sampling; with one thread the result is repeatable: see `registration.set_seed`.
     good_enough : float
         Quality at which no further start is tried; with 0 the header's alignment is the only one,
         and is not refined.
@@ -84,6 +84,7 @@ def coregister(image, reference, transform, atlas, seed=0, good_enough=GOOD_ENOU
     """
     import ants
 
+    registration.set_seed(seed)
     moving, grid = _prepared(image)
     fixed, fixed_grid = _prepared(reference)
     head = _near(atlas.skin, HEAD_MARGIN_MM, atlas, fixed.shape, fixed_grid, transform)
@@ -92,7 +93,6 @@ def coregister(image, reference, transform, atlas, seed=0, good_enough=GOOD_ENOU
         'moving': registration.to_ants(moving, grid),
         'type_of_transform': 'Rigid',
         'mask': registration.to_ants(head, fixed_grid),
-        'random_seed': seed + 1,  # ITK takes 0 for "from the clock"
     }
     best, attempts = None, {}
     points = _brain(atlas, transform)
