@@ -8,6 +8,7 @@ or replaced is a face; so is one of which eyes or nose were kept, and everything
 """
 
 import numpy as np
+from nibabel.affines import apply_affine
 
 from facebids.core import attack, depth, surface
 from facebids.core.identifiability.defacing import CERTAIN
@@ -88,7 +89,7 @@ def look(volume, affine):
     points = depth.points(generic)[..., None, :] + offsets[:, None] * depth.RAYS[..., None, :]
     size = np.diag([1 / depth.GENERIC_SIZE] * 3 + [1.0])
     to_index = np.linalg.inv(volume.affine) @ affine @ size
-    index = np.rint(points @ to_index[:3, :3].T + to_index[:3, 3]).astype(int)
+    index = np.rint(apply_affine(to_index, points)).astype(int)
     last = np.array(head.shape) - 1
     inside = ((index >= 0) & (index <= last)).all(-1)
     tissue = inside & head[tuple(np.moveaxis(np.clip(index, 0, last), -1, 0))]
