@@ -30,10 +30,10 @@ def quality(data, affine, transform, atlas, modality):
     -------
     dict
         `brain`: correlation ratio between the atlas's and the image's intensities over the brain
-        and its fluid; `tissue`: the same inside the brain alone,
-        None for CT, whose noise hides it; `head`: Dice overlap of the two heads' voxels within
-        the field of view; `brain_in_view`: share of the atlas's brain inside the field of view;
-        `score`: geometric mean of `brain` and `head`.
+        and its fluid; `tissue`: the same inside the brain alone, None for CT, whose noise hides
+        it; `head`: Dice overlap of the two heads' voxels within the field of view;
+        `brain_in_view`: share of the atlas's brain inside the field of view; `score`: geometric
+        mean of `brain` and `head`.
     """
     everywhere = grid_points(atlas, np.ones(atlas.brain.shape, bool))
     values = sample(data, affine, apply_affine(transform, everywhere)).reshape(atlas.brain.shape)
