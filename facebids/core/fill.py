@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy import ndimage
+from scipy import linalg, ndimage
 
 from facebids.core import masks
 from facebids.core.surface import head_mask
@@ -115,9 +115,9 @@ def undistorted(transform):
     linear = transform[:3, :3]
     own = float(np.cbrt(np.linalg.det(linear)))
     size = min(SIZES, key=lambda size: abs(np.log(size / own)))
-    u, _, vt = np.linalg.svd(linear)
+    rotation, _ = linalg.polar(linear)
     result = np.eye(4)
-    result[:3, :3] = size * (u @ vt)
+    result[:3, :3] = size * rotation
     result[:3, 3] = linear @ MIDDLE_MM + transform[:3, 3] - result[:3, :3] @ MIDDLE_MM
     return size, result
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from scipy import ndimage
+from scipy import linalg, ndimage
 
 from facebids.core import starts
 from facebids.core.atlas import COMPUTED
@@ -108,9 +108,9 @@ def pose(affine):
     ndarray, shape (4, 4)
         Subject RAS mm to posed RAS mm.
     """
-    u, _, vt = np.linalg.svd(affine[:3, :3])
+    rotation, _ = linalg.polar(affine[:3, :3])
     rigid = np.eye(4)
-    rigid[:3, :3] = (u @ vt).T
+    rigid[:3, :3] = rotation.T
     rigid[:3, 3] = -rigid[:3, :3] @ affine[:3, 3]
     return rigid
 
