@@ -27,6 +27,7 @@ from pathlib import Path
 import defacers
 import numpy as np
 import perturbations
+from nibabel.affines import apply_affine
 
 from facebids.core import images, masks, phantom, quality, registration, surface
 from facebids.core.atlas import generic_atlas
@@ -143,8 +144,7 @@ def displacement(affine, truth):
     points = quality.grid_points(atlas, atlas.brain < 0)[::7]
     if np.linalg.det(truth[:3, :3]) < 0:
         truth = truth @ MIRROR
-    difference = affine - truth
-    return float(np.linalg.norm(points @ difference[:3, :3].T + difference[:3, 3], axis=1).mean())
+    return float(np.linalg.norm(apply_affine(affine - truth, points), axis=1).mean())
 
 
 def measure(subject, perturbed, tool, taken):

@@ -217,7 +217,8 @@ def _add_resources(group: Any) -> None:
     )  # fmt: skip
     group.add_argument(
         '--omp-nthreads', type=_positive, default=1, metavar='N',
-        help='threads of a single step (default: 1, which makes registration repeatable)',
+        help='threads of a single step (default: 1; only one thread and one seed repeat a '
+        'registration exactly)',
     )  # fmt: skip
     group.add_argument(
         '--random-seed', type=int, default=0, dest='seed', metavar='N',

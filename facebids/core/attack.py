@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from nibabel.affines import apply_affine
 
 from facebids.core import completion, depth, recognition, registration, render, surface
 from facebids.core.identifiability.defacing import CERTAIN
@@ -146,6 +147,5 @@ def _face_pose(skin, volume, pose):
 
 
 def _moved(mesh, rigid):
-    turn = rigid[:3, :3].astype(np.float32)
-    vertices = mesh.vertices @ turn.T + rigid[:3, 3].astype(np.float32)
-    return Mesh(vertices, mesh.faces, mesh.normals @ turn.T)
+    rigid = rigid.astype(np.float32)
+    return Mesh(apply_affine(rigid, mesh.vertices), mesh.faces, mesh.normals @ rigid[:3, :3].T)

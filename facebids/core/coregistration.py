@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from nibabel.affines import apply_affine
 from scipy import ndimage
 
 from facebids.core import registration
@@ -71,7 +72,7 @@ def coregister(image, reference, transform, atlas, seed=0, good_enough=GOOD_ENOU
     atlas : HeadAtlas
         At `registration.RESOLUTION`.
     seed : int
-        Seed of ITK's sampling; with one thread the result is repeatable.
+        Of the sampling; with one thread the result is repeatable: see `registration.set_seed`.
     good_enough : float
         Quality at which no further start is tried; with 0 the header's alignment is the only one,
         and is not refined.
@@ -84,6 +85,7 @@ def coregister(image, reference, transform, atlas, seed=0, good_enough=GOOD_ENOU
     """
     import ants
 
+    registration.set_seed(seed)
     moving, grid = _prepared(image)
     fixed, fixed_grid = _prepared(reference)
     head = _near(atlas.skin, HEAD_MARGIN_MM, atlas, fixed.shape, fixed_grid, transform)
@@ -92,7 +94,6 @@ def coregister(image, reference, transform, atlas, seed=0, good_enough=GOOD_ENOU
         'moving': registration.to_ants(moving, grid),
         'type_of_transform': 'Rigid',
         'mask': registration.to_ants(head, fixed_grid),
-        'random_seed': seed + 1,  # ITK takes 0 for "from the clock"
     }
     best, attempts = None, {}
     points = _brain(atlas, transform)
@@ -140,7 +141,7 @@ def agreement(image, reference, affine, points, least=MIN_POINTS):
         The larger of the two correlation ratios between the images, where both are in view; 0
         where too little is.
     """
-    ours, theirs = sample(*image, _moved(points, affine)), sample(*reference, points)
+    ours, theirs = sample(*image, apply_affine(affine, points)), sample(*reference, points)
     seen = np.isfinite(ours) & np.isfinite(theirs)
     if seen.sum() < least:
         return 0.0
@@ -170,7 +171,7 @@ def _near(distance, margin, atlas, shape, grid, transform):
 
 def _brain(atlas, transform):
     """Points of the brain in reference RAS mm, shape (N, 3)."""
-    return _moved(grid_points(atlas, atlas.brain < BRAIN_MARGIN_MM), transform)
+    return apply_affine(transform, grid_points(atlas, atlas.brain < BRAIN_MARGIN_MM))
 
 
 def _start(name, pair, around, points, seed, folder):
@@ -189,7 +190,7 @@ def _search(pair, around, points, seed):
     smooth = [(ndimage.gaussian_filter(data, 1), grid) for data, grid in pair]
     points = points[::SEARCHED]
     centre = points.mean(axis=0)
-    in_view = np.isfinite(sample(*pair[0], _moved(points, around))).sum()
+    in_view = np.isfinite(sample(*pair[0], apply_affine(around, points))).sum()
     least = max(MIN_POINTS // SEARCHED, in_view * 2 // 3)  # a small overlap agrees by chance
     best, highest = around, agreement(*smooth, around, points, least)
     for degrees, millimetres in SEARCH:
@@ -209,7 +210,7 @@ def _refine(pair, affine, points):
 
     points = points[::REFINED]
     centre = points.mean(axis=0)
-    in_view = np.isfinite(sample(*pair[0], _moved(points, affine))).sum()
+    in_view = np.isfinite(sample(*pair[0], apply_affine(affine, points))).sum()
 
     def worse(numbers):
         least = max(MIN_POINTS // REFINED, in_view * 2 // 3)
@@ -228,7 +229,3 @@ def _move(vector, shift, centre):
     move[:3, :3] = Rotation.from_rotvec(vector).as_matrix()
     move[:3, 3] = shift + centre - move[:3, :3] @ centre
     return move
-
-
-def _moved(points, affine):
-    return points @ affine[:3, :3].T + affine[:3, 3]

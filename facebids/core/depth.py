@@ -10,6 +10,7 @@ foreshortening (cylindrical face maps: Blanz & Vetter, 1999, SIGGRAPH, section 3
 from functools import cache
 
 import numpy as np
+from nibabel.affines import apply_affine
 from scipy import ndimage
 
 from facebids.core.rays import Scene
@@ -65,7 +66,7 @@ def measure(scene, in_view, to_face=None):
         NaN where there is no skin, or none that can be told from the rim of the field of view.
     """
     back = np.eye(4) if to_face is None else np.linalg.inv(to_face)
-    origins = (AXIS + OUTSIDE_MM * RAYS) @ back[:3, :3].T + back[:3, 3]
+    origins = apply_affine(back, AXIS + OUTSIDE_MM * RAYS)
     inwards = -RAYS @ back[:3, :3].T
     hits = scene.cast(origins.reshape(-1, 3), inwards.reshape(-1, 3))
     distance = hits.distance.reshape(SHAPE)
@@ -87,7 +88,7 @@ def field_of_view(affine, shape):
     margin = RIM_MM / np.linalg.norm(affine[:3, :3], axis=0)
 
     def in_view(where):
-        index = where @ to_index[:3, :3].T + to_index[:3, 3]
+        index = apply_affine(to_index, where)
         return ((index > margin) & (index < np.array(shape) - 1 - margin)).all(-1)
 
     return in_view
@@ -109,7 +110,7 @@ def generic():
 
     atlas = generic_atlas(2.0)
     corners, faces, _, _ = marching_cubes(atlas.skin, 0)
-    corners = (corners @ atlas.affine[:3, :3].T + atlas.affine[:3, 3]) * GENERIC_SIZE
+    corners = apply_affine(atlas.affine, corners) * GENERIC_SIZE
     depth = measure(Scene(corners, faces), lambda where: np.ones(where.shape[:-1], bool))
     nearest = ndimage.distance_transform_edt(
         np.isnan(depth), return_distances=False, return_indices=True
@@ -143,8 +144,7 @@ def align(depth, rounds=8):
         return rigid
     cloud = points(depth)[known]
     for _ in range(rounds):
-        moved = cloud @ rigid[:3, :3].T + rigid[:3, 3]
-        step = _step(moved, target, normal)
+        step = _step(apply_affine(rigid, cloud), target, normal)
         rigid = step @ rigid
         if np.abs(step[:3, 3]).max() < 0.02:
             break

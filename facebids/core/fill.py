@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy import ndimage
+from scipy import linalg, ndimage
 
 from facebids.core import masks
 from facebids.core.surface import head_mask
@@ -46,15 +46,12 @@ class Setting:
     mask : ndarray of bool, shape (X, Y, Z)
     zooms : ndarray, shape (3,)
         Voxel sizes, mm.
-    skin : ndarray of float32, shape (X, Y, Z)
-        Signed distance (mm in the scanner, negative inside) to the generic head's skin.
     rng : numpy.random.Generator
     """
 
     data: np.ndarray
     mask: np.ndarray
     zooms: np.ndarray
-    skin: np.ndarray
     rng: np.random.Generator
 
 
@@ -81,13 +78,10 @@ def fill(volume, mask, atlas, transform, mode, seed=0, head=None):
     """
     if np.ptp(volume.data) == 0:  # of a series
         return np.full(int(mask.sum()), volume.data.flat[0], np.float32)
-    size, transform = undistorted(transform)
-    place = (atlas, mask.shape, volume.affine, transform)
     setting = Setting(
         np.where(mask, np.nan, volume.data),
         mask,
         volume.zooms,
-        masks.carry_over(atlas.depth, *place) * size,
         np.random.default_rng([seed, 113102]),
     )
     if head is None:
@@ -95,7 +89,9 @@ def fill(volume, mask, atlas, transform, mode, seed=0, head=None):
     air = draw_air(setting, head)
     if mode == 'remove':
         return air
-    return paint(setting, head & ~mask, air, blurred=mode == 'blur')
+    size, transform = undistorted(transform)
+    skin = masks.carry_over(atlas.depth, atlas, mask.shape, volume.affine, transform) * size
+    return paint(setting, skin, head & ~mask, air, blurred=mode == 'blur')
 
 
 def undistorted(transform):
@@ -116,9 +112,9 @@ def undistorted(transform):
     linear = transform[:3, :3]
     own = float(np.cbrt(np.linalg.det(linear)))
     size = min(SIZES, key=lambda size: abs(np.log(size / own)))
-    u, _, vt = np.linalg.svd(linear)
+    rotation, _ = linalg.polar(linear)
     result = np.eye(4)
-    result[:3, :3] = size * (u @ vt)
+    result[:3, :3] = size * rotation
     result[:3, 3] = linear @ MIDDLE_MM + transform[:3, 3] - result[:3, :3] @ MIDDLE_MM
     return size, result
 
@@ -144,12 +140,14 @@ def draw_air(setting, head):
     return setting.rng.choice(samples, count)
 
 
-def paint(setting, head, air, *, blurred):
+def paint(setting, generic, head, air, *, blurred):
     """Paint the generic head, bent to meet the subject's, with this scan's own intensities.
 
     Parameters
     ----------
     setting : Setting
+    generic : ndarray of float32, shape (X, Y, Z)
+        Signed distance (mm in the scanner, negative inside) to the generic head's skin.
     head : ndarray of bool, shape (X, Y, Z)
         The subject's head outside the mask.
     air : ndarray, shape (N,)
@@ -170,10 +168,10 @@ def paint(setting, head, air, *, blurred):
     away = ndimage.distance_transform_edt(~mask, sampling=zooms)
     within = ndimage.distance_transform_edt(mask, sampling=zooms)
     half = float(zooms.min()) / 2
-    scalp = (away > AWAY_MM) & (np.abs(setting.skin) < NEAR_MM) & (depth < PROFILE_MM)
+    scalp = (away > AWAY_MM) & (np.abs(generic) < NEAR_MM) & (depth < PROFILE_MM)
     near = scalp & (np.abs(depth) < NEAR_MM)
-    bend = _carry(half - depth - setting.skin, near, REACH_MM, zooms)
-    skin = setting.skin + bend * np.exp(-((within / FADE_MM) ** 2))
+    bend = _carry(half - depth - generic, near, REACH_MM, zooms)
+    skin = generic + bend * np.exp(-((within / FADE_MM) ** 2))
     if blurred:
         skin = ndimage.gaussian_filter(skin, BLUR_MM / zooms, truncate=2.5)
     deep = ~mask & (depth > COVER_MM)  # what is less deep is skin itself, and would get a rim

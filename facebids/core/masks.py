@@ -2,6 +2,7 @@
 """The atlas's face region on an image's own grid, the brain guard, and what the mask achieves."""
 
 import numpy as np
+from nibabel.affines import apply_affine
 from scipy import ndimage
 
 from facebids.core.atlas import SHELL_STEPS_MM
@@ -183,7 +184,7 @@ def face_in_view(atlas, volume, transform):
     """
     skin = (np.abs(atlas.depth) < 1) & (atlas.face_skin_sector() < 0)
     index = np.linalg.inv(volume.affine) @ transform @ atlas.affine
-    voxels = np.argwhere(skin) @ index[:3, :3].T + index[:3, 3]
+    voxels = apply_affine(index, np.argwhere(skin))
     last = np.array(volume.data.shape) - 0.5
     return float(((voxels > -0.5) & (voxels < last)).all(axis=1).mean())
 

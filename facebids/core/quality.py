@@ -2,6 +2,7 @@
 """How well a registered image agrees with the atlas, whatever its contrast."""
 
 import numpy as np
+from nibabel.affines import apply_affine
 from scipy import ndimage
 
 from facebids.core.atlas import COMPUTED
@@ -29,13 +30,13 @@ def quality(data, affine, transform, atlas, modality):
     -------
     dict
         `brain`: correlation ratio between the atlas's and the image's intensities over the brain
-        and its fluid; `tissue`: the same inside the brain alone,
-        None for CT, whose noise hides it; `head`: Dice overlap of the two heads' voxels within
-        the field of view; `brain_in_view`: share of the atlas's brain inside the field of view;
-        `score`: geometric mean of `brain` and `head`.
+        and its fluid; `tissue`: the same inside the brain alone, None for CT, whose noise hides
+        it; `head`: Dice overlap of the two heads' voxels within the field of view;
+        `brain_in_view`: share of the atlas's brain inside the field of view; `score`: geometric
+        mean of `brain` and `head`.
     """
     everywhere = grid_points(atlas, np.ones(atlas.brain.shape, bool))
-    values = sample(data, affine, _apply(transform, everywhere)).reshape(atlas.brain.shape)
+    values = sample(data, affine, apply_affine(transform, everywhere)).reshape(atlas.brain.shape)
     seen = np.isfinite(values)
     found = values[seen] > tissue_threshold(data)
     expected = atlas.skin[seen] < 0
@@ -72,10 +73,6 @@ def _without_shading(values, seen, atlas):
     return np.clip(values / np.maximum(mean, max(floor, 1e-6)), 0, 3)
 
 
-def _apply(affine, points):
-    return points @ affine[:3, :3].T + affine[:3, 3]
-
-
 def sample(data, affine, points, outside=np.nan):
     """Values of a volume at points given in its RAS mm, linear; `outside` off the grid.
 
@@ -89,8 +86,7 @@ def sample(data, affine, points, outside=np.nan):
     -------
     ndarray, shape (N,)
     """
-    inverse = np.linalg.inv(affine)
-    indices = points @ inverse[:3, :3].T + inverse[:3, 3]
+    indices = apply_affine(np.linalg.inv(affine), points)
     return ndimage.map_coordinates(data, indices.T, order=1, cval=outside)
 
 

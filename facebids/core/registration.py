@@ -7,14 +7,13 @@ mask (it sets the scale). They start from a coarse search (`starts`). Quality is
 assumed; when it falls short, heads that lie in any other orientation are searched for.
 """
 
-import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from scipy import ndimage
+from scipy import linalg, ndimage
 
 from facebids.core import starts
 from facebids.core.atlas import COMPUTED
@@ -75,9 +74,22 @@ class Registration:
     attempts: dict = field(default_factory=dict)
 
 
-def configure_threads(count):
-    """Set ITK's number of threads; to be called before ANTsPy is first imported."""
-    os.environ['ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS'] = str(count)
+def set_seed(seed):
+    """Set the seed of the sampling in every registration by ANTsPy that follows.
+
+    ANTsPy 0.6.2 and later keep it for the whole process: what `ants.registration` is given as
+    `random_seed` it ignores, and without a seed ITK takes the clock. With one thread
+    (`ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS`, read before ITK is first used) registrations then
+    repeat bit for bit on the same machine; sums of several threads depend on their timing.
+
+    Parameters
+    ----------
+    seed : int
+    """
+    import ants
+
+    # ITK takes 0 for "from the clock", and nothing beyond a signed 32-bit integer
+    ants.config.set_ants_deterministic(on=False, seed_value=seed % (2**31 - 1) + 1)
 
 
 def pose(affine):
@@ -96,9 +108,9 @@ def pose(affine):
     ndarray, shape (4, 4)
         Subject RAS mm to posed RAS mm.
     """
-    u, _, vt = np.linalg.svd(affine[:3, :3])
+    rotation, _ = linalg.polar(affine[:3, :3])
     rigid = np.eye(4)
-    rigid[:3, :3] = (u @ vt).T
+    rigid[:3, :3] = rotation.T
     rigid[:3, 3] = -rigid[:3, :3] @ affine[:3, 3]
     return rigid
 
@@ -205,6 +217,7 @@ def _fit(atlas, modality, moving, start, seed, folder):
     """Affines of the two steps, from a start (an ITK file)."""
     import ants
 
+    set_seed(seed)
     contrast = atlas.contrast(modality)
     head = to_ants(ndimage.gaussian_filter(contrast, 0.6), atlas.affine)
     brain_only = np.where(atlas.brain < 0, contrast, 0)
@@ -224,7 +237,6 @@ def _fit(atlas, modality, moving, start, seed, folder):
             initial_transform=start,
             mask=mask,
             outprefix=str(Path(folder) / f'{name}_'),
-            random_seed=seed + 1,  # ITK takes 0 for "from the clock"
             **SCHEDULES[name],
         )
         start = result['fwdtransforms'][0]
@@ -246,7 +258,7 @@ def register(data, affine, atlas, modality, seed=0):
     modality : str
         Contrast of the atlas to register to.
     seed : int
-        Seed of ITK's sampling; with one thread the result is repeatable.
+        Of the sampling; with one thread the result is repeatable: see `set_seed`.
 
     Returns
     -------

@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from nibabel.affines import apply_affine
 
 from facebids.core.rays import Scene
 
@@ -92,7 +93,7 @@ def render(mesh, pose, views, size=400):
     -------
     ndarray of uint8, shape (V, size, size, 3)
     """
-    vertices = (mesh.vertices @ pose[:3, :3].T + pose[:3, 3] - CENTRE).astype(np.float32)
+    vertices = (apply_affine(pose, mesh.vertices) - CENTRE).astype(np.float32)
     normals = (mesh.normals @ pose[:3, :3].T).astype(np.float32)
     scene, rays = Scene(vertices, mesh.faces), _camera(size)
     pictures = np.empty((len(views), size * size, 3), np.uint8)

@@ -8,11 +8,11 @@ or replaced is a face; so is one of which eyes or nose were kept, and everything
 """
 
 import numpy as np
+from nibabel.affines import apply_affine
 
-from facebids.core import attack, depth, surface
+from facebids.core import attack, depth, surface, verdict
 from facebids.core.identifiability.defacing import CERTAIN
 from facebids.core.recognition import RANDOM
-from facebids.core.thresholds import THRESHOLDS
 
 FACE, DEFACED, NOT_IN_VIEW = FINDINGS = ('face', 'defaced', 'no_face_in_view')
 # Offsets along a ray from the generic skin (mm, outwards). Faces differ from the generic one by 4
@@ -88,7 +88,7 @@ def look(volume, affine):
     points = depth.points(generic)[..., None, :] + offsets[:, None] * depth.RAYS[..., None, :]
     size = np.diag([1 / depth.GENERIC_SIZE] * 3 + [1.0])
     to_index = np.linalg.inv(volume.affine) @ affine @ size
-    index = np.rint(points @ to_index[:3, :3].T + to_index[:3, 3]).astype(int)
+    index = np.rint(apply_affine(to_index, points)).astype(int)
     last = np.array(head.shape) - 1
     inside = ((index >= 0) & (index <= last)).all(-1)
     tissue = inside & head[tuple(np.moveaxis(np.clip(index, 0, last), -1, 0))]
@@ -116,24 +116,16 @@ def decide(numbers):
 def is_aligned(registration, suffix):
     """Whether a registration is beyond doubt, so that a face is missing and not elsewhere.
 
-    The limits of `thresholds`; that on the head's outline, which defacing changes, is left out.
+    As `verdict.certain` has it; the head's outline, which defacing changes, does not count.
 
     Parameters
     ----------
     registration : dict
         Numbers of the record's section.
     suffix : str
-        Contrast; one without limits of its own is never beyond doubt.
+        Contrast; one without limits of its own, or that does not show the inside of the brain
+        (CT), is never beyond doubt.
     """
-    limits = [
-        threshold
-        for threshold in THRESHOLDS
-        if threshold.number.startswith('registration.')
-        and threshold.suffix in (None, suffix)
-        and threshold.number not in ('registration.head', 'registration.coregistration')
-    ]
-    return any(threshold.suffix == suffix for threshold in limits) and all(
-        number is not None and threshold.met_by(number)
-        for threshold in limits
-        for number in [registration[threshold.number.partition('.')[2]]]
+    return registration['tissue'] is not None and verdict.certain(
+        registration | {'contrast': suffix}, besides=('head',)
     )

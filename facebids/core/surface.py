@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from nibabel.affines import apply_affine
 from scipy import ndimage
 
 from facebids.core.grids import coarse_slices, refine
@@ -136,7 +137,7 @@ def skin_surface(data, affine, spacing=1.5):
         field = ndimage.gaussian_filter(np.clip(0.5 - field / 4, 0, 1), 1.2 / spacing)
     index = affine @ index @ np.diag([*fine, 1.0])
     points, faces, normals, _ = marching_cubes(field, 0.5)
-    vertices = points @ index[:3, :3].T + index[:3, 3]
+    vertices = apply_affine(index, points)
     # Gradients transform by the inverse transpose; marching_cubes' normals point to low values.
     normals = normals @ np.linalg.inv(index[:3, :3])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)

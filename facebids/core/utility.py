@@ -6,6 +6,7 @@ mask is made and applied (`masks.coverage`, `images.replace_voxels`).
 """
 
 import numpy as np
+from nibabel.affines import apply_affine
 from scipy import ndimage
 
 from facebids.core import tissues
@@ -184,8 +185,7 @@ def alignment_shift(before, after, atlas):
     if after is None:
         return dict.fromkeys(('registration_shift_mean_mm', 'registration_shift_max_mm'))
     points = grid_points(atlas, np.abs(atlas.brain) < SURFACE_MM)
-    moved = points @ (after - before)[:3, :3].T + (after - before)[:3, 3]
-    shift = np.linalg.norm(moved, axis=1)
+    shift = np.linalg.norm(apply_affine(after - before, points), axis=1)
     return {
         'registration_shift_mean_mm': float(shift.mean()),
         'registration_shift_max_mm': float(shift.max()),

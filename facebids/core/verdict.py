@@ -69,15 +69,17 @@ def judge(record):
     return 'pass' if gravest == 'note' else gravest, reasons
 
 
-def certain(registration):
+def certain(registration, besides=()):
     """Whether a registration leaves nothing to object to.
 
     Parameters
     ----------
     registration : dict
         That section of a record.
+    besides : sequence of str
+        Numbers of that section that do not count.
     """
-    return not _objections(registration)
+    return not _objections(registration, besides)
 
 
 def fails(registration):
@@ -91,9 +93,11 @@ def fails(registration):
     return any(reason['severity'] == 'fail' for reason in _objections(registration))
 
 
-def _objections(registration):
+def _objections(registration, besides=()):
     record = {'suffix': None, 'mode': None, 'registration': registration}
-    return _missed(record, [t for t in THRESHOLDS if t.number.startswith('registration.')])
+    numbers = {f'registration.{key}' for key in besides}
+    asked = [t for t in THRESHOLDS if t.number.startswith('registration.')]
+    return _missed(record, [t for t in asked if t.number not in numbers])
 
 
 def _missed(record, thresholds):

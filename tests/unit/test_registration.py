@@ -1,4 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
+import os
+import subprocess
+import sys
+
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -51,6 +56,45 @@ def test_a_mirrored_head_is_registered_as_its_mirror_image(phantom_scan):
     found = registration.register(data, mirror @ phantom_scan.affine @ last, atlas, 'T1w')
     truth = mirror @ phantom_scan.transform @ np.diag([-1.0, 1.0, 1.0, 1.0])
     assert error(found.affine, truth, atlas).max() < 4
+
+
+REPEAT = """
+import sys
+import numpy as np
+from facebids.core import coregistration, images, registration
+from facebids.core.atlas import generic_atlas
+
+for schedule in registration.SCHEDULES.values():
+    schedule['aff_iterations'] = 3, 1  # enough for another sample to lead elsewhere
+coregistration.SCHEDULE['aff_iterations'] = 3, 1, 0
+scan, truth = images.read_volume(sys.argv[1]), np.load(sys.argv[2])
+moved = images.Volume(scan.data, np.diag([1.05, 1, 1, 1]) @ scan.affine)
+atlas = generic_atlas(registration.RESOLUTION)
+for seed in map(int, sys.argv[3:]):
+    found = registration.register(scan.data, scan.affine, atlas, 'T1w', seed).affine
+    other = coregistration.coregister(moved, scan, truth, atlas, seed, good_enough=0).affine
+    print(found.tobytes().hex(), other.tobytes().hex())
+"""
+
+
+def test_one_seed_and_one_thread_repeat_a_registration_bit_for_bit(phantom_scan, tmp_path):
+    scan, truth = str(tmp_path / 'scan.nii'), str(tmp_path / 'truth.npy')
+    nib.save(nib.Nifti1Image(phantom_scan.data, phantom_scan.affine), scan)
+    np.save(truth, phantom_scan.transform)
+
+    def run(*seeds):
+        done = subprocess.run(
+            [sys.executable, '-c', REPEAT, scan, truth, *map(str, seeds)],
+            env=os.environ | {'ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS': '1'},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return [line.split() for line in done.stdout.splitlines()]
+
+    (one, again), (elsewhere, seeded) = run(0, 0), run(0, 2**40)
+    assert one == again == elsewhere
+    assert all(a != b for a, b in zip(one, seeded, strict=True))
 
 
 def test_quality_tells_right_from_wrong(phantom_scan):

@@ -117,7 +117,15 @@ def test_no_face_is_in_view_of_a_slab_above_the_eyes(volume, scan):
 
 
 @pytest.mark.parametrize(
-    ('number', 'value'), [('brain', 0.2), ('tissue', 0.01), ('brain_in_view', 0.3), ('scale', 1.2)]
+    ('number', 'value'),
+    [
+        ('brain', 0.2),
+        ('brain', np.nan),
+        ('tissue', 0.01),
+        ('tissue', None),
+        ('brain_in_view', 0.3),
+        ('scale', 1.2),
+    ],
 )
 def test_a_face_is_not_missing_where_the_alignment_is_doubtful(number, value):
     assert screening.is_aligned(ALIGNED, 'T1w')
@@ -126,6 +134,10 @@ def test_a_face_is_not_missing_where_the_alignment_is_doubtful(number, value):
 
 def test_a_contrast_without_limits_is_doubtful():
     assert not screening.is_aligned(ALIGNED, 'angio')
+
+
+def test_the_outline_that_defacing_changed_does_not_count():
+    assert screening.is_aligned(ALIGNED | {'head': 0.3}, 'T1w')
 
 
 def attacked(monkeypatch, certain):
