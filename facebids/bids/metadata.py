@@ -43,8 +43,9 @@ DEIDENTIFICATION_CODES = [
 ]
 
 # without a slash: the validator would still name the folder that "figures/" leaves empty
-# BIDS has no CT, and no masks of some series and of field maps. One star before the end of a name:
-# the validator fails to match several (bids-validator 3.0.2 with ignore 7.0.8)
+# BIDS has no CT, no masks of some series and data types, and asks for gradients of derived
+# diffusion images without having a name for them. One star before the end of a name: the validator
+# fails to match several (bids-validator 3.0.2 with ignore 7.0.8).
 BIDSIGNORE = """\
 ct
 *_space-MP2RAGE_desc-face_mask.*
@@ -53,7 +54,10 @@ ct
 *_space-MPM_desc-face_mask.*
 *_space-MTR_desc-face_mask.*
 *_space-MTS_desc-face_mask.*
+*_desc-defaced_dwi.*
 **/fmap/*_mask.*
+**/perf/*_mask.*
+**/pet/*_mask.*
 *.html
 figures
 *_xfm.txt
