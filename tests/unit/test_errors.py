@@ -12,6 +12,7 @@ CODES = {
     'DatasetError': 65,
     'NoImagesError': 66,
     'OutputError': 73,
+    'ReleaseRefused': 3,
     'PhotographError': 1,
     'ImageError': 1,
     'UnreadableImageError': 1,
