@@ -48,13 +48,18 @@ def run_group(settings: Settings) -> int:
         make_console().print(_dry_run(settings, found), soft_wrap=True)
         return 0
     make_writable(settings.output_dir, 'output')
-    attacked = _attack(settings, found)
+    images = [HeadImage.from_relative_path(record['image']) for record in found]
+    attacked = _attack(settings, images)
     _write(settings, found, attacked)
     show_results(found, {})
     show_findings(attacked)
     show_places({'tables and page': settings.output_dir / names.GROUP_PAGE})
     if settings.release_dir:
-        release.run_release(settings, found, attacked)
+        release.run_release(
+            settings,
+            found,
+            lambda leaving: attacked if leaving == images else _attack(settings, leaving),
+        )
         return 0
     return int(any(record['verdict'] == 'fail' for record in found))
 
@@ -67,10 +72,9 @@ def _dry_run(settings: Settings, found: list[records.Record]) -> str:
     return '\n'.join(f'{record["image"]}: {record["verdict"]}' for record in found)
 
 
-def _attack(settings: Settings, found: list[records.Record]) -> Results:
+def _attack(settings: Settings, images: list[HeadImage]) -> Results:
     from facebids.studies import album, dataset
 
-    images = [HeadImage.from_relative_path(record['image']) for record in found]
     faces, notes = None, []
     if settings.photos_dir:
         photographs = album.read(settings.photos_dir, {image.participant for image in images})

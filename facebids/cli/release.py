@@ -4,9 +4,10 @@
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from facebids.bids import names, records
+from facebids.bids.inputs import read_description
 from facebids.bids.metadata import write_json_atomic, write_text_atomic
 from facebids.bids.names import HeadImage
 from facebids.bids.records import Record
@@ -19,12 +20,14 @@ from facebids.release.certificate import Release
 from facebids.release.contents import Contents, assemble, was_defaced
 from facebids.release.gate import Decision
 
+Attack = Callable[[list[HeadImage]], Results]
+
 FINDINGS = 'release_metadata.tsv'  # in the private folder
 FINDING_COLUMNS = ('path', 'where', 'rule', 'value')
 BESIDE = (certificate.JSON, certificate.MARKDOWN, certificate.ACCEPTED)
 
 
-def run_release(settings: Settings, found: list[Record], attacked: Results) -> None:
+def run_release(settings: Settings, found: list[Record], attack: Attack) -> None:
     """Write the release, or say why not.
 
     Parameters
@@ -33,8 +36,8 @@ def run_release(settings: Settings, found: list[Record], attacked: Results) -> N
         The settings of the run.
     found
         Records of all images.
-    attacked
-        What the group level found out about who can be told from whom.
+    attack
+        Makes every comparison between people that these images allow.
 
     Raises
     ------
@@ -50,17 +53,18 @@ def run_release(settings: Settings, found: list[Record], attacked: Results) -> N
     with build.locked(settings.release_dir):
         _finish(settings)
         certificate.check_own(settings.release_dir)
-        _release(settings, found, attacked)
+        _release(settings, found, attack)
 
 
-def _release(settings: Settings, found: list[Record], attacked: Results) -> None:
+def _release(settings: Settings, found: list[Record], attack: Attack) -> None:
+    read_description(settings.bids_dir, required=not settings.skip_bids_validation)
     new = build.workshop(settings.release_dir) / build.NEW
     sources = tree.walk(settings.bids_dir)
     tree.check_present(sources)
     decisions = decide(settings, [source.relative for source in sources], found)
     date = _date(settings)
     contents = assemble(sources, decisions, settings.output_dir, date)
-    checks = cohort.check(attacked)
+    checks = cohort.check(attack(_leaving(decisions)))
     _tell_findings(settings, contents)
     if problems := [
         *(f'{item.path}: {item.reason}.' for item in decisions if item.action == gate.REFUSE),
@@ -108,14 +112,19 @@ def decide(settings: Settings, paths: Sequence[str], found: list[Record]) -> tup
 def _not_compared(settings: Settings, decisions: Sequence[Decision]) -> list[str]:
     """Return a sentence for each image of which nothing is known to compare it with others."""
     replaced = [item for item in decisions if item.action == gate.REPLACE]
-    images = [HeadImage.from_relative_path(item.path) for item in replaced]
     return [
         f'{item.path}: its templates are not in the private folder, so nobody knows whether it is '
         'recognised. Name the one of the participant level with --private-dir or --work-dir.'
-        for item, image in zip(replaced, images, strict=True)
+        for item, image in zip(replaced, _leaving(decisions), strict=True)
         if was_defaced(item.record)
         and not (settings.private_dir / names.private_templates(image, 'after')).is_file()
     ]
+
+
+def _leaving(decisions: Sequence[Decision]) -> list[HeadImage]:
+    """Return the images that were examined and leave."""
+    leaving = [item.path for item in decisions if item.action == gate.REPLACE]
+    return [HeadImage.from_relative_path(path) for path in leaving]
 
 
 def _identifying(settings: Settings, contents: Contents) -> list[str]:

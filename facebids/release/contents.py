@@ -102,6 +102,7 @@ def assemble(
         _describe_image(contents, record, known)
     modes = sorted({METHODS[record['mode']] for record in replaced if was_defaced(record)})
     _describe_dataset(contents, '; '.join(modes) or 'nothing had to be replaced', date)
+    _drop_people(contents.files, dropped)
     return contents
 
 
@@ -253,18 +254,16 @@ def _describe_dataset(contents: Contents, modes: str, date: str) -> None:
     if ignored := sorted({pattern for path in files for pattern in _not_in_bids(path)}):
         text = describe.bidsignore(_text(files.get('.bidsignore')) or '', ignored)
         files['.bidsignore'] = Content(data=text)
-    _drop_people(files)
 
 
-def _drop_people(files: dict[str, Content]) -> None:
-    """Take people of whom no file is left out of the table of participants."""
+def _drop_people(files: dict[str, Content], dropped: Collection[str]) -> None:
+    """Take people of whom every file is left out from the table of participants."""
+    left = {path.partition('/')[0] for path in files}
+    gone = {path.partition('/')[0] for path in dropped if path.startswith('sub-')} - left
     text = _text(files.get('participants.tsv'))
-    if text:
-        left = {path.partition('/')[0] for path in files if path.startswith('sub-')}
-        listed = {line.partition('\t')[0].strip() for line in text.splitlines()[1:]}
-        edited = describe.drop_rows(text, 'participant_id', listed - left)
-        if edited != text:
-            files['participants.tsv'] = Content(data=edited)
+    if text and gone:
+        edited = describe.drop_rows(text, 'participant_id', gone)
+        files['participants.tsv'] = Content(data=edited)
 
 
 def _not_in_bids(path: str) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 
 from facebids.bids import metadata, names, records
 from facebids.bids.names import HeadImage
-from facebids.bids.results import Results
+from facebids.bids.results import Outcome, Results
 from facebids.cli import release, verify
 from facebids.config import Settings
 from facebids.errors import DatasetError, OutputError, ReleaseRefused, UsageError
@@ -108,7 +108,8 @@ def no_validator(monkeypatch):
 
 
 def run(settings):
-    release.run_release(settings, records.read_all(settings.output_dir), Results())
+    found = records.read_all(settings.output_dir)
+    release.run_release(settings, found, lambda images: Results())
     return certificate.read(settings.release_dir.parent / certificate.JSON)
 
 
@@ -259,6 +260,42 @@ def test_a_person_without_any_file_is_no_participant(settings, no_validator):
     run(replace(settings, exclude_failed=()))
     table = (settings.release_dir / 'participants.tsv').read_text()
     assert table == 'participant_id\tage\nsub-01\t30\n'
+
+
+def test_a_participant_without_files_stays_in_the_table(settings, no_validator):
+    table = TEXTS['participants.tsv'] + 'sub-03\t50\n'
+    (settings.bids_dir / 'participants.tsv').write_text(table)
+    run(settings)
+    assert (settings.release_dir / 'participants.tsv').read_text() == table
+
+
+def test_people_are_compared_as_they_leave(settings, no_validator):
+    """Who is recognised can be left out; the others have to be at chance by themselves."""
+    asked = []
+
+    def attack(images):
+        asked.append([image.relative_path for image in images])
+        return Results()
+
+    examine(settings, T2W, 'fail')
+    found = records.read_all(settings.output_dir)
+    release.run_release(replace(settings, exclude_failed=(T1W, T2W)), found, attack)
+    assert asked == [sorted(HEADS[2:])]
+
+
+def test_people_who_are_recognised_stop_it(settings, no_validator):
+    summary = {'rank1': 1.0, 'people': 50, 'people_with_mates': 50, 'auc': 1, 'auc_low': 1}
+    told = Outcome('scans', 'same_scan', '', 'after', '', '', 'dlib', 50, 0, summary)
+    found = records.read_all(settings.output_dir)
+    with pytest.raises(ReleaseRefused, match='come first after defacing'):
+        release.run_release(settings, found, lambda images: Results(outcomes=(told,)))
+
+
+def test_a_derivative_is_no_raw_dataset(settings, no_validator):
+    description = {'Name': 'x', 'BIDSVersion': '1.9.0', 'DatasetType': 'derivative'}
+    (settings.bids_dir / 'dataset_description.json').write_text(json.dumps(description))
+    with pytest.raises(DatasetError, match='derivative'):
+        run(settings)
 
 
 def test_a_review_needs_a_name(settings, no_validator):
