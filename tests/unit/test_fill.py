@@ -110,10 +110,10 @@ def test_bone_that_the_guard_keeps_is_covered():
     mask = front & (ball >= 24)
     generic = (ball - np.where(front, 18, 32)).astype(np.float32)
     rng = np.random.default_rng(0)
-    setting = fill.Setting(np.where(mask, np.nan, data), mask, zooms, generic, rng)
+    setting = fill.Setting(np.where(mask, np.nan, data), mask, zooms, rng)
     air = np.full(int(mask.sum()), 2, np.float32)
     painted = data.copy()
-    painted[mask] = fill.paint(setting, (brain | scalp) & ~mask, air, blurred=False)
+    painted[mask] = fill.paint(setting, generic, (brain | scalp) & ~mask, air, blurred=False)
     over_bone = mask & (ball < 26) & (np.indices(shape)[1] > 28)
     assert bone[~mask].any()
     assert np.median(painted[over_bone]) > 50
