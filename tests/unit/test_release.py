@@ -479,3 +479,24 @@ def test_the_certificate_can_be_read(settings, no_validator):
     assert T1W in text
     assert 'lower bound' in text
     assert '&' not in text
+
+
+# --- many ---------------------------------------------------------------------------------------
+
+
+def test_three_hundred_participants(settings):
+    """How long it takes is measured in ``benchmarks/release.py``."""
+    first = settings.bids_dir / 'sub-01'
+    (settings.bids_dir / 'participants.tsv').unlink()
+    for number in range(300):
+        folder = settings.bids_dir / f'sub-n{number:03d}'
+        for path in (T1W, BOLD, 'sub-01/func/sub-01_task-rest_events.tsv'):
+            target = folder / path.removeprefix('sub-01/').replace('sub-01', folder.name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(first.parent / path, target)
+        examine(settings, f'{folder.name}/anat/{folder.name}_T1w.nii.gz')
+    made = run(settings)
+    assert len(made['Images']) == 300 + len(HEADS)
+    assert len(made['NotExamined']) == 300 + 1
+    assert not (settings.release_dir / 'participants.tsv').exists()
+    assert check(settings) == 0
