@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The attack on a released image."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from facebids.release.attack import attack
+
+IMAGE = 'sub-01/anat/sub-01_T1w.nii.gz'
+
+
+@pytest.fixture(scope='module')
+def seen(phantom_scan, tmp_path_factory):
+    """Return what the attack sees of a phantom that still has its face, for two modes."""
+    root = tmp_path_factory.mktemp('release')
+    path = root / IMAGE
+    path.parent.mkdir(parents=True)
+    nib.save(nib.Nifti1Image(phantom_scan.data, phantom_scan.affine), path)
+    return [attack(root, {'image': IMAGE, 'mode': mode}) for mode in ('remove', 'reface')]
+
+
+def test_a_face_that_got_through_is_found(seen):
+    assert seen[0].views == 10
+    assert seen[0].certain > 3
+    assert 'face is found' in seen[0].objection
+
+
+def test_a_generic_face_is_meant_to_be_found(seen):
+    assert seen[1].certain == seen[0].certain
+    assert seen[1].objection is None
+
+
+def test_what_cannot_be_attacked_is_a_problem(tmp_path):
+    path = tmp_path / IMAGE
+    path.parent.mkdir(parents=True)
+    nib.save(nib.Nifti1Image(np.zeros((20, 20, 20), np.int16), np.eye(4)), path)
+    assert attack(tmp_path, {'image': IMAGE, 'mode': 'remove'}).problem
