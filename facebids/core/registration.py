@@ -48,7 +48,11 @@ SCHEDULES = {
 # 90 or 180 degrees, at the best such place, up to 0.25 and 0.08.
 GOOD_ENOUGH = {'T1w': 0.3, 'FLAIR': 0.2, 'T2w': 0.11, 'PDw': 0.25, 'CT': 0.45}
 GOOD_TISSUE = 0.1
+SHADED = 0.1  # above that limit: below, shading may have led the registration a few mm astray
 WORTH_TRYING = 0.85  # of the best start's coarse score
+# Gaussian in which a strong coil shading is taken out. It takes contrast of the brain with it, so
+# it is tried only where the usual one (`flatten_bias`) does not suffice.
+STRONG_SHADING_MM = 10.0
 RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # ITK's axes are LPS
 
 
@@ -213,8 +217,8 @@ def itk_text(affine):
     )
 
 
-def _fit(atlas, modality, moving, start, seed, folder):
-    """Affines of the two steps, from a start (an ITK file)."""
+def _fit(atlas, modality, moving, start, seed):
+    """Names and affines of the two steps, from the affine to start with."""
     import ants
 
     set_seed(seed)
@@ -228,20 +232,23 @@ def _fit(atlas, modality, moving, start, seed, folder):
         ('head', 'Affine', head, None),
         ('brain', 'Affine', brain, near_brain),
     )
-    affines = []
-    for name, kind, fixed, mask in steps:
-        result = ants.registration(
-            fixed,
-            moving,
-            kind,
-            initial_transform=start,
-            mask=mask,
-            outprefix=str(Path(folder) / f'{name}_'),
-            **SCHEDULES[name],
-        )
-        start = result['fwdtransforms'][0]
-        affines.append(from_itk(ants.read_transform(start)))
-    return affines[1:]
+    affines = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / 'start.txt'
+        path.write_text(itk_text(start))
+        for name, kind, fixed, mask in steps:
+            result = ants.registration(
+                fixed,
+                moving,
+                kind,
+                initial_transform=str(path),
+                mask=mask,
+                outprefix=str(Path(folder) / f'{name}_'),
+                **SCHEDULES[name],
+            )
+            path = result['fwdtransforms'][0]
+            affines[name] = from_itk(ants.read_transform(path))
+    return [(name, affines[name]) for name in ('head', 'brain')]
 
 
 def register(data, affine, atlas, modality, seed=0):
@@ -267,23 +274,17 @@ def register(data, affine, atlas, modality, seed=0):
     """
     image, grid = resample_isotropic(data, affine)
     image = even_out(image, modality)
-    moving = to_ants(image, grid)
     best, attempts = None, {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, start in _starts(Search(image, grid, atlas, modality, seed)):
-            path = Path(folder) / 'start.txt'
-            path.write_text(itk_text(start.affine))
-            for step, found in zip(
-                ('head', 'brain'),
-                _fit(atlas, modality, moving, str(path), seed, folder),
-                strict=True,
-            ):
-                fit = quality(image, grid, found, atlas, modality)
-                attempts[f'{name}, {step}'] = fit['score']
-                if best is None or fit['score'] > best.quality['score']:
-                    best = Registration(found, fit, f'{name}, {step}', attempts)
-            if _good(best.quality, modality):
-                break
+    for name, start, width in _starts(Search(image, grid, atlas, modality, seed), modality):
+        evened = image if width is None else flatten_bias(image, RESOLUTION, width)
+        for step, found in _fit(atlas, modality, to_ants(evened, grid), start.affine, seed):
+            fit = quality(image, grid, found, atlas, modality)
+            attempts[f'{name}, {step}'] = fit['score']
+            if best is None or fit['score'] > best.quality['score']:
+                best = Registration(found, fit, f'{name}, {step}', attempts)
+        better = SHADED if name == 'upright' else 0.0
+        if _good(best.quality, modality, better):
+            break
     return best
 
 
@@ -306,15 +307,21 @@ def even_out(image, modality):
     return np.clip(image, None, np.quantile(image, 0.999))
 
 
-def _good(found, modality):
+def _good(found, modality, better=0.0):
     tissue = found['tissue'] is None or found['tissue'] >= GOOD_TISSUE
-    return found['brain'] >= GOOD_ENOUGH[modality] and tissue
+    return found['brain'] >= GOOD_ENOUGH[modality] + better and tissue
 
 
-def _starts(search):
-    """Yield the ladder of starts: the best upright one, then heads of any orientation and size."""
+def _starts(search, modality):
+    """Yield the ladder of starts: name, pose, and how narrowly shading is taken out once more.
+
+    First the best upright one, then the same under strong shading, then heads of any orientation
+    and size.
+    """
     first, *others = search.best(starts.upright())
-    yield 'upright', first
+    yield 'upright', first, None
+    if modality not in COMPUTED:
+        yield 'strong shading', first, STRONG_SHADING_MM
     sizes = starts.MEAN_SCALE, starts.SMALL_SCALE
     everywhere = search.best(starts.rotations(), scales=sizes)
     named = [(f'any orientation {number + 1}', start) for number, start in enumerate(everywhere)]
@@ -324,4 +331,4 @@ def _starts(search):
         worth = start.score > WORTH_TRYING * max(pose.score for pose in tried)
         if worth and all(starts.apart(start.affine, t.affine, search.middle) for t in tried):
             tried.append(start)
-            yield name, start
+            yield name, start, None
