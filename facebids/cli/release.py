@@ -202,7 +202,7 @@ def _finish(settings: Settings) -> None:
             shutil.move(workshop / name, root.parent / name)
         else:
             (root.parent / name).unlink(missing_ok=True)
-    shutil.rmtree(workshop)
+    build.clear(root)
 
 
 def _show(settings: Settings, made: dict) -> None:

@@ -373,6 +373,48 @@ def test_killed_at_any_moment_and_run_again_it_is_the_same(
     assert snapshot(settings) == wanted
 
 
+def test_a_killed_run_does_not_take_the_older_release_along(settings, no_validator, monkeypatch):
+    run(settings)
+    before = snapshot(settings)
+    examine(settings, T2W, 'fail')
+
+    def killed(source, target):
+        if target == settings.release_dir:
+            raise KeyboardInterrupt
+        os.rename(source, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(build.os, 'replace', killed)
+        run(replace(settings, exclude_failed=()))
+    assert not settings.release_dir.exists()
+    with pytest.raises(ReleaseRefused):
+        run(settings)
+    root = settings.release_dir
+    assert {p: (root.parent / p).read_bytes() for p in before} == before
+
+
+def test_one_run_at_a_time(settings):
+    with build.locked(settings.release_dir):
+        with pytest.raises(OutputError, match='another run'), build.locked(settings.release_dir):
+            pass
+        assert build.workshop(settings.release_dir).is_dir()  # and the lock on it
+    assert not build.workshop(settings.release_dir).exists()
+
+
+def test_a_lock_on_a_folder_that_is_gone_is_none(settings, monkeypatch):
+    folder = build.workshop(settings.release_dir)
+    lock = build.fcntl.flock
+
+    def late(*values):
+        folder.rmdir()  # the run before this one ends
+        folder.mkdir()  # and the next one starts
+        lock(*values)
+
+    monkeypatch.setattr(build.fcntl, 'flock', late)
+    with pytest.raises(OutputError, match='another run'), build.locked(settings.release_dir):
+        pass
+
+
 @pytest.mark.parametrize('what', ['new', 'changed'])
 def test_a_folder_that_holds_something_else_is_not_touched(settings, no_validator, what):
     run(settings)
