@@ -107,7 +107,8 @@ def decide(
     Parameters
     ----------
     paths
-        Files of the dataset, relative to it; those that show no face are skipped.
+        Files of the dataset, relative to it; those that show no face are skipped, unless they are
+        to be left out by name.
     records
         Records of the participant level.
     wishes
@@ -120,7 +121,11 @@ def decide(
     """
     paths, known = list(paths), {record['image']: record for record in records}
     _check_wishes(paths, known, wishes)
-    return tuple(_decide(path, known.get(path), wishes) for path in paths if may_show_face(path))
+    return tuple(
+        _decide(path, known.get(path), wishes)
+        for path in paths
+        if may_show_face(path) or path in wishes.excluded
+    )
 
 
 def _decide(path: str, record: Record | None, wishes: Wishes) -> Decision:
@@ -211,10 +216,15 @@ def read_accepted(path: Path) -> dict[str, Accepted]:
         text = Path(path).read_text(encoding='utf-8-sig')
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f'--accept {path}: it cannot be read ({error}).') from error
-    rows: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(text), delimiter='\t'))
+    try:
+        rows = list(csv.DictReader(io.StringIO(text), delimiter='\t', strict=True))
+    except csv.Error as error:
+        raise UsageError(f'--accept {path}: this is no table ({error}).') from error
     found: dict[str, Accepted] = {}
     for number, row in enumerate(rows, 2):
-        values = [(row.get(name) or '').strip() for name in ACCEPT_COLUMNS]
+        if _is_empty(row):
+            continue
+        values = [' '.join((row.get(name) or '').split()) for name in ACCEPT_COLUMNS]
         if not all(value and value != 'n/a' for value in values):
             raise UsageError(
                 f'--accept {path}, line {number}: {columns} have to be there, separated by tabs.'
@@ -224,3 +234,8 @@ def read_accepted(path: Path) -> dict[str, Accepted]:
             raise UsageError(f'--accept {path}, line {number}: {accepted.image} stands twice.')
         found[accepted.image] = accepted
     return found
+
+
+def _is_empty(row: dict[str, Any]) -> bool:
+    """Return whether a row is one that spreadsheets leave at the end: of tabs alone."""
+    return not any(isinstance(cell, str) and cell.strip() for cell in row.values())

@@ -172,3 +172,29 @@ def test_a_decision_without_name_or_reason_or_twice_is_none(tmp_path, rows):
 def test_a_table_that_is_not_there_is_told(tmp_path):
     with pytest.raises(UsageError, match='cannot be read'):
         gate.read_accepted(tmp_path / 'none.tsv')
+
+
+@pytest.mark.parametrize('end', ['\t\t\t\n', '\n\n', '  \n', '\t\t\t\t\t\n'])
+def test_empty_lines_of_a_spreadsheet_decide_nothing(tmp_path, end):
+    path = write(tmp_path / 'accepted.tsv', ('sub-01', T1W, 'A. Example', 'looked at'))
+    path.write_text(path.read_text() + end)
+    assert list(gate.read_accepted(path)) == [T1W]
+
+
+def test_a_reason_is_one_line(tmp_path):
+    path = write(tmp_path / 'accepted.tsv', ('sub-01', T1W, 'A. Example', '"looked\n# at"'))
+    assert gate.read_accepted(path)[T1W].reason == 'looked # at'
+
+
+@pytest.mark.parametrize('reason', ['"never closed', 'x' * 200_000])
+def test_what_is_no_table_is_an_error(tmp_path, reason):
+    path = write(tmp_path / 'accepted.tsv', ('sub-01', T1W, 'A. Example', reason))
+    with pytest.raises(UsageError, match='no table'):
+        gate.read_accepted(path)
+
+
+def test_a_file_without_a_face_can_be_left_out_by_name():
+    found = decide(['participants.tsv', 'README'], excluded=frozenset(['participants.tsv']))
+    assert {path: item.action for path, item in found.items()} == {
+        'participants.tsv': gate.EXCLUDE
+    }
