@@ -2,7 +2,8 @@
 """What every file of the released dataset is made of. Reads, and writes nothing."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -139,10 +140,12 @@ def _orphans(paths: Collection[str], dropped: Collection[str]) -> set[str]:
 
 def _describes(sidecar: str, image: str) -> bool:
     """Return whether a sidecar holds for an image (BIDS, inheritance principle)."""
-    *entities, suffix = PurePosixPath(sidecar).stem.split('_')
-    *others, other_suffix = NIFTI.sub('', PurePosixPath(image).name).split('_')
-    above = PurePosixPath(image).is_relative_to(PurePosixPath(sidecar).parent)
-    return above and suffix == other_suffix and set(entities) <= set(others)
+    folder, slash, name = sidecar.rpartition('/')
+    if not image.startswith(folder + slash):
+        return False
+    *entities, suffix = name.removesuffix('.json').split('_')
+    *others, other_suffix = NIFTI.sub('', image.rpartition('/')[2]).split('_')
+    return suffix == other_suffix and set(entities) <= set(others)
 
 
 # --- images -------------------------------------------------------------------------------------
@@ -194,7 +197,8 @@ def _describe_image(contents: Contents, record: Record, known: Collection[str]) 
     if names.sidecar(mask) not in known:
         contents.files[names.sidecar(mask)] = Content(data=describe.mask_sidecar(record['mode']))
     sidecar = _sidecar(image, contents.files)
-    text = describe.image_sidecar(_text(contents.files.get(sidecar)), record['mode'])
+    with _json(sidecar):
+        text = describe.image_sidecar(_text(contents.files.get(sidecar)), record['mode'])
     contents.files[sidecar] = Content(data=text)
 
 
@@ -227,7 +231,8 @@ def _add_file(
     contents.findings += found
     text = after.decode('utf-8-sig')
     if path.endswith('.json'):
-        edited = describe.drop_intended(text, dropped)
+        with _json(path):
+            edited = describe.drop_intended(text, dropped)
     elif TABLES.fullmatch(path):
         root = PurePosixPath(path).parent
         mine = {str(PurePosixPath(item).relative_to(root)) for item in dropped
@@ -241,10 +246,8 @@ def _add_file(
 
 def _describe_dataset(contents: Contents, modes: str, date: str) -> None:
     files = contents.files
-    try:
+    with _json(DESCRIPTION):
         text = describe.dataset_description(_text(files.get(DESCRIPTION)), modes)
-    except ValueError as error:
-        raise DatasetError(f'{DESCRIPTION} is no JSON object ({error}). Correct it.') from error
     files[DESCRIPTION] = Content(data=text)
     name = next((name for name in READMES if name in files), READMES[1])
     files[name] = Content(data=describe.readme(_text(files.get(name)) or '', modes))
@@ -285,4 +288,21 @@ def _not_in_bids(path: str) -> list[str]:
 def _text(content: Content | None) -> str | None:
     if content is None:
         return None
-    return content.data if content.source is None else content.source.read_text('utf-8-sig')
+    if content.source is None:
+        return content.data
+    try:
+        return content.source.read_text('utf-8-sig')
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f'{content.source}: the file is not text in UTF-8, which BIDS asks for ({error}). '
+            'Convert it.'
+        ) from error
+
+
+@contextmanager
+def _json(path: str) -> Iterator[None]:
+    """Name the file in which something else than a JSON object was found."""
+    try:
+        yield
+    except ValueError as error:
+        raise DatasetError(f'{path} is no JSON object ({error}). Correct it.') from error
