@@ -195,12 +195,13 @@ def _finish(settings: Settings) -> None:
     path = workshop / certificate.JSON
     if not path.is_file() or (workshop / build.NEW).exists() or not root.is_dir():
         return
-    if certificate.differences(certificate.read(path), root):
+    made = certificate.read(path)
+    if certificate.differences(made, root):
         return
     for name in reversed(BESIDE):  # the one that programs read comes last
         if (workshop / name).exists():
             shutil.move(workshop / name, root.parent / name)
-        else:
+        elif name == certificate.ACCEPTED and not made.get('Accepted'):
             (root.parent / name).unlink(missing_ok=True)
     build.clear(root)
 

@@ -44,6 +44,8 @@ TEXTS = {
     'figures/face.png': 'x',
 }
 
+ACCEPTED_TABLE = f'participant_id\timage\tdecided_by\treason\nsub-01\t{T1W}\tA. Example\tlooked\n'
+
 
 def write_image(path, seed=0, shape=(4, 5, 6)):
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -231,6 +233,31 @@ def test_a_file_that_is_not_the_one_attacked_stops_it(settings, no_validator, ch
     refused(settings, f'{T1W}: ')
 
 
+@pytest.mark.parametrize('path', ['phenotype/test.tsv', 'code/run.sh'])
+def test_any_file_can_be_left_out_by_name(settings, no_validator, path):
+    made = run(replace(settings, exclude_failed=(path,)))
+    assert not (settings.release_dir / path).exists()
+    assert [item['image'] for item in made['Excluded']] == [path]
+
+
+@pytest.mark.parametrize(
+    ('path', 'text'),
+    [
+        ('dataset_description.json', b'[]'),
+        (names.sidecar(T2W), b'["EchoTime"]'),
+        ('sub-01/fmap/sub-01_x.json', b'["IntendedFor"]'),
+        ('README', b'Jos\xe9'),
+        ('CHANGES', b'Jos\xe9'),
+        ('.bidsignore', b'Jos\xe9'),
+    ],
+)
+def test_what_cannot_be_read_is_named(settings, no_validator, path, text):
+    (settings.bids_dir / path).parent.mkdir(exist_ok=True)
+    (settings.bids_dir / path).write_bytes(text)
+    with pytest.raises(DatasetError, match=path):
+        run(replace(settings, exclude_failed=(T1W,)))
+
+
 def test_missing_templates_stop_it(settings, no_validator):
     image = HeadImage.from_relative_path(T1W)
     (settings.private_dir / names.private_templates(image, 'after')).unlink()
@@ -265,9 +292,7 @@ def test_a_review_needs_a_name(settings, no_validator):
     examine(settings, T1W, 'review')
     refused(settings, '--accept')
     table = settings.bids_dir.parent / 'accepted.tsv'
-    table.write_text(
-        'participant_id\timage\tdecided_by\treason\n' + f'sub-01\t{T1W}\tA. Example\tlooked\n'
-    )
+    table.write_text(ACCEPTED_TABLE)
     made = run(replace(settings, accept_file=table))
     assert made['Accepted'][0]['decided_by'] == 'A. Example'
     beside = settings.release_dir.parent / certificate.ACCEPTED
@@ -439,6 +464,38 @@ def test_the_certificate_of_another_release_is_not_overwritten(settings, no_vali
         run(replace(settings, release_dir=settings.release_dir.with_name('other')))
 
 
+@pytest.mark.parametrize('name', ['CERTIFICATE.md', 'ACCEPTED.tsv'])
+def test_what_is_of_somebody_else_beside_it_stays(settings, no_validator, name):
+    path = settings.release_dir.with_name(name)
+    path.write_text('mine')
+    with pytest.raises(OutputError, match=name):
+        run(settings)
+    assert path.read_text() == 'mine'
+
+
+def test_a_certificate_that_was_half_way_in_its_place_arrives(settings, no_validator, monkeypatch):
+    examine(settings, T1W, 'review')
+    table = settings.bids_dir.parent / 'accepted.tsv'
+    table.write_text(ACCEPTED_TABLE)
+    accepting = replace(settings, accept_file=table)
+    run(accepting)
+    wanted = snapshot(settings)
+    shutil.rmtree(settings.release_dir.parent)
+    move = shutil.move
+
+    def killed(source, target):
+        if target.name == certificate.JSON:
+            raise KeyboardInterrupt
+        move(source, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(release.shutil, 'move', killed)
+        run(accepting)
+    with pytest.raises(ReleaseRefused):  # the review is not accepted any more
+        run(settings)
+    assert snapshot(settings) == wanted
+
+
 def test_no_path_of_the_machine_is_told(settings, no_validator, tmp_path):
     run(settings)
     table = tmp_path.as_posix().encode()
@@ -470,6 +527,26 @@ def test_missing_and_further_files_are_told(settings, no_validator, capsys, how)
         write_image(settings.release_dir / 'sub-01/anat/sub-01_FLAIR.nii.gz')
     assert check(settings) == 1
     assert ('missing' if how == 'missing' else 'not in the certificate') in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('to', ['nowhere', '..'])
+def test_a_link_in_the_place_of_a_file_is_told(settings, no_validator, capsys, to):
+    run(settings)
+    (settings.release_dir / T1W).unlink()
+    (settings.release_dir / T1W).symlink_to(to)
+    assert check(settings) == 1
+    assert f'{T1W}: changed' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    'change', [{'Date': None}, {'Images': [1]}, {'Images': [{}]}, {'Files': []}]
+)
+def test_an_edited_certificate_is_an_error(settings, no_validator, capsys, change):
+    made = run(settings)
+    path = settings.release_dir.parent / certificate.JSON
+    path.write_text(json.dumps(made | change))
+    assert check(settings) == 65
+    assert str(path) in capsys.readouterr().err
 
 
 def test_what_is_no_certificate_is_an_error(settings, tmp_path, capsys):
