@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every file of the released dataset is made of. Reads, and writes nothing."""
 
+import gzip
 import re
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,6 +26,7 @@ BESIDE = ('.json', '.bval', '.bvec')  # what describes an image, and leaves with
 TEXTS = ('.json', '.tsv')
 # schema/rules/files/raw/anat.yaml of BIDS 1.11
 MASK_ENTITIES = {'sub', 'ses', 'task', 'acq', 'ce', 'rec', 'run', 'mod', 'chunk'}
+HEAD = 348  # bytes: the header of NIfTI-1
 TABLES = re.compile(r'.*_scans\.tsv')
 
 
@@ -161,7 +164,7 @@ def _replace(contents: Contents, source: Source, record: Record, output_dir: Pat
         (defaced, 'defaced_sha256', 'the defaced image'),
         (mask, 'mask_sha256', 'the mask'),
     ):
-        if not path.is_file() or sha256(path) != proof[key]:
+        if not path.is_file() or sha256(path) != proof.get(key):
             contents.problems.append(
                 f'{source.relative}: {what} changed, or went, after the attack. Run the '
                 'participant level for it again.'
@@ -223,6 +226,11 @@ def _add_file(
 ) -> None:
     path = source.relative
     if not path.endswith(TEXTS):
+        if _holds_image(source.path):
+            contents.problems.append(
+                f'{path}: it holds an image, whatever its name says, or is damaged. Rename it, or '
+                f'leave it out by name (--exclude-failed {path}).'
+            )
         contents.files[path] = Content(source.path)
         return
     before = source.path.read_bytes()
@@ -234,14 +242,31 @@ def _add_file(
         with _json(path):
             edited = describe.drop_intended(text, dropped)
     elif TABLES.fullmatch(path):
-        root = PurePosixPath(path).parent
-        mine = {str(PurePosixPath(item).relative_to(root)) for item in dropped
-                if PurePosixPath(item).is_relative_to(root)}  # fmt: skip
+        folder, slash, _ = path.rpartition('/')
+        mine = {
+            item.removeprefix(folder + slash)
+            for item in dropped
+            if item.startswith(folder + slash)
+        }
         edited = describe.drop_rows(text, 'filename', mine)
     else:
         edited = text
     unchanged = after == before and edited == text
     contents.files[path] = Content(source.path) if unchanged else Content(data=edited)
+
+
+def _holds_image(path: Path) -> bool:
+    """Return whether a file begins like NIfTI or DICOM (PS3.10, section 7.1), or is damaged."""
+    try:
+        with path.open('rb') as raw:
+            start = raw.read(HEAD)
+        if start.startswith(b'\x1f\x8b'):
+            with gzip.open(path) as file:
+                start = file.read(HEAD)
+    except (OSError, EOFError, zlib.error):
+        return True
+    nifti = start[344:347] in (b'n+1', b'ni1') or start[4:7] in (b'n+2', b'ni2')
+    return nifti or start[128:132] == b'DICM'
 
 
 def _describe_dataset(contents: Contents, modes: str, date: str) -> None:
