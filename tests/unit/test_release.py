@@ -258,6 +258,31 @@ def test_what_cannot_be_read_is_named(settings, no_validator, path, text):
         run(replace(settings, exclude_failed=(T1W,)))
 
 
+@pytest.mark.parametrize('path', ['code/t1.txt', 'sub-01/eeg/sub-01_eeg.edf'])
+@pytest.mark.parametrize('content', ['nifti', 'dicom', 'damaged'])
+def test_an_image_under_another_name_stops_it(settings, no_validator, path, content):
+    target = settings.bids_dir / path
+    target.parent.mkdir(exist_ok=True)
+    if content == 'nifti':
+        target.symlink_to(settings.bids_dir / T1W)
+    else:
+        target.write_bytes({'dicom': bytes(128) + b'DICM', 'damaged': b'\x1f\x8b'}[content])
+    refused(settings, f'{path}: it holds an image')
+    run(replace(settings, exclude_failed=(path,)))
+
+
+def test_a_link_into_the_private_folder_stops_it(settings, no_validator):
+    (settings.bids_dir / 'code/mine').symlink_to(settings.private_dir)
+    refused(settings, 'code/mine/sub-01/')
+
+
+def test_a_private_folder_is_for_one_user_alone(settings, no_validator):
+    private = settings.private_dir.with_name('another')
+    (settings.bids_dir / names.sidecar(T2W)).write_text('{"PatientName": "Doe^Jane"}')
+    refused(replace(settings, private_dir=private), 'PatientName')
+    assert not private.stat().st_mode & 0o077
+
+
 def test_missing_templates_stop_it(settings, no_validator):
     image = HeadImage.from_relative_path(T1W)
     (settings.private_dir / names.private_templates(image, 'after')).unlink()
