@@ -13,7 +13,7 @@ from facebids.bids import names
 from facebids.bids.metadata import METHODS, sha256
 from facebids.bids.names import HeadImage
 from facebids.bids.records import Record
-from facebids.errors import DatasetError
+from facebids.errors import DatasetError, UnreadableImageError
 from facebids.release import describe, headers, metadata
 from facebids.release.gate import EXCLUDE, NIFTI, REPLACE, Decision
 from facebids.release.metadata import Finding
@@ -84,7 +84,7 @@ def assemble(
     Raises
     ------
     DatasetError
-        If a file of metadata, or the header of an image, cannot be read.
+        If a file of metadata cannot be read.
     """
     by_path = {decision.path: decision for decision in decisions}
     known = {source.relative: source for source in sources}
@@ -106,6 +106,7 @@ def assemble(
         _describe_image(contents, record, known)
     modes = sorted({METHODS[record['mode']] for record in replaced if was_defaced(record)})
     _describe_dataset(contents, '; '.join(modes) or 'nothing had to be replaced', date)
+    _drop_people(contents.files, _people(known))
     return contents
 
 
@@ -186,7 +187,13 @@ def _add_image(contents: Contents, source: Source) -> None:
             f'{source.relative}: the mask of this defacing would take its place. Leave it out by '
             f'name (--exclude-failed {source.relative}).'
         )
-    found = headers.find(source.path, source.relative)
+    try:
+        found = headers.find(source.path, source.relative)
+    except UnreadableImageError as error:
+        contents.problems.append(
+            f'{error} Or leave it out by name (--exclude-failed {source.relative}).'
+        )
+        return
     contents.findings += found
     contents.files[source.relative] = Content(source.path, way=SCRUB if found else PLACE)
 
@@ -281,16 +288,17 @@ def _describe_dataset(contents: Contents, modes: str, date: str) -> None:
     if ignored := sorted({pattern for path in files for pattern in _not_in_bids(path)}):
         text = describe.bidsignore(_text(files.get('.bidsignore')) or '', ignored)
         files['.bidsignore'] = Content(data=text)
-    _drop_people(files)
 
 
-def _drop_people(files: dict[str, Content]) -> None:
-    """Take people of whom no file is left out of the table of participants."""
+def _people(paths: Iterable[str]) -> set[str]:
+    return {path.partition('/')[0] for path in paths if path.startswith('sub-')}
+
+
+def _drop_people(files: dict[str, Content], people: Collection[str]) -> None:
+    """Take people of whom there were files, and none is left, out of the participants."""
     text = _text(files.get('participants.tsv'))
     if text:
-        left = {path.partition('/')[0] for path in files if path.startswith('sub-')}
-        listed = {line.partition('\t')[0].strip() for line in text.splitlines()[1:]}
-        edited = describe.drop_rows(text, 'participant_id', listed - left)
+        edited = describe.drop_rows(text, 'participant_id', set(people) - _people(files))
         if edited != text:
             files['participants.tsv'] = Content(data=edited)
 
@@ -316,7 +324,7 @@ def _text(content: Content | None) -> str | None:
     if content.source is None:
         return content.data
     try:
-        return content.source.read_text('utf-8-sig')
+        return content.source.read_bytes().decode('utf-8-sig')  # with its line ends
     except UnicodeDecodeError as error:
         raise DatasetError(
             f'{content.source}: the file is not text in UTF-8, which BIDS asks for ({error}). '

@@ -313,6 +313,23 @@ def test_a_person_without_any_file_is_no_participant(settings, no_validator):
     assert table == 'participant_id\tage\nsub-01\t30\n'
 
 
+def test_people_who_had_no_file_stay_in_the_table(settings, no_validator):
+    table = settings.bids_dir / 'participants.tsv'
+    table.write_bytes(b'participant_id\tage\r\nsub-01\t30\r\nsub-02\t40\r\nsub-03\t50\r\n')
+    for path in HEADS[2:]:
+        examine(settings, path, 'fail')
+    run(replace(settings, exclude_failed=()))
+    kept = (settings.release_dir / 'participants.tsv').read_bytes()
+    assert kept == b'participant_id\tage\r\nsub-01\t30\r\nsub-03\t50\r\n'
+
+
+def test_a_damaged_image_is_left_out_by_name_or_stops_it(settings, no_validator):
+    (settings.bids_dir / BOLD).write_bytes(b'')
+    refused(settings, f'--exclude-failed {BOLD}')
+    made = run(replace(settings, exclude_failed=(BOLD,)))
+    assert BOLD not in made['Files']
+
+
 def test_a_review_needs_a_name(settings, no_validator):
     examine(settings, T1W, 'review')
     refused(settings, '--accept')
