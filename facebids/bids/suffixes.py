@@ -65,11 +65,21 @@ MAGNITUDES = {
 # Files beside NIfTI images that may show a face: other volumes, surfaces, pictures, videos.
 OTHER_FORMATS = (
     '.img', '.mgh', '.mgz', '.mnc', '.nrrd', '.nhdr', '.mha', '.mhd', '.dcm', '.ima', '.stl',
-    '.obj', '.ply', '.vtk', '.gii', '.jpg', '.jpeg', '.png', '.tif', '.tiff', '.mp4', '.avi',
-    '.mov', '.mkv', '.zip', '.tar', '.tgz', '.tar.gz',
+    '.obj', '.ply', '.vtk', '.gii', '.hdr', '.brik', '.par', '.rec', '.mri', '.glb', '.jpg',
+    '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.gif', '.webp', '.heic', '.mp4', '.avi', '.mov',
+    '.mkv', '.webm', '.wmv', '.zip', '.7z', '.rar', '.tar', '.tgz', '.tar.gz',
 )  # fmt: skip
 
-PICTURES = ('.jpg', '.jpeg', '.png', '.tif', '.tiff', '.mp4', '.avi', '.mov', '.mkv')
+PICTURES = (
+    '.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.gif', '.webp', '.heic', '.mp4', '.avi',
+    '.mov', '.mkv', '.webm', '.wmv',
+)  # fmt: skip
+COMPRESSED = ('.gz', '.bz2', '.xz', '.zst')
+
+# What else BIDS has beside head images, and text: all that is known to show no face, also
+# compressed. Recordings come in many formats (schema/objects/datatypes.yaml of BIDS 1.11).
+FACELESS = ('.json', '.tsv', '.bval', '.bvec', '.txt', '.csv', '.md')
+RECORDINGS = ('beh', 'eeg', 'emg', 'ieeg', 'meg', 'micr', 'motion', 'nirs')
 
 # Echo-planar images, which hardly show faces: undefaced ones were matched with photographs in 0
 # to 2 % of 182 people, fewer than defaced T1w (Schwarz et al. 2021 to 2024, face recognition of

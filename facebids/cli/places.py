@@ -73,7 +73,8 @@ def check_places(settings: Settings) -> None:
         If there is no folder of photographs where one was named.
     OutputError
         If a folder lies where the input would be written to, where what identifies people would
-        be shared, or where cleaning would delete results; or the output is another dataset.
+        be shared, or where cleaning would delete results; or the output is another dataset, or
+        the release lies in one.
     """
     if not settings.bids_dir.is_dir():
         raise DatasetError(f'{settings.bids_dir}: there is no such folder. Name the BIDS dataset.')
@@ -101,6 +102,8 @@ def check_places(settings: Settings) -> None:
                 f'{outer} ({where[outer]}): {why}'
             )
     _check_own(settings.output_dir)
+    if settings.release_dir:
+        _check_in_no_dataset(settings.release_dir)
 
 
 def prepare_places(settings: Settings) -> None:
@@ -161,6 +164,15 @@ def _check_own(output_dir: Path) -> None:
             f'{output_dir}: this is another dataset ({name}), '
             'which would be overwritten. Choose a new folder for the output.'
         )
+
+
+def _check_in_no_dataset(release_dir: Path) -> None:
+    for folder in Path(os.path.realpath(release_dir)).parents:
+        if (folder / 'dataset_description.json').exists():
+            raise OutputError(
+                f'The release ({release_dir}) lies in the dataset {folder}, which would be '
+                'changed. Choose a folder beside it.'
+            )
 
 
 def _make_private(folder: Path) -> None:

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The release: a raw dataset that may be uploaded, with its certificate, or a refusal."""
 
+import os
 import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from facebids.bids import names, records
 from facebids.bids.inputs import read_description
@@ -13,12 +15,14 @@ from facebids.bids.names import HeadImage
 from facebids.bids.records import Record
 from facebids.bids.results import Results
 from facebids.cli.console import make_console, show_places
+from facebids.cli.places import make_writable
 from facebids.config import Settings
 from facebids.errors import OutputError, ReleaseRefused, UsageError
 from facebids.release import build, certificate, cohort, gate, tree, validator
 from facebids.release.certificate import Release
 from facebids.release.contents import Contents, assemble, was_defaced
 from facebids.release.gate import Decision
+from facebids.release.tree import Source
 
 Attack = Callable[[list[HeadImage]], Results]
 
@@ -69,6 +73,7 @@ def _release(settings: Settings, found: list[Record], attack: Attack) -> None:
     if problems := [
         *(f'{item.path}: {item.reason}.' for item in decisions if item.action == gate.REFUSE),
         *contents.problems,
+        *_private(settings, sources),
         *_not_compared(settings, decisions),
         *cohort.objections(checks),
         *_identifying(settings, contents),
@@ -109,6 +114,17 @@ def decide(settings: Settings, paths: Sequence[str], found: list[Record]) -> tup
     return gate.decide(paths, found, wishes)
 
 
+def _private(settings: Settings, sources: Sequence[Source]) -> list[str]:
+    """Return a sentence for each file that a link brings in from where faces are kept."""
+    folders = [Path(os.path.realpath(p)) for p in (settings.work_dir, settings.private_dir)]
+    return [
+        f'{source.relative}: it lies in the work or private folder, and a link leads there. '
+        'Remove the link from the dataset.'
+        for source in sources
+        if any(source.path.is_relative_to(folder) for folder in folders)
+    ]
+
+
 def _not_compared(settings: Settings, decisions: Sequence[Decision]) -> list[str]:
     """Return a sentence for each image of which nothing is known to compare it with others."""
     replaced = [item for item in decisions if item.action == gate.REPLACE]
@@ -146,6 +162,7 @@ def _tell_findings(settings: Settings, contents: Contents) -> None:
     """Keep the original values in the private folder, and nowhere else."""
     path = settings.private_dir / FINDINGS
     if contents.findings:
+        make_writable(settings.private_dir, 'private', mode=0o700)
         rows = [
             {name: getattr(item, name) for name in FINDING_COLUMNS} for item in contents.findings
         ]
@@ -204,14 +221,15 @@ def _finish(settings: Settings) -> None:
     path = workshop / certificate.JSON
     if not path.is_file() or (workshop / build.NEW).exists() or not root.is_dir():
         return
-    if certificate.differences(certificate.read(path), root):
+    made = certificate.read(path)
+    if certificate.differences(made, root):
         return
     for name in reversed(BESIDE):  # the one that programs read comes last
         if (workshop / name).exists():
             shutil.move(workshop / name, root.parent / name)
-        else:
+        elif name == certificate.ACCEPTED and not made.get('Accepted'):
             (root.parent / name).unlink(missing_ok=True)
-    shutil.rmtree(workshop)
+    build.clear(root)
 
 
 def _show(settings: Settings, made: dict) -> None:

@@ -45,23 +45,45 @@ def locked(release_dir: Path) -> Iterator[None]:
             'another --release-dir, or change the permissions of the folder that it lies in.'
         ) from error
     try:
-        _lock(descriptor, release_dir)
-        yield
+        if not _lock(descriptor, folder):
+            raise OutputError(
+                f'{release_dir}: another run builds this release. Wait for it, then start again.'
+            )
+        try:
+            _restore(release_dir)
+            yield
+        finally:
+            with suppress(OSError):  # what was begun stays
+                folder.rmdir()
     finally:
         os.close(descriptor)
-        with suppress(OSError):  # what was begun stays
-            folder.rmdir()
 
 
-def _lock(descriptor: int, release_dir: Path) -> None:
+def _lock(descriptor: int, folder: Path) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise OutputError(
-            f'{release_dir}: another run builds this release. Wait for it, then start again.'
-        ) from error
+    except BlockingIOError:
+        return False
     except OSError:
         pass  # some network file systems lock no folders
+    # who had the lock before may have removed the folder that it was on
+    return folder.is_dir() and os.path.samestat(os.fstat(descriptor), folder.stat())
+
+
+def _restore(release_dir: Path) -> None:
+    """Put an older release back that a killed run had moved away, and nothing into its place."""
+    old = workshop(release_dir) / OLD
+    if old.is_dir() and not os.path.lexists(release_dir):
+        os.replace(old, release_dir)
+
+
+def clear(release_dir: Path) -> None:
+    """Delete what is left in the workshop of a release, but not the folder, which is locked."""
+    for path in workshop(release_dir).iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def build(files: Mapping[str, Content], root: Path, how: str) -> None:

@@ -2,6 +2,7 @@
 """The certificate of a release: what is in it, how each image was judged, and hashes of it all."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -65,10 +66,14 @@ class Release:
 def hash_files(root: Path) -> dict[str, str]:
     """Return the SHA-256 of every file of a dataset, by its path relative to it, ordered.
 
-    Symbolic links to files count as files; a release has none.
+    Symbolic links to files count as files; a release has none. What is neither a file nor a
+    folder, a link to a folder or to nothing, has ``''``.
     """
-    paths = sorted(path for path in root.rglob('*') if path.is_file() or path.is_symlink())
-    return {path.relative_to(root).as_posix(): sha256_of_file(path) for path in paths}
+    paths = sorted(path for path in root.rglob('*') if path.is_symlink() or not path.is_dir())
+    return {
+        path.relative_to(root).as_posix(): sha256_of_file(path) if path.is_file() else ''
+        for path in paths
+    }
 
 
 def make(release: Release, hashes: Mapping[str, str]) -> dict[str, Any]:
@@ -131,9 +136,9 @@ def read(path: Path) -> dict[str, Any]:
     """
     try:
         value = json.loads(path.read_text(encoding='utf-8'))
-        there = all(
-            isinstance(value[key], kind) for key, kind in (('Files', dict), ('Images', list))
-        )
+        kinds = (('Files', dict), ('Images', list), ('Date', str))
+        there = all(isinstance(value[key], kind) for key, kind in kinds)
+        there = there and all({'image', 'mode'} <= set(image) for image in value['Images'])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f'{path}: this certificate cannot be read ({error}).') from error
     if not there:
@@ -158,13 +163,19 @@ def check_own(release_dir: Path) -> None:
     Raises
     ------
     OutputError
-        If it holds anything else, which would be deleted, or the certificate there is of another
-        release.
+        If it holds anything else, which would be deleted, or what stands beside it is of another
+        release or of somebody else.
     """
     if release_dir.is_symlink() or (release_dir.exists() and not release_dir.is_dir()):
         raise OutputError(f'{release_dir} is not a folder. Choose another --release-dir.')
     path = release_dir.parent / JSON
     found = read(path) if path.is_file() else {}
+    beside = [release_dir.parent / name for name in (JSON, MARKDOWN, ACCEPTED)]
+    if not found and (others := [path for path in beside if os.path.lexists(path)]):
+        raise OutputError(
+            f'{others[0]} is of no release that is known here, and would be overwritten. Move it '
+            'away, or choose a --release-dir in a folder of its own.'
+        )
     if found.get('Release', release_dir.name) != release_dir.name:
         raise OutputError(
             f'{path} is of another release ({found["Release"]}). Choose a --release-dir in a '

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every file of the released dataset is made of. Reads, and writes nothing."""
 
+import gzip
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -10,7 +13,7 @@ from facebids.bids import names
 from facebids.bids.metadata import METHODS, sha256
 from facebids.bids.names import HeadImage
 from facebids.bids.records import Record
-from facebids.errors import DatasetError
+from facebids.errors import DatasetError, UnreadableImageError
 from facebids.release import describe, headers, metadata
 from facebids.release.gate import EXCLUDE, NIFTI, REPLACE, Decision
 from facebids.release.metadata import Finding
@@ -23,6 +26,7 @@ BESIDE = ('.json', '.bval', '.bvec')  # what describes an image, and leaves with
 TEXTS = ('.json', '.tsv')
 # schema/rules/files/raw/anat.yaml of BIDS 1.11
 MASK_ENTITIES = {'sub', 'ses', 'task', 'acq', 'ce', 'rec', 'run', 'mod', 'chunk'}
+HEAD = 348  # bytes: the header of NIfTI-1
 TABLES = re.compile(r'.*_scans\.tsv')
 
 
@@ -80,7 +84,7 @@ def assemble(
     Raises
     ------
     DatasetError
-        If a file of metadata, or the header of an image, cannot be read.
+        If a file of metadata cannot be read.
     """
     by_path = {decision.path: decision for decision in decisions}
     known = {source.relative: source for source in sources}
@@ -102,7 +106,7 @@ def assemble(
         _describe_image(contents, record, known)
     modes = sorted({METHODS[record['mode']] for record in replaced if was_defaced(record)})
     _describe_dataset(contents, '; '.join(modes) or 'nothing had to be replaced', date)
-    _drop_people(contents.files, dropped)
+    _drop_people(contents.files, _people(known))
     return contents
 
 
@@ -140,10 +144,12 @@ def _orphans(paths: Collection[str], dropped: Collection[str]) -> set[str]:
 
 def _describes(sidecar: str, image: str) -> bool:
     """Return whether a sidecar holds for an image (BIDS, inheritance principle)."""
-    *entities, suffix = PurePosixPath(sidecar).stem.split('_')
-    *others, other_suffix = NIFTI.sub('', PurePosixPath(image).name).split('_')
-    above = PurePosixPath(image).is_relative_to(PurePosixPath(sidecar).parent)
-    return above and suffix == other_suffix and set(entities) <= set(others)
+    folder, slash, name = sidecar.rpartition('/')
+    if not image.startswith(folder + slash):
+        return False
+    *entities, suffix = name.removesuffix('.json').split('_')
+    *others, other_suffix = NIFTI.sub('', image.rpartition('/')[2]).split('_')
+    return suffix == other_suffix and set(entities) <= set(others)
 
 
 # --- images -------------------------------------------------------------------------------------
@@ -159,7 +165,7 @@ def _replace(contents: Contents, source: Source, record: Record, output_dir: Pat
         (defaced, 'defaced_sha256', 'the defaced image'),
         (mask, 'mask_sha256', 'the mask'),
     ):
-        if not path.is_file() or sha256(path) != proof[key]:
+        if not path.is_file() or sha256(path) != proof.get(key):
             contents.problems.append(
                 f'{source.relative}: {what} changed, or went, after the attack. Run the '
                 'participant level for it again.'
@@ -181,7 +187,13 @@ def _add_image(contents: Contents, source: Source) -> None:
             f'{source.relative}: the mask of this defacing would take its place. Leave it out by '
             f'name (--exclude-failed {source.relative}).'
         )
-    found = headers.find(source.path, source.relative)
+    try:
+        found = headers.find(source.path, source.relative)
+    except UnreadableImageError as error:
+        contents.problems.append(
+            f'{error} Or leave it out by name (--exclude-failed {source.relative}).'
+        )
+        return
     contents.findings += found
     contents.files[source.relative] = Content(source.path, way=SCRUB if found else PLACE)
 
@@ -195,7 +207,8 @@ def _describe_image(contents: Contents, record: Record, known: Collection[str]) 
     if names.sidecar(mask) not in known:
         contents.files[names.sidecar(mask)] = Content(data=describe.mask_sidecar(record['mode']))
     sidecar = _sidecar(image, contents.files)
-    text = describe.image_sidecar(_text(contents.files.get(sidecar)), record['mode'])
+    with _json(sidecar):
+        text = describe.image_sidecar(_text(contents.files.get(sidecar)), record['mode'])
     contents.files[sidecar] = Content(data=text)
 
 
@@ -220,6 +233,11 @@ def _add_file(
 ) -> None:
     path = source.relative
     if not path.endswith(TEXTS):
+        if _holds_image(source.path):
+            contents.problems.append(
+                f'{path}: it holds an image, whatever its name says, or is damaged. Rename it, or '
+                f'leave it out by name (--exclude-failed {path}).'
+            )
         contents.files[path] = Content(source.path)
         return
     before = source.path.read_bytes()
@@ -228,11 +246,15 @@ def _add_file(
     contents.findings += found
     text = after.decode('utf-8-sig')
     if path.endswith('.json'):
-        edited = describe.drop_intended(text, dropped)
+        with _json(path):
+            edited = describe.drop_intended(text, dropped)
     elif TABLES.fullmatch(path):
-        root = PurePosixPath(path).parent
-        mine = {str(PurePosixPath(item).relative_to(root)) for item in dropped
-                if PurePosixPath(item).is_relative_to(root)}  # fmt: skip
+        folder, slash, _ = path.rpartition('/')
+        mine = {
+            item.removeprefix(folder + slash)
+            for item in dropped
+            if item.startswith(folder + slash)
+        }
         edited = describe.drop_rows(text, 'filename', mine)
     else:
         edited = text
@@ -240,12 +262,24 @@ def _add_file(
     contents.files[path] = Content(source.path) if unchanged else Content(data=edited)
 
 
+def _holds_image(path: Path) -> bool:
+    """Return whether a file begins like NIfTI or DICOM (PS3.10, section 7.1), or is damaged."""
+    try:
+        with path.open('rb') as raw:
+            start = raw.read(HEAD)
+        if start.startswith(b'\x1f\x8b'):
+            with gzip.open(path) as file:
+                start = file.read(HEAD)
+    except (OSError, EOFError, zlib.error):
+        return True
+    nifti = start[344:347] in (b'n+1', b'ni1') or start[4:7] in (b'n+2', b'ni2')
+    return nifti or start[128:132] == b'DICM'
+
+
 def _describe_dataset(contents: Contents, modes: str, date: str) -> None:
     files = contents.files
-    try:
+    with _json(DESCRIPTION):
         text = describe.dataset_description(_text(files.get(DESCRIPTION)), modes)
-    except ValueError as error:
-        raise DatasetError(f'{DESCRIPTION} is no JSON object ({error}). Correct it.') from error
     files[DESCRIPTION] = Content(data=text)
     name = next((name for name in READMES if name in files), READMES[1])
     files[name] = Content(data=describe.readme(_text(files.get(name)) or '', modes))
@@ -256,14 +290,17 @@ def _describe_dataset(contents: Contents, modes: str, date: str) -> None:
         files['.bidsignore'] = Content(data=text)
 
 
-def _drop_people(files: dict[str, Content], dropped: Collection[str]) -> None:
-    """Take people of whom every file is left out from the table of participants."""
-    left = {path.partition('/')[0] for path in files}
-    gone = {path.partition('/')[0] for path in dropped if path.startswith('sub-')} - left
+def _people(paths: Iterable[str]) -> set[str]:
+    return {path.partition('/')[0] for path in paths if path.startswith('sub-')}
+
+
+def _drop_people(files: dict[str, Content], people: Collection[str]) -> None:
+    """Take people of whom there were files, and none is left, out of the participants."""
     text = _text(files.get('participants.tsv'))
-    if text and gone:
-        edited = describe.drop_rows(text, 'participant_id', gone)
-        files['participants.tsv'] = Content(data=edited)
+    if text:
+        edited = describe.drop_rows(text, 'participant_id', set(people) - _people(files))
+        if edited != text:
+            files['participants.tsv'] = Content(data=edited)
 
 
 def _not_in_bids(path: str) -> list[str]:
@@ -284,4 +321,21 @@ def _not_in_bids(path: str) -> list[str]:
 def _text(content: Content | None) -> str | None:
     if content is None:
         return None
-    return content.data if content.source is None else content.source.read_text('utf-8-sig')
+    if content.source is None:
+        return content.data
+    try:
+        return content.source.read_bytes().decode('utf-8-sig')  # with its line ends
+    except UnicodeDecodeError as error:
+        raise DatasetError(
+            f'{content.source}: the file is not text in UTF-8, which BIDS asks for ({error}). '
+            'Convert it.'
+        ) from error
+
+
+@contextmanager
+def _json(path: str) -> Iterator[None]:
+    """Name the file in which something else than a JSON object was found."""
+    try:
+        yield
+    except ValueError as error:
+        raise DatasetError(f'{path} is no JSON object ({error}). Correct it.') from error

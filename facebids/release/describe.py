@@ -52,13 +52,13 @@ def dataset_description(text: str | None, mode: str) -> str:
     ValueError
         If it is no JSON object.
     """
-    value = json.loads(text) if text else {'Name': 'Head images', 'BIDSVersion': BIDS_VERSION}
+    value = _read(text) if text else {'Name': 'Head images', 'BIDSVersion': BIDS_VERSION}
     value['DatasetType'] = 'raw'
     entry = generated_by() | {'Description': f'Defacing: {mode}'}
-    others = [item for item in value.get('GeneratedBy', []) if item.get('Name') != entry['Name']]
+    others = [item for item in _list(value.get('GeneratedBy')) if not _is_ours(item)]
     value['GeneratedBy'] = [*others, entry]
     if doi := value.get('DatasetDOI'):
-        value['SourceDatasets'] = _add(value.get('SourceDatasets'), [{'URL': doi_url(doi)}])
+        value['SourceDatasets'] = _add(value.get('SourceDatasets'), [{'URL': doi_url(str(doi))}])
     return dump(value)
 
 
@@ -103,7 +103,7 @@ def image_sidecar(text: str | None, mode: str) -> str:
     ValueError
         If it is no JSON object.
     """
-    value = json.loads(text) if text else {}
+    value = _read(text) if text else {}
     method = f'{defaced_by()}: {METHODS[mode]}'
     value['DeidentificationMethod'] = _add(value.get('DeidentificationMethod'), [method])
     value['DeidentificationMethodCodeSequence'] = _add(
@@ -165,13 +165,17 @@ def drop_intended(text: str, dropped: Collection[str]) -> str:
         The sidecar.
     dropped
         Paths relative to the dataset.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON object.
     """
     if 'IntendedFor' not in text or not dropped:
         return text
-    value = json.loads(text)
-    listed = value.get('IntendedFor') or []
-    listed = [listed] if isinstance(listed, str) else listed
-    kept = [item for item in listed if not any(_same_file(item, path) for path in dropped)]
+    value = _read(text)
+    listed = _list(value.get('IntendedFor'))
+    kept = [item for item in listed if not any(_same_file(str(item), path) for path in dropped)]
     if kept == listed:
         return text
     if kept:
@@ -186,6 +190,17 @@ def dump(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + '\n'
 
 
+def _read(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError('it does not begin with {')
+    return value
+
+
+def _is_ours(maker: Any) -> bool:
+    return isinstance(maker, dict) and maker.get('Name') == generated_by()['Name']
+
+
 def _same_file(reference: str, path: str) -> bool:
     """Return whether a reference, a BIDS URI or relative to the participant, is to a file."""
     if reference.startswith('bids:'):
@@ -194,5 +209,9 @@ def _same_file(reference: str, path: str) -> bool:
 
 
 def _add(old: Any, new: list[Any]) -> list[Any]:
-    there = old if isinstance(old, list) else [old] if old else []
+    there = _list(old)
     return [*there, *(item for item in new if item not in there)]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from facebids.bids import suffixes
+from facebids.bids.metadata import METHODS
 from facebids.bids.records import Record
 from facebids.errors import UsageError
 
@@ -84,6 +85,9 @@ class Wishes:
 def may_show_face(path: str) -> bool:
     """Return whether a file is one that has to be decided on, by its name alone.
 
+    Beside the images of participants that is whatever is not known to show no face; elsewhere it
+    is what is known to be able to.
+
     Parameters
     ----------
     path
@@ -92,11 +96,16 @@ def may_show_face(path: str) -> bool:
     lowered = path.lower()
     if NIFTI.search(lowered):
         return True
-    if not lowered.endswith(suffixes.OTHER_FORMATS):
-        return False
+    for ending in suffixes.COMPRESSED:
+        lowered = lowered.removesuffix(ending)
+    of_participant = path.startswith('sub-')
     if lowered.endswith(suffixes.PICTURES):  # others are stimuli, or of the documentation
-        return path.startswith('sub-') and PurePosixPath(path).parent.name not in NO_FACES
-    return True
+        return of_participant and PurePosixPath(path).parent.name not in NO_FACES
+    if lowered.endswith((*suffixes.NIFTI, *suffixes.OTHER_FORMATS)):
+        return True
+    folders = PurePosixPath(path).parts[1:-1]  # of sessions and data types, and below
+    recorded = any(folder in suffixes.RECORDINGS for folder in folders[:2])
+    return of_participant and not recorded and not lowered.endswith(suffixes.FACELESS)
 
 
 def decide(
@@ -107,7 +116,8 @@ def decide(
     Parameters
     ----------
     paths
-        Files of the dataset, relative to it; those that show no face are skipped.
+        Files of the dataset, relative to it; those that show no face are skipped, unless they are
+        to be left out by name.
     records
         Records of the participant level.
     wishes
@@ -120,7 +130,11 @@ def decide(
     """
     paths, known = list(paths), {record['image']: record for record in records}
     _check_wishes(paths, known, wishes)
-    return tuple(_decide(path, known.get(path), wishes) for path in paths if may_show_face(path))
+    return tuple(
+        _decide(path, known.get(path), wishes)
+        for path in paths
+        if may_show_face(path) or path in wishes.excluded
+    )
 
 
 def _decide(path: str, record: Record | None, wishes: Wishes) -> Decision:
@@ -128,6 +142,9 @@ def _decide(path: str, record: Record | None, wishes: Wishes) -> Decision:
         return Decision(path, EXCLUDE, 'left out by name', record)
     if record is None:
         return _decide_unseen(path)
+    if not _is_whole(record):
+        reason = 'its metrics are damaged; delete them and run the participant level anew'
+        return Decision(path, REFUSE, reason, record)
     verdict = record['verdict']
     codes = ', '.join(reason['code'] for reason in record['reasons'])
     if verdict == 'pass' and record.get('provenance'):
@@ -145,6 +162,18 @@ def _decide(path: str, record: Record | None, wishes: Wishes) -> Decision:
     if verdict == 'fail':
         remedy = 'leave it out with --exclude-failed'
     return Decision(path, REFUSE, f'verdict {verdict} ({codes}); {remedy}', record)
+
+
+def _is_whole(record: Record) -> bool:
+    """Return whether a record has all that a release is decided and described by."""
+    try:
+        codes = [reason['code'] for reason in record['reasons']]
+        (record.get('mask') or {}).keys()
+        version = (record.get('provenance') or {'version': ''})['version']
+        texts = [record['verdict'], record['participant_id'], version, *codes]
+        return record['mode'] in (None, *METHODS) and all(isinstance(text, str) for text in texts)
+    except (KeyError, TypeError, AttributeError):
+        return False
 
 
 def _decide_unseen(path: str) -> Decision:
@@ -176,13 +205,13 @@ def _check_wishes(paths: list[str], known: dict[str, Record], wishes: Wishes) ->
         )
     for image, accepted in wishes.accepted.items():
         record = known.get(image)
-        verdict = record['verdict'] if record else 'no verdict'
+        verdict = record.get('verdict') if record else 'no verdict'
         if image not in there or verdict not in ('review', 'pass'):
             raise UsageError(
                 f'--accept: {image} has {verdict}; only a review can be accepted. '
                 'Take its row out of the file.'
             )
-        if accepted.participant_id != record['participant_id']:
+        if accepted.participant_id != record.get('participant_id'):
             raise UsageError(
                 f'--accept: {image} is not of {accepted.participant_id}. Correct its row.'
             )
@@ -211,10 +240,15 @@ def read_accepted(path: Path) -> dict[str, Accepted]:
         text = Path(path).read_text(encoding='utf-8-sig')
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f'--accept {path}: it cannot be read ({error}).') from error
-    rows: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(text), delimiter='\t'))
+    try:
+        rows = list(csv.DictReader(io.StringIO(text), delimiter='\t', strict=True))
+    except csv.Error as error:
+        raise UsageError(f'--accept {path}: this is no table ({error}).') from error
     found: dict[str, Accepted] = {}
     for number, row in enumerate(rows, 2):
-        values = [(row.get(name) or '').strip() for name in ACCEPT_COLUMNS]
+        if _is_empty(row):
+            continue
+        values = [' '.join((row.get(name) or '').split()) for name in ACCEPT_COLUMNS]
         if not all(value and value != 'n/a' for value in values):
             raise UsageError(
                 f'--accept {path}, line {number}: {columns} have to be there, separated by tabs.'
@@ -224,3 +258,8 @@ def read_accepted(path: Path) -> dict[str, Accepted]:
             raise UsageError(f'--accept {path}, line {number}: {accepted.image} stands twice.')
         found[accepted.image] = accepted
     return found
+
+
+def _is_empty(row: dict[str, Any]) -> bool:
+    """Return whether a row is one that spreadsheets leave at the end: of tabs alone."""
+    return not any(isinstance(cell, str) and cell.strip() for cell in row.values())

@@ -149,3 +149,21 @@ def test_nobody_else_looks_into_intermediate_files(settings):
     prepare_places(settings)
     for name in WORK_FOLDERS:
         assert (settings.work_dir / name).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ('place', 'message'),
+    [
+        ('raw/x', r'The release .* lies in the input'),
+        ('out', r'The release .* is the output'),
+        ('.', r'The input .* lies in the release'),
+        ('work/x', r'The release .* lies in the work folder'),
+        ('upload/other/sub-01/x', r'The release .* lies in the dataset .*other, which'),
+    ],
+)
+def test_a_release_lies_beside_everything_else(settings, tmp_path, place, message):
+    (tmp_path / 'upload/other').mkdir(parents=True)
+    (tmp_path / 'upload/other/dataset_description.json').write_text('{}')
+    check_places(replace(settings, release_dir=tmp_path / 'upload/mine'))
+    with pytest.raises(OutputError, match=message):
+        check_places(replace(settings, release_dir=tmp_path / place))

@@ -44,6 +44,8 @@ TEXTS = {
     'figures/face.png': 'x',
 }
 
+ACCEPTED_TABLE = f'participant_id\timage\tdecided_by\treason\nsub-01\t{T1W}\tA. Example\tlooked\n'
+
 
 def write_image(path, seed=0, shape=(4, 5, 6)):
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -232,6 +234,56 @@ def test_a_file_that_is_not_the_one_attacked_stops_it(settings, no_validator, ch
     refused(settings, f'{T1W}: ')
 
 
+@pytest.mark.parametrize('path', ['phenotype/test.tsv', 'code/run.sh'])
+def test_any_file_can_be_left_out_by_name(settings, no_validator, path):
+    made = run(replace(settings, exclude_failed=(path,)))
+    assert not (settings.release_dir / path).exists()
+    assert [item['image'] for item in made['Excluded']] == [path]
+
+
+@pytest.mark.parametrize(
+    ('path', 'text'),
+    [
+        ('dataset_description.json', b'[]'),
+        (names.sidecar(T2W), b'["EchoTime"]'),
+        ('sub-01/fmap/sub-01_x.json', b'["IntendedFor"]'),
+        ('README', b'Jos\xe9'),
+        ('CHANGES', b'Jos\xe9'),
+        ('.bidsignore', b'Jos\xe9'),
+    ],
+)
+def test_what_cannot_be_read_is_named(settings, no_validator, path, text):
+    (settings.bids_dir / path).parent.mkdir(exist_ok=True)
+    (settings.bids_dir / path).write_bytes(text)
+    with pytest.raises(DatasetError, match=path):
+        run(replace(settings, exclude_failed=(T1W,)))
+
+
+@pytest.mark.parametrize('path', ['code/t1.txt', 'sub-01/eeg/sub-01_eeg.edf'])
+@pytest.mark.parametrize('content', ['nifti', 'dicom', 'damaged'])
+def test_an_image_under_another_name_stops_it(settings, no_validator, path, content):
+    target = settings.bids_dir / path
+    target.parent.mkdir(exist_ok=True)
+    if content == 'nifti':
+        target.symlink_to(settings.bids_dir / T1W)
+    else:
+        target.write_bytes({'dicom': bytes(128) + b'DICM', 'damaged': b'\x1f\x8b'}[content])
+    refused(settings, f'{path}: it holds an image')
+    run(replace(settings, exclude_failed=(path,)))
+
+
+def test_a_link_into_the_private_folder_stops_it(settings, no_validator):
+    (settings.bids_dir / 'code/mine').symlink_to(settings.private_dir)
+    refused(settings, 'code/mine/sub-01/')
+
+
+def test_a_private_folder_is_for_one_user_alone(settings, no_validator):
+    private = settings.private_dir.with_name('another')
+    (settings.bids_dir / names.sidecar(T2W)).write_text('{"PatientName": "Doe^Jane"}')
+    refused(replace(settings, private_dir=private), 'PatientName')
+    assert not private.stat().st_mode & 0o077
+
+
 def test_missing_templates_stop_it(settings, no_validator):
     image = HeadImage.from_relative_path(T1W)
     (settings.private_dir / names.private_templates(image, 'after')).unlink()
@@ -260,13 +312,6 @@ def test_a_person_without_any_file_is_no_participant(settings, no_validator):
     run(replace(settings, exclude_failed=()))
     table = (settings.release_dir / 'participants.tsv').read_text()
     assert table == 'participant_id\tage\nsub-01\t30\n'
-
-
-def test_a_participant_without_files_stays_in_the_table(settings, no_validator):
-    table = TEXTS['participants.tsv'] + 'sub-03\t50\n'
-    (settings.bids_dir / 'participants.tsv').write_text(table)
-    run(settings)
-    assert (settings.release_dir / 'participants.tsv').read_text() == table
 
 
 def test_people_are_compared_as_they_leave(settings, no_validator):
@@ -298,13 +343,28 @@ def test_a_derivative_is_no_raw_dataset(settings, no_validator):
         run(settings)
 
 
+def test_people_who_had_no_file_stay_in_the_table(settings, no_validator):
+    table = settings.bids_dir / 'participants.tsv'
+    table.write_bytes(b'participant_id\tage\r\nsub-01\t30\r\nsub-02\t40\r\nsub-03\t50\r\n')
+    for path in HEADS[2:]:
+        examine(settings, path, 'fail')
+    run(replace(settings, exclude_failed=()))
+    kept = (settings.release_dir / 'participants.tsv').read_bytes()
+    assert kept == b'participant_id\tage\r\nsub-01\t30\r\nsub-03\t50\r\n'
+
+
+def test_a_damaged_image_is_left_out_by_name_or_stops_it(settings, no_validator):
+    (settings.bids_dir / BOLD).write_bytes(b'')
+    refused(settings, f'--exclude-failed {BOLD}')
+    made = run(replace(settings, exclude_failed=(BOLD,)))
+    assert BOLD not in made['Files']
+
+
 def test_a_review_needs_a_name(settings, no_validator):
     examine(settings, T1W, 'review')
     refused(settings, '--accept')
     table = settings.bids_dir.parent / 'accepted.tsv'
-    table.write_text(
-        'participant_id\timage\tdecided_by\treason\n' + f'sub-01\t{T1W}\tA. Example\tlooked\n'
-    )
+    table.write_text(ACCEPTED_TABLE)
     made = run(replace(settings, accept_file=table))
     assert made['Accepted'][0]['decided_by'] == 'A. Example'
     beside = settings.release_dir.parent / certificate.ACCEPTED
@@ -410,6 +470,48 @@ def test_killed_at_any_moment_and_run_again_it_is_the_same(
     assert snapshot(settings) == wanted
 
 
+def test_a_killed_run_does_not_take_the_older_release_along(settings, no_validator, monkeypatch):
+    run(settings)
+    before = snapshot(settings)
+    examine(settings, T2W, 'fail')
+
+    def killed(source, target):
+        if target == settings.release_dir:
+            raise KeyboardInterrupt
+        os.rename(source, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(build.os, 'replace', killed)
+        run(replace(settings, exclude_failed=()))
+    assert not settings.release_dir.exists()
+    with pytest.raises(ReleaseRefused):
+        run(settings)
+    root = settings.release_dir
+    assert {p: (root.parent / p).read_bytes() for p in before} == before
+
+
+def test_one_run_at_a_time(settings):
+    with build.locked(settings.release_dir):
+        with pytest.raises(OutputError, match='another run'), build.locked(settings.release_dir):
+            pass
+        assert build.workshop(settings.release_dir).is_dir()  # and the lock on it
+    assert not build.workshop(settings.release_dir).exists()
+
+
+def test_a_lock_on_a_folder_that_is_gone_is_none(settings, monkeypatch):
+    folder = build.workshop(settings.release_dir)
+    lock = build.fcntl.flock
+
+    def late(*values):
+        folder.rmdir()  # the run before this one ends
+        folder.mkdir()  # and the next one starts
+        lock(*values)
+
+    monkeypatch.setattr(build.fcntl, 'flock', late)
+    with pytest.raises(OutputError, match='another run'), build.locked(settings.release_dir):
+        pass
+
+
 @pytest.mark.parametrize('what', ['new', 'changed'])
 def test_a_folder_that_holds_something_else_is_not_touched(settings, no_validator, what):
     run(settings)
@@ -432,6 +534,38 @@ def test_the_certificate_of_another_release_is_not_overwritten(settings, no_vali
     run(settings)
     with pytest.raises(OutputError, match='another release'):
         run(replace(settings, release_dir=settings.release_dir.with_name('other')))
+
+
+@pytest.mark.parametrize('name', ['CERTIFICATE.md', 'ACCEPTED.tsv'])
+def test_what_is_of_somebody_else_beside_it_stays(settings, no_validator, name):
+    path = settings.release_dir.with_name(name)
+    path.write_text('mine')
+    with pytest.raises(OutputError, match=name):
+        run(settings)
+    assert path.read_text() == 'mine'
+
+
+def test_a_certificate_that_was_half_way_in_its_place_arrives(settings, no_validator, monkeypatch):
+    examine(settings, T1W, 'review')
+    table = settings.bids_dir.parent / 'accepted.tsv'
+    table.write_text(ACCEPTED_TABLE)
+    accepting = replace(settings, accept_file=table)
+    run(accepting)
+    wanted = snapshot(settings)
+    shutil.rmtree(settings.release_dir.parent)
+    move = shutil.move
+
+    def killed(source, target):
+        if target.name == certificate.JSON:
+            raise KeyboardInterrupt
+        move(source, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(release.shutil, 'move', killed)
+        run(accepting)
+    with pytest.raises(ReleaseRefused):  # the review is not accepted any more
+        run(settings)
+    assert snapshot(settings) == wanted
 
 
 def test_no_path_of_the_machine_is_told(settings, no_validator, tmp_path):
@@ -465,6 +599,26 @@ def test_missing_and_further_files_are_told(settings, no_validator, capsys, how)
         write_image(settings.release_dir / 'sub-01/anat/sub-01_FLAIR.nii.gz')
     assert check(settings) == 1
     assert ('missing' if how == 'missing' else 'not in the certificate') in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('to', ['nowhere', '..'])
+def test_a_link_in_the_place_of_a_file_is_told(settings, no_validator, capsys, to):
+    run(settings)
+    (settings.release_dir / T1W).unlink()
+    (settings.release_dir / T1W).symlink_to(to)
+    assert check(settings) == 1
+    assert f'{T1W}: changed' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    'change', [{'Date': None}, {'Images': [1]}, {'Images': [{}]}, {'Files': []}]
+)
+def test_an_edited_certificate_is_an_error(settings, no_validator, capsys, change):
+    made = run(settings)
+    path = settings.release_dir.parent / certificate.JSON
+    path.write_text(json.dumps(made | change))
+    assert check(settings) == 65
+    assert str(path) in capsys.readouterr().err
 
 
 def test_what_is_no_certificate_is_an_error(settings, tmp_path, capsys):

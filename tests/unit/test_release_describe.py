@@ -100,3 +100,20 @@ def test_patterns_are_added_once():
     assert once.splitlines()[0] == 'mine'
     assert 'ct' in once.splitlines()
     assert describe.bidsignore(once, ['ct']) == once
+
+
+@pytest.mark.parametrize(
+    ('makers', 'kept'),
+    [('"me"', ['me']), ('["me"]', ['me']), ('{"Name": "me"}', [{'Name': 'me'}]), ('null', [])],
+)
+def test_makers_that_are_not_written_as_bids_has_them(makers, kept):
+    text = f'{{"Name": "x", "GeneratedBy": {makers}, "DatasetDOI": 3}}'
+    made = json.loads(describe.dataset_description(text, 'x'))['GeneratedBy']
+    assert made[:-1] == kept
+    assert made[-1]['Name'] == 'FaceBIDS'
+
+
+def test_references_of_any_type_are_held_against_what_is_left_out():
+    text = '{"IntendedFor": [1, null, "anat/a.nii"]}'
+    kept = json.loads(describe.drop_intended(text, {'sub-01/anat/a.nii'}))
+    assert kept == {'IntendedFor': [1, None]}

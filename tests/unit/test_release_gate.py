@@ -68,6 +68,27 @@ def test_a_decision_on_another_person_is_not_taken():
         decide([T1W], [record('review')], accepted=accepted)
 
 
+@pytest.mark.parametrize(
+    'damage',
+    [
+        {'verdict': None},
+        {'reasons': None},
+        {'reasons': ['x']},
+        {'reasons': [{}]},
+        {'mode': 'x'},
+        {'mask': 'x'},
+        {'provenance': 'x'},
+        {'provenance': {'source_sha256': 'x'}},
+        {'participant_id': 1},
+    ],
+)
+def test_a_damaged_record_lets_nothing_out(damage):
+    found = decide([T1W], [record() | damage])[T1W]
+    assert found.action == gate.REFUSE
+    assert 'damaged' in found.reason
+    assert decide([T1W], [record() | damage], exclude_failed=True)[T1W].action == gate.REFUSE
+
+
 UNSEEN = (
     'sub-01/anat/sub-01_T2w.nii.gz',
     'sub-01/anat/sub-01_T2w.NII.GZ',
@@ -83,6 +104,16 @@ UNSEEN = (
     'code/backup.tar.gz',
     'stimuli/head.nii.gz',
     'T1w.nii.gz',
+    'code/T1w.nii.bz2',
+    'code/T1w.mnc.gz',
+    'sub-01/anat/sub-01_T1w+orig.BRIK.gz',
+    'sub-01/anat/sub-01_T1w+orig.HEAD',
+    'sub-01/anat/sub-01_T1w.mgh.gz',
+    'sub-01/anat/sub-01_T1w.nii.gz.bak',
+    'sub-01/ses-1/anat/IM0001',
+    'sub-01/anat/sub-01_T1w.mat',
+    'sub-01/scan.webp',
+    'sub-01/ses-1/meg/sub-01_ses-1_meg.ds/sub-01.mri',
 )
 
 
@@ -131,6 +162,11 @@ def test_an_echo_planar_image_that_failed_does_not_leave():
         'docs/figure.jpg',
         'sub-01/micr/sub-01_sample-A_SEM.png',
         'sub-01/eeg/sub-01_task-rest_eeg.edf',
+        'sub-01/ses-1/meg/sub-01_ses-1_task-rest_meg.ds/sub-01.meg4',
+        'sub-01/ses-1/sub-01_ses-1_scans.tsv',
+        'sub-01/func/sub-01_task-rest_physio.tsv.gz',
+        'sub-01/dwi/sub-01_dwi.bvec',
+        'code/model.mat',
         'README',
     ],
 )
@@ -172,3 +208,29 @@ def test_a_decision_without_name_or_reason_or_twice_is_none(tmp_path, rows):
 def test_a_table_that_is_not_there_is_told(tmp_path):
     with pytest.raises(UsageError, match='cannot be read'):
         gate.read_accepted(tmp_path / 'none.tsv')
+
+
+@pytest.mark.parametrize('end', ['\t\t\t\n', '\n\n', '  \n', '\t\t\t\t\t\n'])
+def test_empty_lines_of_a_spreadsheet_decide_nothing(tmp_path, end):
+    path = write(tmp_path / 'accepted.tsv', ('sub-01', T1W, 'A. Example', 'looked at'))
+    path.write_text(path.read_text() + end)
+    assert list(gate.read_accepted(path)) == [T1W]
+
+
+def test_a_reason_is_one_line(tmp_path):
+    path = write(tmp_path / 'accepted.tsv', ('sub-01', T1W, 'A. Example', '"looked\n# at"'))
+    assert gate.read_accepted(path)[T1W].reason == 'looked # at'
+
+
+@pytest.mark.parametrize('reason', ['"never closed', 'x' * 200_000])
+def test_what_is_no_table_is_an_error(tmp_path, reason):
+    path = write(tmp_path / 'accepted.tsv', ('sub-01', T1W, 'A. Example', reason))
+    with pytest.raises(UsageError, match='no table'):
+        gate.read_accepted(path)
+
+
+def test_a_file_without_a_face_can_be_left_out_by_name():
+    found = decide(['participants.tsv', 'README'], excluded=frozenset(['participants.tsv']))
+    assert {path: item.action for path, item in found.items()} == {
+        'participants.tsv': gate.EXCLUDE
+    }
