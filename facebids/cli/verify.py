@@ -94,10 +94,10 @@ def _attack(root: Path, made: dict) -> int:
 
 
 def _attack_each(root: Path, made: dict) -> int:
-    from facebids.release.attack import attack
+    from facebids.release.attack import attack, to_attack
 
     console = make_console()
-    there = [image for image in made['Images'] if (root / image['image']).is_file()]
+    there = to_attack(root, made)
     objections = 0
     for image in there:
         seen = attack(root, image)

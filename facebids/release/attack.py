@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The attack on a released image, by somebody who has the release and nothing else."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -36,6 +37,36 @@ class Attacked:
     objection: str | None = None
 
 
+def to_attack(root: Path, certificate: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return all head images of a release, whether its certificate has them or not.
+
+    Parameters
+    ----------
+    root
+        Folder of the release.
+    certificate
+        Its certificate.
+
+    Returns
+    -------
+    list of dict
+        ``image`` and ``mode``, None where the certificate does not tell.
+    """
+    modes = {item['image']: item['mode'] for item in certificate['Images']}
+    paths = [path.relative_to(root) for path in sorted(root.rglob('*')) if path.is_file()]
+    return [
+        {'image': path.as_posix(), 'mode': modes.get(path.as_posix())}
+        for path in paths
+        if path.as_posix() in modes or _is_head(path)
+    ]
+
+
+def _is_head(path: Path) -> bool:
+    folder, (stem, count) = path.parent.name, NIFTI.subn('', path.name)
+    known = suffixes.HEADS[folder] if folder in suffixes.ALWAYS else ()
+    return bool(count) and stem.rpartition('_')[2] in known
+
+
 def attack(root: Path, image: dict[str, Any]) -> Attacked:
     """Look for a face in a released image.
 
@@ -46,7 +77,7 @@ def attack(root: Path, image: dict[str, Any]) -> Attacked:
     root
         Folder of the release.
     image
-        Its entry in the certificate: ``image``, ``mode``.
+        Its ``image``, a path, and its ``mode``, None where it is not known to be defaced.
     """
     import numpy as np
 

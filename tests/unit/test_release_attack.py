@@ -5,7 +5,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facebids.release.attack import attack
+from facebids.release.attack import attack, to_attack
 
 IMAGE = 'sub-01/anat/sub-01_T1w.nii.gz'
 
@@ -36,3 +36,15 @@ def test_what_cannot_be_attacked_is_a_problem(tmp_path):
     path.parent.mkdir(parents=True)
     nib.save(nib.Nifti1Image(np.zeros((20, 20, 20), np.int16), np.eye(4)), path)
     assert attack(tmp_path, {'image': IMAGE, 'mode': 'remove'}).problem
+
+
+def test_an_image_that_the_certificate_does_not_have_is_attacked_too(tmp_path):
+    for name in ('T1w.nii.gz', 'mod-T1w_defacemask.nii.gz', 'T1w.json', 'T2w.nii'):
+        path = tmp_path / 'sub-01/anat' / f'sub-01_{name}'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('')
+    listed = [{'image': IMAGE, 'mode': 'blur'}]
+    assert to_attack(tmp_path, {'Images': listed}) == [
+        *listed,
+        {'image': 'sub-01/anat/sub-01_T2w.nii', 'mode': None},
+    ]
