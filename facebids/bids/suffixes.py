@@ -90,6 +90,8 @@ HARDLY_SHOW_FACES = {
     'fmap': ('epi',),
 }
 
+SPECTRA = {'mrs': ('svs', 'mrsi', 'unloc', 'mrsref')}
+
 
 def atlas_contrast(suffix: str) -> str:
     """Return the contrast of the atlas that is the image's own, or the most like it."""

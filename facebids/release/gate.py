@@ -22,6 +22,7 @@ from facebids.errors import UsageError
 COPY, REPLACE, EXCLUDE, REFUSE = 'copy', 'replace', 'exclude', 'refuse'
 ACCEPT_COLUMNS = ('participant_id', 'image', 'decided_by', 'reason')
 NIFTI = re.compile(r'\.nii(\.gz)?$', re.IGNORECASE)
+NO_IMAGE = 'spectra, which are no image'
 NOT_EXAMINED = 'an echo-planar image, which hardly shows a face; it was not examined'
 MASKS = ('defacemask',)  # of images that arrive defaced
 NO_FACES = ('micr',)  # data types whose pictures are of tissue
@@ -183,6 +184,8 @@ def _decide_unseen(path: str) -> Decision:
         reason = 'it may show a face and cannot be examined; leave it out by name'
     elif suffix in MASKS:
         return Decision(path, COPY, 'the mask of an earlier defacing')
+    elif suffix in suffixes.SPECTRA.get(datatype, ()):
+        return Decision(path, COPY, NO_IMAGE)
     elif suffix in suffixes.HARDLY_SHOW_FACES.get(datatype, ()):
         return Decision(path, COPY, NOT_EXAMINED)
     elif suffix in suffixes.HEADS.get(datatype, ()) and path.endswith(suffixes.NIFTI):

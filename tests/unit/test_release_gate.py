@@ -140,6 +140,7 @@ def test_the_remedy_names_the_data_type():
         'sub-01/dwi/sub-01_dwi.nii.gz',
         'sub-01/fmap/sub-01_dir-AP_epi.nii.gz',
         'sub-01/anat/sub-01_mod-T1w_defacemask.nii.gz',
+        'sub-01/mrs/sub-01_svs.nii.gz',
     ],
 )
 def test_echo_planar_images_leave_unseen_and_are_told(path):
