@@ -322,7 +322,7 @@ def _starts(search, modality):
     yield 'upright', first, None
     if modality not in COMPUTED:
         yield 'strong shading', first, STRONG_SHADING_MM
-    sizes = starts.MEAN_SCALE, starts.SMALL_SCALE
+    sizes = starts.ADULTS + starts.CHILDREN
     everywhere = search.best(starts.rotations(), scales=sizes)
     named = [(f'any orientation {number + 1}', start) for number, start in enumerate(everywhere)]
     named += [(f'upright {number + 2}', start) for number, start in enumerate(others)]

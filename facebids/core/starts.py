@@ -13,14 +13,16 @@ import numpy as np
 from scipy import ndimage, optimize
 from scipy.spatial.transform import Rotation
 
-MEAN_SCALE = 0.88  # adult heads over the atlas, which is about a tenth too large
-SMALL_SCALE = 0.66  # children's heads
+# Sizes of heads over the atlas, which is about a tenth too large. A head is found from a start
+# that is some 6 % too large or too small.
+ADULTS, CHILDREN = (0.83, 0.95), (0.63, 0.72)
 SCALES = (0.60, 1.10)  # the smallest and the largest
 EVERYWHERE = 1200  # rotations: neighbours about 20 degrees apart
 UPRIGHT_DEG = 55.0  # how far a head that is nearly upright is turned at most
 AIR_MM = 15.0  # the air around the head that is compared too
 BLUR_MM = 4.0  # Gaussian of atlas and image
 POINTS = 1500  # of the atlas, for one score
+COARSE_POINTS = 500  # of them, for the scores of poses that are not refined yet
 BINS = 16  # of the atlas's intensities
 LEAST_SEEN = 0.06  # share of the points in the field of view: a slab of 40 mm has 0.1 and more
 SHARE_POWER = 0.25  # of that share in the score: 0.5 draws slabs to where the head is widest
@@ -29,7 +31,7 @@ SHARE_POWER = 0.25  # of that share in the score: 0.5 draws slabs to where the h
 SHIFTS_MM = np.stack(
     np.meshgrid((-25, 0, 25), (-30, 0, 30), np.arange(-100, 76, 25), indexing='ij'), -1
 ).reshape(-1, 3)
-REFINED = 24  # of the poses are refined
+REFINED = 32  # of the poses are refined
 APART_DEG, APART_MM = 15.0, 20.0  # poses closer than that are the same start
 
 
@@ -116,7 +118,7 @@ class Search:
             [atlas.axes[i][np.nonzero(inside)[i]].mean() for i in range(3)], float
         )
 
-    def best(self, candidates, count=3, scales=(MEAN_SCALE,)):
+    def best(self, candidates, count=3, scales=ADULTS):
         """Return the best poses among rotations and shifts, refined, apart from each other.
 
         Parameters
@@ -133,7 +135,7 @@ class Search:
         """
         tried = []
         for rotation, scale in itertools.product(candidates, scales):
-            turned = scale * rotation.apply(self.points - self.middle)
+            turned = scale * rotation.apply(self.points[:COARSE_POINTS] - self.middle)
             shifts = self.centre + rotation.apply(SHIFTS_MM)
             scores = self._scores(turned, shifts)
             number = int(np.argmax(scores))
@@ -163,7 +165,7 @@ class Search:
             np.moveaxis(np.where(seen[..., None], indices, 0), -1, 0), self.image.shape
         )
         values = self.image.ravel()[flat] * seen
-        groups = (self.labels + BINS * np.arange(len(shifts))[:, None]).ravel()
+        groups = (self.labels[: len(points)] + BINS * np.arange(len(shifts))[:, None]).ravel()
         size = BINS * len(shifts)
         count = np.bincount(groups, seen.ravel(), size).reshape(-1, BINS)
         total = np.bincount(groups, values.ravel(), size).reshape(-1, BINS)

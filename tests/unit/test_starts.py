@@ -50,14 +50,13 @@ def test_the_best_poses_are_apart_and_the_first_is_right(grid, phantom_scan):
 
 
 def test_the_head_of_a_child_is_found(grid, phantom_scan):
-    """Search at both sizes: the small one starts closer."""
     data, affine = grid
     shrink = np.diag([0.7, 0.7, 0.7, 1.0])
     truth = shrink @ phantom_scan.transform
     search = starts.Search(data, shrink @ affine, generic_atlas(3.0), 'T1w')
-    sizes = starts.MEAN_SCALE, starts.SMALL_SCALE
+    sizes = starts.ADULTS + starts.CHILDREN
     best = search.best(starts.upright(), 1, sizes)[0].affine
     assert not starts.apart(best, truth, search.middle)
     size, true_size = (np.cbrt(np.linalg.det(a[:3, :3])) for a in (best, truth))
     assert abs(size / true_size - 1) < 0.1
-    assert size < 0.75 * starts.MEAN_SCALE
+    assert size < min(starts.ADULTS)
