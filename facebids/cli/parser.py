@@ -56,10 +56,15 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
 def _check_release(parser: argparse.ArgumentParser, options: dict[str, Any]) -> None:
     if options['release_dir'] and options['analysis_level'] != 'group':
         parser.error('--release-dir belongs to the group level. Run the participant level first.')
-    if not options['release_dir'] and (
-        options['accept_file'] or options['exclude_failed'] is not None
-    ):
-        parser.error('--accept and --exclude-failed need --release-dir.')
+    given = {
+        '--accept': options['accept_file'],
+        '--exclude-failed': options['exclude_failed'] is not None,
+        '--link': options['link'] != 'auto',
+        '--metadata': options['metadata'] != 'report',
+    }
+    if not options['release_dir'] and any(given.values()):
+        names = ', '.join(name for name, value in given.items() if value)
+        parser.error(f'{names}: nothing is released without --release-dir.')
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -4,7 +4,7 @@
 import os
 import shutil
 import time
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -144,17 +144,17 @@ def _leaving(decisions: Sequence[Decision]) -> list[HeadImage]:
 
 
 def _identifying(settings: Settings, contents: Contents) -> list[str]:
-    """Return a sentence for each rule by which metadata identify people."""
-    if settings.metadata == 'scrub':
+    """Say what of the metadata identifies people, unless it is taken out."""
+    found = contents.findings
+    if settings.metadata == 'scrub' or not found:
         return []
-    by_rule = defaultdict(list)
-    for finding in contents.findings:
-        by_rule[finding.rule].append(finding)
+    rules = ', '.join(f'{rule} {n}' for rule, n in Counter(f.rule for f in found).most_common())
+    files = len({item.path for item in found})
     return [
-        f'Metadata that identify people ({rule}) stand in {len({item.path for item in found})} '
-        f'files, such as {found[0].where} in {found[0].path}. Take them out of the dataset, or '
-        f'out of the release with --metadata scrub; {FINDINGS} in the private folder lists all.'
-        for rule, found in by_rule.items()
+        f'Metadata that identify people, {len(found)} values in {files} file'
+        f'{"s" if files > 1 else ""} ({rules}), such as {found[0].where} in {found[0].path}. All '
+        f'are listed in {settings.private_dir / FINDINGS}. Correct the dataset, or take them out '
+        'of the release with --metadata scrub.'
     ]
 
 
@@ -203,8 +203,8 @@ def _install(settings: Settings, about: Release) -> None:
             f'{wrong[0]}: what was written is not the file that was attacked. Start again.'
         )
     made = certificate.make(about, hashes)
-    accepted = settings.accept_file.read_text(encoding='utf-8-sig') if settings.accept_file else ''
-    if accepted:
+    if made['Accepted']:
+        accepted = settings.accept_file.read_text(encoding='utf-8-sig')
         write_text_atomic(workshop / certificate.ACCEPTED, accepted)
     else:
         (workshop / certificate.ACCEPTED).unlink(missing_ok=True)
@@ -245,5 +245,9 @@ def _show(settings: Settings, made: dict) -> None:
 
 
 def describe(decisions: Sequence[Decision]) -> str:
-    """Return the decisions as text."""
-    return '\n'.join(f'{item.path}\n  {item.action}: {item.reason}' for item in decisions)
+    """Return the decisions as text, what is in the way last."""
+    refused = [item for item in decisions if item.action == gate.REFUSE]
+    others = [item for item in decisions if item.action != gate.REFUSE]
+    lines = [f'{item.path}\n  {item.action}: {item.reason}' for item in (*others, *refused)]
+    end = f'{len(refused)} files would stop the release.' if refused else 'No image stops it.'
+    return '\n'.join([*lines, f'{end} Metadata, people and BIDS are looked at in the real run.'])

@@ -109,6 +109,11 @@ def _attack_each(root: Path, made: dict) -> int:
             style='red' if wrong else None, soft_wrap=True,
         )  # fmt: skip
     console.print(f'{len(there)} images attacked, objections to {objections}')
+    console.print(
+        'Without the original, heads are turned otherwise and seen from elsewhere than in the '
+        'certificate, so counts differ. In a head that was refaced a face is to be found.',
+        soft_wrap=True,
+    )
     return objections
 
 

@@ -3,7 +3,7 @@
 
 import json
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -18,7 +18,7 @@ from facebids.errors import DatasetError, OutputError
 from facebids.release.cohort import Check
 from facebids.release.contents import Contents, was_defaced
 from facebids.release.gate import COPY, EXCLUDE, REPLACE, Decision
-from facebids.release.validator import Report
+from facebids.release.validator import Issue, Report
 
 JSON, MARKDOWN, ACCEPTED = 'CERTIFICATE.json', 'CERTIFICATE.md', 'ACCEPTED.tsv'
 LIMITS = (
@@ -27,10 +27,11 @@ LIMITS = (
     'impossible.'
 )
 NOT_VALIDATED = (
-    'not validated: the BIDS validator is not installed (pip install facebids[validate])'
+    'not validated, so errors of BIDS may be in it: the BIDS validator is not installed '
+    "(pip install '.[validate]' in the checkout of FaceBIDS)"
 )
 ONE_PERSON = 'not measured: no two people can be compared'
-FEW = 20  # people of whom a quarter would have to be recognised for it to show
+FEW = 20  # people: of them a quarter would have to be recognised for it to show
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ def make(release: Release, hashes: Mapping[str, str]) -> dict[str, Any]:
         ],
         'Accepted': [asdict(item) for item in accepted],
         'Cohort': [asdict(item) for item in release.checks] or ONE_PERSON,
+        'CohortNote': _note(release.checks),
         'Metadata': {'Mode': release.metadata, 'Removed': dict(sorted(removed.items()))},
         'Validator': _validator(release.report),
         'Files': dict(hashes),
@@ -186,8 +188,8 @@ def check_own(release_dir: Path) -> None:
     others = differences(found, release_dir) if found else ['there is no certificate beside it']
     if others:
         raise OutputError(
-            f'{release_dir} holds something else than a release by FaceBIDS ({others[0]}). It '
-            'would be overwritten: choose a new folder, or remove it.'
+            f'{release_dir} is something else than a release and its certificate ({others[0]}). '
+            'It would be overwritten: choose a new folder, or remove it.'
         )
 
 
@@ -209,9 +211,21 @@ def summary(certificate: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _chance(cohort: list[dict[str, Any]]) -> str:
-    people = max(row['people'] for row in cohort)
-    few = f': {people} are too few to tell much' if people < FEW else ''
-    return f'not shown to be better than by guessing, in {len(cohort)} comparisons{few}'
+    found = f'not shown to be better than by guessing, in {len(cohort)} comparisons'
+    return f'{found}: too few people to tell' if _few(row['people'] for row in cohort) else found
+
+
+def _few(people: Iterable[int]) -> bool:
+    return max(people, default=0) < FEW
+
+
+def _note(checks: Iterable[Check]) -> str:
+    """Say how far the comparison of people reaches."""
+    note = 'Where the interval includes chance, people were not shown to be recognised.'
+    people = max((item.people for item in checks), default=0)
+    if _few([people]):
+        note += f' {people} people are too few to tell: only {FEW} and more show anything.'
+    return note
 
 
 def _image(decision: Decision, hashes: Mapping[str, str]) -> dict[str, Any]:
@@ -248,6 +262,17 @@ def _validator(report: Report | None) -> dict[str, Any] | str:
     }
 
 
-def refused(errors: Iterable[Any]) -> list[str]:
-    """Return a sentence for each error of the validator."""
-    return [f'{item.location or "dataset"}: {item.code}: {item.message}' for item in errors]
+def refused(errors: Iterable[Issue]) -> list[str]:
+    """Return a sentence for each kind of error that the validator found."""
+    by_code = defaultdict(list)
+    for item in errors:
+        by_code[item.code].append(item)
+    return [
+        f'{found[0].location or "dataset"}{_others(len(found))}: the BIDS validator says {code}: '
+        f'{found[0].message.split(". ")[0].rstrip(".")}. Correct the dataset.'
+        for code, found in by_code.items()
+    ]
+
+
+def _others(count: int) -> str:
+    return f' and {count - 1} more' if count > 1 else ''

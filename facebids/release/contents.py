@@ -242,7 +242,11 @@ def _add_file(
         return
     before = source.path.read_bytes()
     describing = sidecar.path.read_bytes() if sidecar else None  # units of ages
-    after, found = metadata.scrub(before, path, describing)
+    try:
+        after, found = metadata.scrub(before, path, describing)
+    except DatasetError as error:  # what else is in the way is told with it
+        contents.problems.append(str(error))
+        return
     contents.findings += found
     text = after.decode('utf-8-sig')
     if path.endswith('.json'):

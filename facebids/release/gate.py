@@ -190,7 +190,9 @@ def _decide_unseen(path: str) -> Decision:
         return Decision(path, COPY, NOT_EXAMINED)
     elif suffix in suffixes.HEADS.get(datatype, ()) and path.endswith(suffixes.NIFTI):
         option = f' with --include {datatype}' if datatype in suffixes.ON_REQUEST else ''
-        reason = f'the participant level never saw it; run that{option}, or leave it out by name'
+        reason = (
+            f'the participant level never saw it; run that{option} for it, or leave it out by name'
+        )
     else:
         reason = (
             'its name is not that of an image that can be examined; rename it, or leave it out '

@@ -34,4 +34,6 @@ def number(value: Any) -> str:
         return 'n/a'
     if isinstance(value, bool):
         return 'yes' if value else 'no'
-    return f'{value:#.3g}'.rstrip('.') if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f'{value:.0f}' if 1000 <= abs(value) < 1e6 else f'{value:#.3g}'.rstrip('.')

@@ -23,11 +23,21 @@ FIGURES = {
 }
 
 
+NOTES = {
+    'renders': 'Ten random views, then the frontal one, from half the side, from the side and '
+    'from above. Where a box is, the detector saw something like a face; whether it is that of '
+    'the person is told by the distances below.',
+    'slices': 'In the air around the head too: faces wrap around, and noise must not tell where '
+    'the skin was.',
+}
+
+
 @dataclass(frozen=True)
 class Figure:
-    """A figure: its title and the address of each picture in it, by caption."""
+    """A figure: its title, how to read it, and the address of each picture in it, by caption."""
 
     title: str
+    note: str
     pictures: dict[str, str]
 
 
@@ -115,7 +125,8 @@ def _is_metric(column: str) -> bool:
 
 def _public_figure(image: HeadImage, kind: str, output_dir: Path) -> Figure:
     name = names.figure(image, kind)
-    return Figure(FIGURES[kind], {'after': name} if (output_dir / name).is_file() else {})
+    pictures = {'after': name} if (output_dir / name).is_file() else {}
+    return Figure(FIGURES[kind], NOTES[kind], pictures)
 
 
 def _private_figure(image: HeadImage, kind: str, output_dir: Path, private_dir: Path) -> Figure:
@@ -130,7 +141,7 @@ def _private_figure(image: HeadImage, kind: str, output_dir: Path, private_dir: 
         for path in paths
         if path.is_file()
     }
-    return Figure(FIGURES[kind], pictures)
+    return Figure(FIGURES[kind], NOTES[kind], pictures)
 
 
 def _embedded(path: Path) -> str:

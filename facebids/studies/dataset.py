@@ -51,5 +51,6 @@ def _without(count: int) -> str:
     images = '1 image is' if count == 1 else f'{count} images are'
     return (
         f'{images} left out: there is no template in the private folder. Either an error stopped '
-        'the image, or the folder is another one or was deleted since the participant level ran.'
+        'the image, or the folder is another one or was deleted since the participant level ran: '
+        'name the --work-dir or --private-dir of that run.'
     )
