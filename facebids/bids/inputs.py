@@ -252,7 +252,9 @@ def _reason_against(
 ) -> str | None:
     """Return why an image is not defaced, or None."""
     if image.datatype not in _wanted(settings):
-        return f'use --include {image.datatype}'
+        hardly = image.suffix in suffixes.HARDLY_SHOW_FACES.get(image.datatype, ())
+        why = 'echo-planar, which hardly shows a face; ' if hardly else ''
+        return f'{why}use --include {image.datatype}'
     if image.path not in passed.get(image.suffix, [image.path]):
         return FILTERED
     return None if _in_sessions(image.relative_path, settings) else 'of another session'
