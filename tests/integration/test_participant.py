@@ -12,6 +12,7 @@ import pytest
 
 from facebids.cli.phantom import main as make_phantoms
 from facebids.cli.run import main
+from facebids.cli.verify import main as verify
 from facebids.release import validator
 
 GOOD = 'sub-01/anat/sub-01_T1w.nii.gz'
@@ -155,6 +156,26 @@ def test_group_stage_reduces_to_a_table_and_a_page(run):
     dictionary = json.loads((copy / 'group_identifiability.json').read_text())
     assert set(columns) <= set(dictionary)
     assert 'fail' in (copy / 'group.html').read_text()
+
+
+@pytest.mark.usefixtures('no_network')
+def test_a_release_leaves_with_proof_only(run, capsys):
+    root, _ = run
+    copy, dataset = root / 'released_from', root / 'upload' / 'dataset'
+    shutil.copytree(root / 'out', copy)
+    group = [str(root / 'raw'), str(copy), 'group', '-w', str(root / 'work')]
+    assert main([*group, '--release-dir', str(dataset)]) == 3
+    told = capsys.readouterr().err
+    assert all(f'{image}: verdict fail' in told for image in BAD)
+    assert not dataset.exists()
+    assert main([*group, '--release-dir', str(dataset), '--exclude-failed']) == 0
+    images = {p.relative_to(dataset).as_posix() for p in dataset.rglob('*.nii.gz')}
+    mask = GOOD.replace('_T1w', '_mod-T1w_defacemask')
+    assert images == {GOOD, mask}
+    certificate = dataset.parent / 'CERTIFICATE.json'
+    made = json.loads(certificate.read_text())
+    assert [item['image'] for item in made['Excluded']] == list(BAD)
+    assert verify([str(certificate), str(dataset)]) == 0
 
 
 def test_derivatives_are_valid_bids(run):
