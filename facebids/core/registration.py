@@ -323,7 +323,7 @@ def _starts(search, modality):
     if modality not in COMPUTED:
         yield 'strong shading', first, STRONG_SHADING_MM
     sizes = starts.ADULTS + starts.CHILDREN
-    everywhere = search.best(starts.rotations(), scales=sizes)
+    everywhere = search.best(starts.anyhow(), scales=sizes)
     named = [(f'any orientation {number + 1}', start) for number, start in enumerate(everywhere)]
     named += [(f'upright {number + 2}', start) for number, start in enumerate(others)]
     tried = [first]

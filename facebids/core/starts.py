@@ -6,7 +6,6 @@ no relation between the two contrasts; the best are refined. Points of the atlas
 the image, so an image of any grid, extent and orientation can be searched.
 """
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +30,7 @@ SHARE_POWER = 0.25  # of that share in the score: 0.5 draws slabs to where the h
 SHIFTS_MM = np.stack(
     np.meshgrid((-25, 0, 25), (-30, 0, 30), np.arange(-100, 76, 25), indexing='ij'), -1
 ).reshape(-1, 3)
-REFINED = 32  # of the poses are refined
+REFINED = 16  # of the poses of a size are refined
 APART_DEG, APART_MM = 15.0, 20.0  # poses closer than that are the same start
 
 
@@ -77,8 +76,16 @@ def upright():
     """Return pitches, the identity among them, and what of `rotations` is nearly upright."""
     everywhere = rotations()
     near = everywhere[np.rad2deg(everywhere.magnitude()) < UPRIGHT_DEG]
-    pitches = Rotation.from_euler('x', np.arange(-45, 46, 15)[:, None], degrees=True)
-    return Rotation.concatenate([pitches, near])
+    return Rotation.concatenate([_pitches(), near])
+
+
+def anyhow():
+    """Return pitches, the identity among them, and all `rotations`."""
+    return Rotation.concatenate([_pitches(), rotations()])
+
+
+def _pitches():
+    return Rotation.from_euler('x', np.arange(-45, 46, 15)[:, None], degrees=True)
 
 
 class Search:
@@ -133,23 +140,25 @@ class Search:
         list of Pose
             Best first.
         """
+        poses = [pose for scale in scales for pose in self._coarse(candidates, scale)]
+        refined = sorted((self._refine(*pose) for pose in poses), key=lambda pose: -pose.score)
+        chosen = []
+        for pose in refined:
+            if all(apart(pose.affine, other.affine, self.middle) for other in chosen):
+                chosen.append(pose)
+        return chosen[:count]
+
+    def _coarse(self, candidates, scale):
+        """Return rotation vector, position and scale of the best poses of one size."""
         tried = []
-        for rotation, scale in itertools.product(candidates, scales):
+        for rotation in candidates:
             turned = scale * rotation.apply(self.points[:COARSE_POINTS] - self.middle)
             shifts = self.centre + rotation.apply(SHIFTS_MM)
             scores = self._scores(turned, shifts)
             number = int(np.argmax(scores))
             tried.append((scores[number], rotation.as_rotvec(), shifts[number], scale))
         tried.sort(key=lambda item: -item[0])
-        refined = sorted(
-            (self._refine(*pose) for _, *pose in tried[:REFINED]),
-            key=lambda pose: -pose.score,
-        )
-        chosen = []
-        for pose in refined:
-            if all(apart(pose.affine, other.affine, self.middle) for other in chosen):
-                chosen.append(pose)
-        return chosen[:count]
+        return [pose for _, *pose in tried[:REFINED]]
 
     def score(self, affine):
         """Score one pose: see `Pose`."""
