@@ -7,7 +7,6 @@ import numpy as np
 from nibabel.affines import apply_affine
 
 from facebids.core import completion, depth, recognition, registration, render, surface
-from facebids.core.identifiability.defacing import CERTAIN
 from facebids.core.rays import Scene
 from facebids.core.recognition import Recognition
 from facebids.core.surface import Mesh
@@ -98,12 +97,11 @@ def most_telling(heads, originals=None):
 
     def told(index):
         head = heads[index]
-        sure = head.recognition.found & (np.nan_to_num(head.recognition.score) >= CERTAIN)
         near = 0.0
         if originals is not None:
             distance = np.linalg.norm(head.at_known_place - originals, axis=1)
             near = -float(np.nanmean(distance)) if np.isfinite(distance).any() else 0.0
-        return int(sure.sum()), int(head.recognition.found.sum()), near
+        return int(head.recognition.certain.sum()), int(head.recognition.found.sum()), near
 
     return max(range(len(heads)), key=told)
 

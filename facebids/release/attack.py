@@ -3,12 +3,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from facebids.bids import suffixes
 from facebids.errors import ImageError
-from facebids.release.gate import NIFTI
+from facebids.release.gate import NIFTI, suffix_of
 
 SEED = 1  # other views than those of the participant level, which begins with 0
 
@@ -62,9 +62,9 @@ def to_attack(root: Path, certificate: Mapping[str, Any]) -> list[dict[str, Any]
 
 
 def _is_head(path: Path) -> bool:
-    folder, (stem, count) = path.parent.name, NIFTI.subn('', path.name)
+    folder = path.parent.name
     known = suffixes.HEADS[folder] if folder in suffixes.ALWAYS else ()
-    return bool(count) and stem.rpartition('_')[2] in known
+    return bool(NIFTI.search(path.name)) and suffix_of(path.name) in known
 
 
 def attack(root: Path, image: dict[str, Any]) -> Attacked:
@@ -84,11 +84,10 @@ def attack(root: Path, image: dict[str, Any]) -> Attacked:
     from facebids.core import images, registration
     from facebids.core.atlas import generic_atlas
     from facebids.core.attack import look_at
-    from facebids.core.identifiability.defacing import CERTAIN
     from facebids.core.recognition import RANDOM
 
     path = image['image']
-    suffix = NIFTI.sub('', PurePosixPath(path).name).rpartition('_')[2]
+    suffix = suffix_of(path)
     try:
         volume = images.read_volume(root / path)
         contrast = suffixes.atlas_contrast(suffix)
@@ -100,7 +99,7 @@ def attack(root: Path, image: dict[str, Any]) -> Attacked:
     seen = head.recognition
     random = np.array([str(name).startswith(RANDOM) for name in seen.names])
     faces = seen.found & random
-    certain = int((faces & (np.nan_to_num(seen.score) >= CERTAIN)).sum())
+    certain = int((seen.certain & random).sum())
     objection = _objection(certain, image['mode'])
     return Attacked(path, int(random.sum()), int(faces.sum()), certain, objection=objection)
 

@@ -83,6 +83,11 @@ class Wishes:
     exclude_failed: bool = False
 
 
+def suffix_of(path: str) -> str:
+    """Return the suffix of an image, ``'T1w'``."""
+    return NIFTI.sub('', PurePosixPath(path).name).rpartition('_')[2]
+
+
 def may_show_face(path: str) -> bool:
     """Return whether a file is one that has to be decided on, by its name alone.
 
@@ -178,7 +183,7 @@ def _is_whole(record: Record) -> bool:
 
 
 def _decide_unseen(path: str) -> Decision:
-    suffix = NIFTI.sub('', PurePosixPath(path).name).rpartition('_')[2]
+    suffix = suffix_of(path)
     datatype = PurePosixPath(path).parent.name
     if not NIFTI.search(path):
         reason = 'it may show a face and cannot be examined; leave it out by name'

@@ -4,6 +4,7 @@
 import copy
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from facebids.core import fill, masks, phantom, screening, surface
 from facebids.core.atlas import generic_atlas
 from facebids.core.images import Volume
+from facebids.core.recognition import Recognition
 from facebids.core.verdict import judge
 
 ALIGNED = {'brain': 0.6, 'tissue': 0.4, 'head': 0.74, 'brain_in_view': 1.0, 'scale': 0.88}
@@ -141,13 +143,17 @@ def test_the_outline_that_defacing_changed_does_not_count():
 
 
 def attacked(monkeypatch, certain):
-    class Head:
-        class recognition:  # noqa: N801
-            names = np.array([f'random_{view}' for view in range(10)] + ['frontal'])
-            found = np.arange(11) < certain
-            score = np.where(found, 0.9, np.nan)
-
-    monkeypatch.setattr(screening.attack, 'look_at', lambda *_: Head)
+    found = np.arange(11) < certain
+    seen = Recognition(
+        names=np.array([f'random_{view}' for view in range(10)] + ['frontal']),
+        found=found,
+        detector=np.where(found, 'hog', ''),
+        score=np.where(found, 0.9, np.nan),
+        boxes=np.zeros((11, 4), int),
+        embeddings=np.zeros((11, 128)),
+    )
+    head = SimpleNamespace(recognition=seen)
+    monkeypatch.setattr(screening.attack, 'look_at', lambda *_: head)
 
 
 @pytest.mark.parametrize(('certain', 'expected'), [(3, 'defaced'), (4, 'face')])

@@ -9,10 +9,6 @@ defacing stands beside the distance among views of the original.
 
 import numpy as np
 
-# Score of dlib's detectors. Of faces in renders (HOG) the median is 0.7 to 1.2; what they see in
-# cut heads, brow-like overhangs, has a median of 0.2, and one in twenty reaches 0.65.
-CERTAIN = 0.5
-
 
 def compare(before, after, at_known_place, random):
     """Compare the attack on the original with that on the defaced image.
@@ -32,7 +28,7 @@ def compare(before, after, at_known_place, random):
     dict
         Ready for JSON, None where undefined. `views`; `faces_before`, `faces_after`: random
         views in which a face was found; `faces_certain_before`, `faces_certain_after`: those of
-        which the detector was certain (`CERTAIN`); `distance_within_before`: mean distance between
+        which the detector was certain; `distance_within_before`: mean distance between
         embeddings of different random views of the original; `distance_before_after` and
         `distance_before_after_min`: mean and least distance between any face found before and
         any found after, in all views; `distance_at_known_place`: mean distance between matching
@@ -61,7 +57,7 @@ def compare(before, after, at_known_place, random):
 
 
 def _certain(found, random):
-    return int((found.found & random & (np.nan_to_num(found.score) >= CERTAIN)).sum())
+    return int((found.certain & random).sum())
 
 
 def _distances(a, b):
