@@ -62,17 +62,15 @@ MAGNITUDES = {
     'UNIT1': ('MP2RAGE',),
 }
 
-# Files beside NIfTI images that may show a face: other volumes, surfaces, pictures, videos.
-OTHER_FORMATS = (
-    '.img', '.mgh', '.mgz', '.mnc', '.nrrd', '.nhdr', '.mha', '.mhd', '.dcm', '.ima', '.stl',
-    '.obj', '.ply', '.vtk', '.gii', '.hdr', '.brik', '.par', '.rec', '.mri', '.glb', '.jpg',
-    '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.gif', '.webp', '.heic', '.mp4', '.avi', '.mov',
-    '.mkv', '.webm', '.wmv', '.zip', '.7z', '.rar', '.tar', '.tgz', '.tar.gz',
-)  # fmt: skip
-
+# Files beside NIfTI images that may show a face: volumes, surfaces, archives, pictures, videos.
 PICTURES = (
     '.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.gif', '.webp', '.heic', '.mp4', '.avi',
     '.mov', '.mkv', '.webm', '.wmv',
+)  # fmt: skip
+OTHER_FORMATS = (
+    '.img', '.mgh', '.mgz', '.mnc', '.nrrd', '.nhdr', '.mha', '.mhd', '.dcm', '.ima', '.stl',
+    '.obj', '.ply', '.vtk', '.gii', '.hdr', '.brik', '.par', '.rec', '.mri', '.glb', '.zip', '.7z',
+    '.rar', '.tar', '.tgz', '.tar.gz', *PICTURES,
 )  # fmt: skip
 COMPRESSED = ('.gz', '.bz2', '.xz', '.zst')
 

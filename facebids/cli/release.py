@@ -28,7 +28,6 @@ Attack = Callable[[list[HeadImage]], Results]
 
 FINDINGS = 'release_metadata.tsv'  # in the private folder
 FINDING_COLUMNS = ('path', 'where', 'rule', 'value')
-BESIDE = (certificate.JSON, certificate.MARKDOWN, certificate.ACCEPTED)
 
 
 def run_release(settings: Settings, found: list[Record], attack: Attack) -> None:
@@ -211,20 +210,25 @@ def _install(settings: Settings, about: Release) -> None:
     write_text_atomic(workshop / certificate.MARKDOWN, certificate_markdown(made))
     write_json_atomic(workshop / certificate.JSON, made)
     build.install(workshop / build.NEW, settings.release_dir)
-    _finish(settings)
+    _place(settings, made)
     _show(settings, made)
 
 
 def _finish(settings: Settings) -> None:
-    """Put the certificate beside its release: also after a run that was killed before it did."""
+    """Put the certificate beside its release where a killed run did not come to it."""
     root, workshop = settings.release_dir, build.workshop(settings.release_dir)
     path = workshop / certificate.JSON
     if not path.is_file() or (workshop / build.NEW).exists() or not root.is_dir():
         return
     made = certificate.read(path)
-    if certificate.differences(made, root):
-        return
-    for name in reversed(BESIDE):  # the one that programs read comes last
+    if not certificate.differences(made, root):
+        _place(settings, made)
+
+
+def _place(settings: Settings, made: dict) -> None:
+    """Put the certificate beside its release."""
+    root, workshop = settings.release_dir, build.workshop(settings.release_dir)
+    for name in reversed(certificate.BESIDE):  # the one that programs read comes last
         if (workshop / name).exists():
             shutil.move(workshop / name, root.parent / name)
         elif name == certificate.ACCEPTED and not made.get('Accepted'):

@@ -20,7 +20,7 @@ from facebids.release.contents import Contents, was_defaced
 from facebids.release.gate import COPY, EXCLUDE, REPLACE, Decision
 from facebids.release.validator import Issue, Report
 
-JSON, MARKDOWN, ACCEPTED = 'CERTIFICATE.json', 'CERTIFICATE.md', 'ACCEPTED.tsv'
+BESIDE = JSON, MARKDOWN, ACCEPTED = 'CERTIFICATE.json', 'CERTIFICATE.md', 'ACCEPTED.tsv'
 LIMITS = (
     'The verdict pass says that no attack that was tried recognised the face. It is a lower bound '
     'of the risk: a stronger attack may find more. Re-identification is less likely, not '
@@ -89,6 +89,7 @@ def make(release: Release, hashes: Mapping[str, str]) -> dict[str, Any]:
     """
     decided = release.decisions
     accepted = [item.accepted for item in decided if item.accepted]
+    cohort = [asdict(item) for item in release.checks]
     removed = Counter(finding.rule for finding in release.contents.findings)
     return {
         'Release': release.name,
@@ -98,17 +99,11 @@ def make(release: Release, hashes: Mapping[str, str]) -> dict[str, Any]:
         **versions(),
         'Limits': LIMITS,
         'Images': [_image(item, hashes) for item in decided if item.action == REPLACE],
-        'NotExamined': [
-            {'image': item.path, 'reason': item.reason} for item in decided if item.action == COPY
-        ],
-        'Excluded': [
-            {'image': item.path, 'reason': item.reason}
-            for item in decided
-            if item.action == EXCLUDE
-        ],
+        'NotExamined': _with_reason(decided, COPY),
+        'Excluded': _with_reason(decided, EXCLUDE),
         'Accepted': [asdict(item) for item in accepted],
-        'Cohort': [asdict(item) for item in release.checks] or ONE_PERSON,
-        'CohortNote': _note(release.checks),
+        'Cohort': cohort or ONE_PERSON,
+        'CohortNote': _note(cohort),
         'Metadata': {'Mode': release.metadata, 'Removed': dict(sorted(removed.items()))},
         'Validator': _validator(release.report),
         'Files': dict(hashes),
@@ -172,7 +167,7 @@ def check_own(release_dir: Path) -> None:
         raise OutputError(f'{release_dir} is not a folder. Choose another --release-dir.')
     path = release_dir.parent / JSON
     found = read(path) if path.is_file() else {}
-    beside = [release_dir.parent / name for name in (JSON, MARKDOWN, ACCEPTED)]
+    beside = [release_dir.parent / name for name in BESIDE]
     if not found and (others := [path for path in beside if os.path.lexists(path)]):
         raise OutputError(
             f'{others[0]} is of no release that is known here, and would be overwritten. Move it '
@@ -210,22 +205,27 @@ def summary(certificate: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def _with_reason(decisions: Iterable[Decision], action: str) -> list[dict[str, str]]:
+    return [
+        {'image': item.path, 'reason': item.reason} for item in decisions if item.action == action
+    ]
+
+
 def _chance(cohort: list[dict[str, Any]]) -> str:
     found = f'not shown to be better than by guessing, in {len(cohort)} comparisons'
-    return f'{found}: too few people to tell' if _few(row['people'] for row in cohort) else found
+    return f'{found}: too few people to tell' if _people(cohort) < FEW else found
 
 
-def _few(people: Iterable[int]) -> bool:
-    return max(people, default=0) < FEW
-
-
-def _note(checks: Iterable[Check]) -> str:
+def _note(cohort: list[dict[str, Any]]) -> str:
     """Say how far the comparison of people reaches."""
     note = 'Where the interval includes chance, people were not shown to be recognised.'
-    people = max((item.people for item in checks), default=0)
-    if _few([people]):
+    if (people := _people(cohort)) < FEW:
         note += f' {people} people are too few to tell: only {FEW} and more show anything.'
     return note
+
+
+def _people(cohort: list[dict[str, Any]]) -> int:
+    return max((row['people'] for row in cohort), default=0)
 
 
 def _image(decision: Decision, hashes: Mapping[str, str]) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 import gzip
 import re
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -101,7 +101,11 @@ def assemble(
             _add_image(contents, source)
         else:
             _add_file(contents, source, known.get(names.sidecar(source.relative)), dropped)
-    replaced = [by_path[path].record for path in contents.files if _is_replaced(by_path, path)]
+    replaced = [
+        item.record
+        for item in by_path.values()
+        if item.action == REPLACE and item.path in contents.files
+    ]
     for record in replaced:
         _describe_image(contents, record, known)
     modes = sorted({METHODS[record['mode']] for record in replaced if was_defaced(record)})
@@ -113,10 +117,6 @@ def assemble(
 def was_defaced(record: Record) -> bool:
     """Return whether voxels were replaced: not where an image arrived without a face."""
     return record['mode'] is not None and not (record.get('mask') or {}).get('no_face')
-
-
-def _is_replaced(by_path: Mapping[str, Decision], path: str) -> bool:
-    return path in by_path and by_path[path].action == REPLACE
 
 
 def _dropped(paths: Collection[str], decisions: Iterable[Decision]) -> set[str]:
