@@ -48,7 +48,9 @@ SCHEDULES = {
 # 90 or 180 degrees, at the best such place, up to 0.25 and 0.08.
 GOOD_ENOUGH = {'T1w': 0.3, 'FLAIR': 0.2, 'T2w': 0.11, 'PDw': 0.25, 'CT': 0.45}
 GOOD_TISSUE = 0.1
-SHADED = 0.1  # above that limit: below, shading may have led the registration a few mm astray
+# Above that limit, before heads of any orientation are searched for. Below, shading may have led
+# a few mm astray, and a head that is turned by 180 degrees has come up to the limit.
+BEYOND_DOUBT, FIRST = 0.1, ('upright', 'strong shading')
 WORTH_TRYING = 0.85  # of the best start's coarse score
 # Gaussian in which a strong coil shading is taken out. It takes contrast of the brain with it, so
 # it is tried only where the usual one (`flatten_bias`) does not suffice.
@@ -282,8 +284,7 @@ def register(data, affine, atlas, modality, seed=0):
             attempts[f'{name}, {step}'] = fit['score']
             if best is None or fit['score'] > best.quality['score']:
                 best = Registration(found, fit, f'{name}, {step}', attempts)
-        better = SHADED if name == 'upright' else 0.0
-        if _good(best.quality, modality, better):
+        if _good(best.quality, modality, BEYOND_DOUBT if name in FIRST else 0.0):
             break
     return best
 
