@@ -131,8 +131,9 @@ def validate(root: str | Path, timeout: float = HOUR) -> Report | None:
 
 def _environment(folder: str) -> dict[str, str]:
     # deno keeps caches, by default in the home folder, which may not be writable; BIDS_SCHEMA
-    # would have another schema downloaded
-    ours = {'DENO_DIR': folder, 'DENO_NO_UPDATE_CHECK': '1', 'NO_COLOR': '1'}
+    # would have another schema downloaded; it asks git for its version, and in an environment
+    # inside of a checkout would tell that of the checkout
+    ours = {'DENO_DIR': folder, 'DENO_NO_UPDATE_CHECK': '1', 'NO_COLOR': '1', 'GIT_DIR': folder}
     unwanted = ('BIDS_SCHEMA', 'FORCE_COLOR')
     return {key: value for key, value in os.environ.items() if key not in unwanted} | ours
 

@@ -2,7 +2,9 @@
 import json
 import shutil
 import stat
+import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,25 @@ def test_a_home_that_cannot_be_written_and_spaces_and_settings(bids_dir, monkeyp
     assert report.files > 3
     assert not report.version.endswith('m')  # of an escape sequence
     assert sorted(root.rglob('*')) == before
+
+
+@installed
+def test_inside_of_a_checkout_its_version_is_its_own(tmp_path, bids_dir, monkeypatch):
+    bids_validator_deno = pytest.importorskip('bids_validator_deno')  # it may be another's on PATH
+    expected = validator.validate(bids_dir).version
+    checkout = tmp_path / 'checkout'
+    shutil.copytree(Path(bids_validator_deno.__file__).parent, checkout / 'bids_validator_deno')
+    ours = ['git', '-C', checkout, '-c', 'user.name=A', '-c', 'user.email=a@b.org']
+    for command in (['init', '-q'], ['commit', '-q', '--allow-empty', '-m', 'x']):
+        subprocess.run([*ours, *command], check=True)
+    program = checkout / validator.PROGRAM
+    script = 'from bids_validator_deno import cli; cli()'
+    program.write_text(
+        f'#!/bin/sh\nPYTHONPATH="{checkout}" exec "{sys.executable}" -c "{script}" "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(validator, 'find', lambda: program)
+    assert validator.validate(bids_dir).version == expected == version('bids-validator-deno')
 
 
 @installed
