@@ -24,6 +24,8 @@ SKELETON = (
     'sourcedata/sub-01/anat/sub-01_T1w.nii.gz',
 )
 
+# registrations then repeat; ITK reads it when it is first used
+os.environ.setdefault('ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS', '1')
 runpy.run_path(str(GUARD / 'sitecustomize.py'))  # inert until `no_network` names its log
 
 
