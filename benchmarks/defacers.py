@@ -4,7 +4,6 @@
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -176,7 +175,7 @@ def peers(templates):
         Why others are left out.
     """
     found, missing = [], []
-    niimath, quickshear = _program('niimath'), _program('quickshear')
+    niimath, quickshear = shutil.which('niimath'), shutil.which('quickshear')
     if not niimath:
         missing.append('niimath is left out: it is not installed (pip install niimath).')
     elif not templates:
@@ -195,11 +194,6 @@ def peers(templates):
     else:
         missing.append('quickshear is left out: it is not installed (pip install quickshear).')
     return found, missing
-
-
-def _program(name):
-    """Path of a program of this Python environment, or of ``PATH``."""
-    return shutil.which(Path(sys.executable).with_name(name)) or shutil.which(name)
 
 
 def _niimath(program, option, files, path, brain, out_path):
