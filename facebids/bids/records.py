@@ -63,7 +63,7 @@ def merge(output_dir: str | Path, metrics_name: str, records: Iterable[Record]) 
     metrics_name
         Name of the metrics in it, from :func:`facebids.bids.names.metrics`.
     records
-        New records, all of this session.
+        New records, all of the BIDS session that the metrics are of.
 
     Raises
     ------

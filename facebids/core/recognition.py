@@ -71,6 +71,11 @@ class Recognition:
         """Of which faces the detector was certain (`CERTAIN`), ndarray of bool, shape (V,)."""
         return self.found & (np.nan_to_num(self.score) >= CERTAIN)
 
+    @property
+    def random(self):
+        """Which views are the random ones (`is_random`), ndarray of bool, shape (V,)."""
+        return is_random(self.names)
+
     def to_arrays(self):
         """Return the arrays by name, to be saved."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -174,6 +179,11 @@ def _shape(image, box):
     import dlib
 
     return _models()['landmarks'](image, dlib.rectangle(*(int(v) for v in box)))
+
+
+def is_random(names):
+    """Tell which views (V,) are the random ones, which stand for a head, by their names."""
+    return np.array([str(name).startswith(RANDOM) for name in names], bool)
 
 
 def recognise(images, names):

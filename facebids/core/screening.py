@@ -11,7 +11,6 @@ import numpy as np
 from nibabel.affines import apply_affine
 
 from facebids.core import attack, depth, surface, verdict
-from facebids.core.recognition import RANDOM
 
 FACE, DEFACED, NOT_IN_VIEW = FINDINGS = ('face', 'defaced', 'no_face_in_view')
 # Offsets along a ray from the generic skin (mm, outwards). Faces differ from the generic one by 4
@@ -58,8 +57,7 @@ def screen(volume, affine, registration, suffix, seed):
         finding = FACE
     if finding == DEFACED:
         found = attack.look_at(volume, affine, seed).recognition
-        random = np.char.startswith(found.names, RANDOM)
-        certain = int((found.certain & random).sum())
+        certain = int((found.certain & found.random).sum())
         if certain > MOST_CERTAIN:
             finding = FACE
     return {'finding': finding, **numbers, 'faces_certain': certain}

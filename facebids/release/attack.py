@@ -79,12 +79,9 @@ def attack(root: Path, image: dict[str, Any]) -> Attacked:
     image
         Its ``image``, a path, and its ``mode``, None where it is not known to be defaced.
     """
-    import numpy as np
-
     from facebids.core import images, registration
     from facebids.core.atlas import generic_atlas
     from facebids.core.attack import look_at
-    from facebids.core.recognition import RANDOM
 
     path = image['image']
     suffix = suffix_of(path)
@@ -97,11 +94,10 @@ def attack(root: Path, image: dict[str, Any]) -> Attacked:
     except ImageError as error:
         return Attacked(path, problem=str(error))
     seen = head.recognition
-    random = np.array([str(name).startswith(RANDOM) for name in seen.names])
-    faces = seen.found & random
-    certain = int((seen.certain & random).sum())
+    faces = int((seen.found & seen.random).sum())
+    certain = int((seen.certain & seen.random).sum())
     objection = _objection(certain, image['mode'])
-    return Attacked(path, int(random.sum()), int(faces.sum()), certain, objection=objection)
+    return Attacked(path, int(seen.random.sum()), faces, certain, objection=objection)
 
 
 def _objection(certain: int, mode: str | None) -> str | None:

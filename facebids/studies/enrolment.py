@@ -12,7 +12,7 @@ from facebids.bids import names
 from facebids.bids.names import HeadImage
 from facebids.core import engines
 from facebids.core.comparisons import AFTER, BEFORE, Scan
-from facebids.core.recognition import RANDOM
+from facebids.core.recognition import RANDOM, is_random
 
 Template = dict[str, dict[str, Any]]
 BARE = 'without hair'  # of a photograph: the template of the same one with the hair hidden
@@ -127,7 +127,7 @@ def embeds_views(template: dict[str, Any]) -> bool:
 
 def random_views(template: dict[str, Any]) -> np.ndarray:
     """Return which views (V,) are the random ones, which stand for a head."""
-    return np.array([str(name).startswith(RANDOM) for name in template['names']], bool)
+    return is_random(template['names'])
 
 
 def detection(templates: Iterable[dict[str, Any]]) -> float | None:

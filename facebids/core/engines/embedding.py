@@ -101,4 +101,4 @@ def summarise(templates):
 
 @cache
 def _random(names):
-    return np.array([str(name).startswith(RANDOM) for name in names])
+    return recognition.is_random(names)
