@@ -17,8 +17,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from facebids.core import fill, images, masks, registration, surface, verdict
+from facebids.core import foreground, images, verdict
+from facebids.core.alignment import registration
 from facebids.core.atlas import generic_atlas
+from facebids.core.defacing import fill, masks
 
 SUFFIXES = tuple(registration.GOOD_ENOUGH)
 ONE_THREAD = {'OMP_NUM_THREADS': '1', 'ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS': '1'}
@@ -77,7 +79,7 @@ def find(path, suffix, seed=0):
     start = clock()  # the atlas is built, and libraries are read, once for all images
     volume = images.read_volume(path)
     found = registration.register(volume.data, volume.affine, atlases[0], suffix, seed)
-    head = surface.head_mask(volume.data, volume.zooms)
+    head = foreground.head_mask(volume.data, volume.zooms)
     mask, guard, numbers = masks.face_mask(atlases[1], volume, found.affine, head)
     return Found(volume, found, head, mask, guard, numbers, clock() - start)
 

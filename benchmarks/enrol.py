@@ -12,8 +12,11 @@ import time
 
 import numpy as np
 
-from facebids.core import attack, depth, engines, images, phantom, recognition, registration
+from facebids.core import images
+from facebids.core.alignment import registration
 from facebids.core.atlas import generic_atlas
+from facebids.core.attack import attacker, depth, engines, recognition
+from facebids.core.phantoms import phantom
 
 
 def make_phantom():
@@ -38,7 +41,7 @@ def main(path=None):
     depth.generic()
     recognition.detect(np.zeros((100, 100, 3), np.uint8))  # models are loaded
     start = time.process_time()
-    head = attack.look_at(volume, transform, seed=0)
+    head = attacker.look_at(volume, transform, seed=0)
     engines.enrol(head)
     seconds = time.process_time() - start
     start = time.process_time()

@@ -17,8 +17,8 @@ import numpy as np
 from scipy import ndimage
 from sklearn.neighbors import NearestNeighbors
 
-from facebids.core import engines
-from facebids.core.engines import geometry
+from facebids.core.attack import engines
+from facebids.core.attack.engines import geometry
 
 
 def make_reliefs(count, rng):

@@ -29,8 +29,10 @@ import numpy as np
 import perturbations
 
 import facebids
-from facebids.core import attack, engines, fill, images, masks, surface
+from facebids.core import foreground, grids, images
 from facebids.core.atlas import generic_atlas
+from facebids.core.attack import attacker, engines
+from facebids.core.defacing import fill, masks
 from facebids.core.identifiability import ranking, verification
 from facebids.errors import ImageError, NotAHeadError
 from facebids.studies import enrolment
@@ -144,7 +146,7 @@ def _look_at_original(path, options):
 def _look_at(path, affine, seed, known=None):
     """Attack an image: whether its frontal view shows a face, its pose and boxes; templates."""
     try:
-        head = attack.look_at(images.read_volume(path), affine, seed, known)
+        head = attacker.look_at(images.read_volume(path), affine, seed, known)
     except NotAHeadError:  # nothing is left that could be attacked
         return {'status': 0, 'frontal': False}, {}
     frontal = head.recognition.found[head.recognition.names == 'frontal']
@@ -179,7 +181,7 @@ def _try_out(deface, path, probe, perturbed, truth, look, folder):
 def _atlas_brain(volume, affine, inside=0.0):
     """Voxels (bool) so many mm inside the atlas's brain."""
     atlas = generic_atlas(masks.RESOLUTION)
-    return masks.carry_over(atlas.brain, atlas, volume.data.shape, volume.affine, affine) < -inside
+    return grids.carry_over(atlas.brain, atlas, volume.data.shape, volume.affine, affine) < -inside
 
 
 def compare(path, out_path, brain, affine):
@@ -212,7 +214,7 @@ def compare(path, out_path, brain, affine):
     if kept[0].tobytes() != kept[1].tobytes():
         altered.append('kept voxels')
     zooms = np.linalg.norm(before.affine[:3, :3], axis=0)
-    head = surface.head_mask(values[0].astype(np.float32), zooms)
+    head = foreground.head_mask(values[0].astype(np.float32), zooms)
     return {
         'altered': altered,
         'brain_changed': None if brain is None else int((changed & brain).sum()),

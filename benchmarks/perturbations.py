@@ -14,7 +14,7 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from facebids.core import surface
+from facebids.core import foreground
 
 ANGLES = (20, 35, 50, 90)  # degrees
 TURNS = {'pitch': 0, 'roll': 1, 'yaw': 2}  # about the axis to the right, to the front, upwards
@@ -154,7 +154,7 @@ def flipped(data, affine, axis):
 def inverted(data, affine):
     """Make dark tissue bright and bright tissue dark; air stays dark."""
     data, affine = canonical(data, affine)
-    head = surface.head_mask(data, _zooms(affine))
+    head = foreground.head_mask(data, _zooms(affine))
     low, high = np.quantile(data[head], (0.02, 0.98))
     return _same(np.where(head, np.clip(low + high - data, low, high), data), affine)
 
@@ -185,14 +185,14 @@ def shrunk(data, affine):
 
 def biased(data, affine, rng, deviation=BIAS):
     """Multiply with a smooth field, the deviation being that of its logarithm. CT has none."""
-    if surface.is_ct(data):
+    if foreground.is_ct(data):
         return _same(data, affine)
     return _same(data * np.exp(deviation * _field(rng, data.shape, _zooms(affine))), affine)
 
 
 def noisy(data, affine, rng, deviation=NOISE):
     """Add noise: Rician, the deviation being over the bright tissue's signal; to CT Gaussian."""
-    if surface.is_ct(data):
+    if foreground.is_ct(data):
         return _same(data + HU * deviation * rng.normal(size=data.shape), affine)
     deviation = deviation * _bright(data)
     real, imaginary = deviation * rng.normal(size=(2, *data.shape))
@@ -214,7 +214,7 @@ def with_shoulders(data, affine):
     """Go on below a neck that ends in the image: shoulders and arms, of one signal."""
     data, affine = canonical(data, affine)
     zooms = _zooms(affine)
-    tissue = data > surface.tissue_threshold(data)
+    tissue = data > foreground.tissue_threshold(data)
     area = tissue.sum(axis=(0, 1))
     end = int(np.argmax(area > 0.9 * area[area > 0][: round(40 / zooms[2])].max()))
     neck = tissue[:, :, end]
@@ -377,7 +377,7 @@ def _zooms(affine):
 
 def _extent(data, affine, axis):
     """First and last index of the head along an axis."""
-    head = surface.head_mask(data, _zooms(affine))
+    head = foreground.head_mask(data, _zooms(affine))
     seen = np.nonzero(head.any(axis=tuple({0, 1, 2} - {axis})))[0]
     return int(seen[0]), int(seen[-1])
 
@@ -402,7 +402,7 @@ def _field(rng, shape, zooms):
 
 def _bright(data):
     """Signal of bright tissue; white matter's in T1w."""
-    return float(np.quantile(data[data > surface.tissue_threshold(data)], 0.9))
+    return float(np.quantile(data[data > foreground.tissue_threshold(data)], 0.9))
 
 
 def _air(data):

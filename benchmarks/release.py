@@ -17,11 +17,12 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from facebids.bids import metadata, names, records
+from facebids import filesystem
+from facebids.bids import names, records
 from facebids.bids.names import HeadImage
-from facebids.bids.results import Results
-from facebids.cli import release
 from facebids.config import Settings
+from facebids.stages import release
+from facebids.studies.results import Results
 
 DESCRIPTION = '{"Name": "Many", "BIDSVersion": "1.10.0", "DatasetType": "raw"}'
 
@@ -33,7 +34,7 @@ def write_image(path, seed, shape=(4, 5, 6)):
     image.header.set_xyzt_units('mm', 'sec')
     if len(shape) > 3:
         image.header['pixdim'][4] = 2
-    with metadata.atomic_path(path) as temporary:
+    with filesystem.atomic_path(path) as temporary:
         nib.save(image, temporary)
 
 
@@ -51,17 +52,17 @@ def make_participant(settings, number):
         write_image(path, [number, part])
     write_image(series, number, (4, 5, 6, 3))
     events = series.with_name(f'{label}_task-rest_events.tsv')
-    metadata.write_text_atomic(events, 'onset\tduration\n1\t2\n')
+    filesystem.write_text_atomic(events, 'onset\tduration\n1\t2\n')
     sidecar = settings.bids_dir / names.sidecar(image.relative_path)
-    metadata.write_json_atomic(sidecar, {'EchoTime': 0.003, 'MagneticFieldStrength': 3})
-    hashes = {f'{key}_sha256': metadata.sha256(path) for key, path in files.items()}
+    filesystem.write_json_atomic(sidecar, {'EchoTime': 0.003, 'MagneticFieldStrength': 3})
+    hashes = {f'{key}_sha256': filesystem.sha256(path) for key, path in files.items()}
     record = records.failed(image, 'none', 'none') | {
         'verdict': 'pass', 'reasons': [], 'mode': 'remove',
         'provenance': {'version': 'made up', **hashes},
     }  # fmt: skip
     records.merge(settings.output_dir, names.metrics(image), [record])
     templates = settings.private_dir / names.private_templates(image, 'after')
-    metadata.write_text_atomic(templates, '')
+    filesystem.write_text_atomic(templates, '')
 
 
 def make_dataset(root, participants, link):
@@ -71,13 +72,13 @@ def make_dataset(root, participants, link):
         work_dir=root / 'work', private_dir=root / 'private', link=link,
         release_dir=root / 'upload' / 'dataset',
     )  # fmt: skip
-    metadata.write_text_atomic(settings.bids_dir / 'dataset_description.json', DESCRIPTION)
-    metadata.write_text_atomic(settings.bids_dir / 'README', 'Many participants.\n')
+    filesystem.write_text_atomic(settings.bids_dir / 'dataset_description.json', DESCRIPTION)
+    filesystem.write_text_atomic(settings.bids_dir / 'README', 'Many participants.\n')
     sidecar = {'TaskName': 'rest', 'RepetitionTime': 2}
-    metadata.write_json_atomic(settings.bids_dir / 'task-rest_bold.json', sidecar)
+    filesystem.write_json_atomic(settings.bids_dir / 'task-rest_bold.json', sidecar)
     for number in range(participants):
         make_participant(settings, number)
-    metadata.write_text_atomic(settings.output_dir / names.COMPARISONS_TABLE, 'study\n')
+    filesystem.write_text_atomic(settings.output_dir / names.COMPARISONS_TABLE, 'study\n')
     return settings
 
 

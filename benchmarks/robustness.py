@@ -29,8 +29,11 @@ import numpy as np
 import perturbations
 from nibabel.affines import apply_affine
 
-from facebids.core import images, masks, phantom, quality, registration, surface
+from facebids.core import foreground, grids, images
+from facebids.core.alignment import registration
 from facebids.core.atlas import generic_atlas
+from facebids.core.defacing import masks
+from facebids.core.phantoms import phantom
 from facebids.errors import ImageError
 
 OURS, PEER = 'ours', 'niimath -deface'
@@ -74,7 +77,7 @@ def make_phantom(number, options, peer):
     pose = phantom.draw_pose(rng, person)
     scan = phantom.scan(head, pose, options.suffix, rng, options.resolution)
     volume = images.Volume(scan.data.astype(np.float32), scan.affine)
-    brain = masks.carry_over(head.brain, head, scan.data.shape, scan.affine, scan.transform) < 0
+    brain = grids.carry_over(head.brain, head, scan.data.shape, scan.affine, scan.transform) < 0
     name = f'phantom {number + 1}'
     return _subject(name, volume, scan.transform, brain, peer, has_neck=True)
 
@@ -95,12 +98,12 @@ def read_head(path, options, peer):
     if brain is None:
         atlas = generic_atlas(masks.RESOLUTION)
         place = (atlas, volume.data.shape, volume.affine, truth)
-        brain = masks.carry_over(atlas.brain, *place) < -ERODED_MM
+        brain = grids.carry_over(atlas.brain, *place) < -ERODED_MM
     return _subject(path.name.split('.')[0], volume, truth, brain, peer, has_neck=False)
 
 
 def _subject(name, volume, truth, brain, peer, *, has_neck):
-    head = surface.head_mask(volume.data, volume.zooms)
+    head = foreground.head_mask(volume.data, volume.zooms)
     mask, _, _ = masks.face_mask(generic_atlas(masks.RESOLUTION), volume, truth, head)
     faces = {OURS: mask & head}
     if peer:
@@ -141,7 +144,7 @@ def displacement(affine, truth):
     The atlas is symmetric: of a mirrored head, left is right.
     """
     atlas = generic_atlas(registration.RESOLUTION)
-    points = quality.grid_points(atlas, atlas.brain < 0)[::7]
+    points = grids.grid_points(atlas, atlas.brain < 0)[::7]
     if np.linalg.det(truth[:3, :3]) < 0:
         truth = truth @ MIRROR
     return float(np.linalg.norm(apply_affine(affine - truth, points), axis=1).mean())

@@ -6,8 +6,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from facebids.core import images, masks, phantom, registration, render, surface
+from facebids.core import foreground, images
+from facebids.core.alignment import registration
 from facebids.core.atlas import generic_atlas
+from facebids.core.attack import render, surface
+from facebids.core.defacing import masks
+from facebids.core.phantoms import phantom
 
 
 def main():
@@ -18,7 +22,7 @@ def main():
     scan = phantom.scan(head, phantom.draw_pose(rng, person), 'T1w', rng, spacing=1.5)
     atlas = generic_atlas(masks.RESOLUTION)
     volume = images.Volume(scan.data, scan.affine)
-    head_voxels = surface.head_mask(volume.data, volume.zooms)
+    head_voxels = foreground.head_mask(volume.data, volume.zooms)
     mask, _, _ = masks.face_mask(atlas, volume, scan.transform, head_voxels)
     pose = registration.pose(scan.transform)
     views = [view for view in render.named_views() if view.name in ('frontal', 'halfside')]

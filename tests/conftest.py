@@ -81,7 +81,7 @@ def no_network(monkeypatch, tmp_path_factory):
 @pytest.fixture(scope='session')
 def phantom_person():
     """Somebody who does not exist, and the head at 2 mm."""
-    from facebids.core import phantom
+    from facebids.core.phantoms import phantom
 
     person = phantom.draw_person(np.random.default_rng(7))
     return person, phantom.build_person(person, 2.0)
@@ -90,7 +90,7 @@ def phantom_person():
 @pytest.fixture(scope='session')
 def phantom_scan(phantom_person):
     """Return a tilted T1w scan of the phantom person, with its true transform."""
-    from facebids.core import phantom
+    from facebids.core.phantoms import phantom
 
     rng = np.random.default_rng(8)
     person, head = phantom_person
@@ -100,7 +100,8 @@ def phantom_scan(phantom_person):
 @pytest.fixture(scope='session')
 def phantom_pictures(phantom_scan):
     """Four random views of the phantom and their names."""
-    from facebids.core import registration, render, surface
+    from facebids.core.alignment import registration
+    from facebids.core.attack import render, surface
 
     mesh = surface.skin_surface(phantom_scan.data, phantom_scan.affine)
     views = render.random_views(seed=0, count=4)

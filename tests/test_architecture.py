@@ -24,15 +24,57 @@ PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text())
 FOLDERS = {'facebids': ROOT / 'facebids', 'facebids.workflows': ROOT / 'workflows'}
 
 # Which part of the package may import which others. `facebids` is its __init__: the version.
-EVERYONE = {'facebids', 'facebids.config', 'facebids.errors'}
+EVERYONE = {'facebids', 'facebids.config', 'facebids.errors', 'facebids.filesystem'}
+GROUND = {
+    f'facebids.core.{name}'
+    for name in (
+        'foreground',
+        'grids',
+        'images',
+        'packages',
+        'thresholds',
+        'verdict',
+    )
+}
 DOWNWARDS = {
     'facebids.errors': set(),
     'facebids.config': set(),
-    'facebids.core': {'facebids.core'},
+    'facebids.filesystem': {'facebids.errors'},
+    'facebids.core.atlas': {'facebids.core.atlas', 'facebids.core.packages'},
+    'facebids.core.alignment': {
+        'facebids.core.alignment',
+        'facebids.core.atlas',
+        'facebids.core.defacing',
+        *GROUND,
+    },
+    'facebids.core.defacing': {
+        'facebids.core.defacing',
+        'facebids.core.alignment',
+        'facebids.core.atlas',
+        *GROUND,
+    },
+    'facebids.core.attack': {
+        'facebids.core.attack',
+        'facebids.core.alignment',
+        'facebids.core.atlas',
+        *GROUND,
+    },
+    'facebids.core.identifiability': {'facebids.core.identifiability'},
+    'facebids.core.phantoms': {
+        'facebids.core.phantoms',
+        'facebids.core.atlas',
+        'facebids.core.attack',
+    },
+    'facebids.core': {'facebids.core.atlas', 'facebids.core.defacing.tissues', *GROUND},
     'facebids.bids': {'facebids.bids'},
-    'facebids.release': {'facebids.release', 'facebids.bids', 'facebids.core'},
-    'facebids.reports': {'facebids.reports', 'facebids.bids'},
     'facebids.studies': {'facebids.studies', 'facebids.core', 'facebids.bids'},
+    'facebids.release': {
+        'facebids.release',
+        'facebids.studies.results',
+        'facebids.bids',
+        'facebids.core',
+    },
+    'facebids.reports': {'facebids.reports', 'facebids.studies.results', 'facebids.bids'},
     'facebids.interfaces': {
         'facebids.interfaces',
         'facebids.core',
@@ -46,13 +88,22 @@ DOWNWARDS = {
         'facebids.bids.plan',
         'facebids.bids.names',
     },
-    'facebids.cli': {
-        'facebids.cli',
+    'facebids.stages': {
+        'facebids.stages',
         'facebids.workflows',
         'facebids.interfaces',
         'facebids.studies',
         'facebids.core',
         'facebids.reports',
+        'facebids.release',
+        'facebids.bids',
+        'facebids.cli.console',
+    },
+    'facebids.cli': {
+        'facebids.cli',
+        'facebids.stages',
+        'facebids.studies',
+        'facebids.core',
         'facebids.release',
         'facebids.bids',
     },
@@ -62,31 +113,30 @@ DOWNWARDS = {
 # Libraries that only some modules may import.
 OWNERS = {
     'ants': {
-        'facebids.core.registration',
-        'facebids.core.coregistration',
-        'facebids.core.tissues',
+        'facebids.core.alignment.registration',
+        'facebids.core.alignment.coregistration',
+        'facebids.core.defacing.tissues',
     },
     'bids': {'facebids.bids.inputs'},
-    'dlib': {'facebids.core.recognition'},
-    'embreex': {'facebids.core.rays'},
+    'dlib': {'facebids.core.attack.recognition'},
+    'embreex': {'facebids.core.attack.rays'},
     'jinja2': {'facebids.reports'},
     'nilearn': {'facebids.core.atlas'},
     'nipype': {
         'facebids.interfaces',
         'facebids.workflows',
-        'facebids.cli.run',
-        'facebids.cli.graph',
-        'facebids.cli.pool',
+        'facebids.stages.graph',
+        'facebids.stages.pool',
     },
     'rich': {'facebids.cli'},
-    'templateflow': {'facebids.bids.templates'},
+    'templateflow': {'facebids.bids.templateflow'},
 }
 
 # Libraries too slow to import before they are needed, and where that is allowed all the same:
 # a Nipype interface or plugin is a class, so its base has to be there when the module is read.
 SLOW = {'ants', 'bids', 'dlib', 'jinja2', 'matplotlib', 'nilearn', 'nipype', 'pandas', 'skimage'}
 SLOW |= {'sklearn', 'statsmodels', 'templateflow', 'trimesh'}
-SLOW_ALLOWED = {'nipype': {'facebids.interfaces', 'facebids.workflows', 'facebids.cli.pool'}}
+SLOW_ALLOWED = {'nipype': {'facebids.interfaces', 'facebids.workflows', 'facebids.stages.pool'}}
 
 # What `facebids --help` reads.
 STDLIB_ONLY = {'facebids', 'facebids.cli', 'facebids.cli.parser', 'facebids.config'}

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from facebids import filesystem
 from facebids.bids import metadata, names
 from facebids.bids.columns import COLUMNS, KNOWN, SECTIONS, VERDICTS, Metric
 from facebids.bids.names import HeadImage
@@ -76,8 +77,8 @@ def merge(output_dir: str | Path, metrics_name: str, records: Iterable[Record]) 
         merged = {record['image']: record for record in _read(path)}
         merged |= {record['image']: record for record in records}
         ordered = [merged[image] for image in sorted(merged)]
-        metadata.write_json_atomic(path, {'images': ordered})
-        metadata.write_text_atomic(Path(output_dir) / names.table(metrics_name), table(ordered))
+        filesystem.write_json_atomic(path, {'images': ordered})
+        filesystem.write_text_atomic(Path(output_dir) / names.table(metrics_name), table(ordered))
 
 
 def read_all(output_dir: str | Path, participants: Iterable[str] = ()) -> list[Record]:

@@ -10,7 +10,7 @@ from typing import Any
 from facebids.bids import names
 from facebids.bids.names import HeadImage
 from facebids.bids.records import Record
-from facebids.bids.results import Results, strongest
+from facebids.studies.results import Results, strongest
 
 STYLES = {'pass': 'green', 'review': 'yellow', 'fail': 'red'}
 

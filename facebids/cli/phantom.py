@@ -5,8 +5,8 @@ import argparse
 from pathlib import Path
 
 from facebids import __version__
-from facebids.bids.metadata import atomic_path, write_json_atomic, write_text_atomic
 from facebids.errors import FacebidsError, OutputError
+from facebids.filesystem import atomic_path, write_json_atomic, write_text_atomic
 
 MODALITIES = ('T1w', 'FLAIR', 'T2w', 'PDw')  # the atlas has CT too, BIDS has no place for it
 README = """\
@@ -92,7 +92,7 @@ def write_dataset(options):
 def _write_participant(root, label, number, options):
     import numpy as np
 
-    from facebids.core import phantom
+    from facebids.core.phantoms import phantom
 
     person = phantom.draw_person(np.random.default_rng([options.seed, number]))
     truth = {}
@@ -122,7 +122,7 @@ def _write_photographs(folder, person, number, options):
         return
     from PIL import Image
 
-    from facebids.core.portrait import portraits
+    from facebids.core.phantoms.portrait import portraits
 
     rng = np.random.default_rng([options.seed, number, 0])
     for count, picture in enumerate(portraits(person, options.photographs, rng), 1):

@@ -82,9 +82,9 @@ def set_environment(cache: Path, nthreads: int) -> None:
 
 def run(settings: Settings) -> int:
     """Check the folders, run the stage that was asked for, and return the exit code."""
-    from facebids.cli.group import run_group
-    from facebids.cli.participant import run_participants
-    from facebids.cli.places import check_places
+    from facebids.stages.folders import check_places
+    from facebids.stages.group import run_group
+    from facebids.stages.participant import run_participants
 
     check_places(settings)
     stage = {'participant': run_participants, 'group': run_group}[settings.analysis_level]

@@ -6,8 +6,8 @@ Anything that was not measured, or not as expected, is never a pass.
 
 import math
 
-from facebids.core import tissues
 from facebids.core.atlas import COMPUTED
+from facebids.core.defacing import tissues
 from facebids.core.thresholds import THRESHOLDS
 
 SEVERITIES = ('note', 'review', 'fail')

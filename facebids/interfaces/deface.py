@@ -10,8 +10,9 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from facebids.core import fill, images, masks
+from facebids.core import images
 from facebids.core.atlas import generic_atlas
+from facebids.core.defacing import fill, masks
 from facebids.interfaces import files
 
 

@@ -10,8 +10,10 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from facebids.core import images, masks, motion, verdict
+from facebids.core import grids, images, verdict
+from facebids.core.alignment import motion
 from facebids.core.atlas import KEEPABLE, generic_atlas
+from facebids.core.defacing import masks
 from facebids.interfaces import files
 from facebids.interfaces.registration import section
 
@@ -57,7 +59,7 @@ class FaceMask(SimpleInterface):
             moved = motion.positions(in_file, volume, transform)
             region = atlas.face_region(numbers['shell_mm'], keep)
             for elsewhere in moved.transforms:
-                there = masks.carry_over(region, atlas, mask.shape, volume.affine, elsewhere) < 0
+                there = grids.carry_over(region, atlas, mask.shape, volume.affine, elsewhere) < 0
                 mask |= there & ~guard
             numbers |= masks.taken(mask, head, volume.zooms) | {'motion_mm': moved.largest_mm}
         numbers['face_in_view_share'] = masks.face_in_view(atlas, volume, transform)

@@ -10,7 +10,8 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from facebids.core import attack, engines, images
+from facebids.core import images
+from facebids.core.attack import attacker, engines
 from facebids.errors import NotAHeadError
 from facebids.interfaces import files
 
@@ -41,7 +42,7 @@ class Attack(SimpleInterface):
             known = original['pose'], original['boxes']
             originals = original['embeddings']
         heads = [self._look(volume, known) for volume in self._volumes()]
-        head = heads[attack.most_telling(heads, originals)]
+        head = heads[attacker.most_telling(heads, originals)]
         arrays = {
             'pictures': head.pictures,
             'pose': head.pose,
@@ -70,8 +71,8 @@ class Attack(SimpleInterface):
         registration = files.read_registration(self.inputs.registration)
         affine = np.array(registration['affine'])
         try:
-            return attack.look_at(volume, affine, self.inputs.seed, known)
+            return attacker.look_at(volume, affine, self.inputs.seed, known)
         except NotAHeadError:
             if registration['way'] == 'own':
                 raise
-            return attack.look_at_nothing(affine, self.inputs.seed, known)
+            return attacker.look_at_nothing(affine, self.inputs.seed, known)

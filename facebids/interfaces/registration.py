@@ -16,7 +16,8 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from facebids.core import coregistration, images, registration, templates, verdict
+from facebids.core import images, verdict
+from facebids.core.alignment import coregistration, registration, space_template
 from facebids.core.atlas import generic_atlas
 from facebids.errors import GridError, ImageError
 from facebids.interfaces import files
@@ -70,8 +71,8 @@ class Register(SimpleInterface):
         template = None
         if self.inputs.template:
             arrays = files.read_arrays(self.inputs.template)
-            target = templates.TemplateAtlas.from_arrays(arrays)
-            found, from_template = templates.register(*image, target, *contrast)
+            target = space_template.TemplateAtlas.from_arrays(arrays)
+            found, from_template = space_template.register(*image, target, *contrast)
             template = json.loads(str(arrays['provenance'])) | {
                 'from_atlas': target.from_atlas.tolist(),
                 'affine': from_template.tolist(),

@@ -10,7 +10,8 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from facebids.core import images, screening
+from facebids.core import images
+from facebids.core.attack import screening
 from facebids.interfaces import files
 
 

@@ -20,9 +20,11 @@ from nipype.interfaces.base import (
 )
 
 import facebids
+from facebids import filesystem
 from facebids.bids import metadata, names, records
 from facebids.bids.names import HeadImage, Template
-from facebids.core import engines, registration
+from facebids.core.alignment import registration
+from facebids.core.attack import engines
 from facebids.interfaces import files
 
 
@@ -68,7 +70,7 @@ class Sink(SimpleInterface):
         records.merge(self.inputs.output_dir, names.metrics(image), [record])
         _copy(self.inputs.defaced, place(names.defaced(image)))
         path = Path(self.inputs.work_dir) / names.record(image)
-        metadata.write_json_atomic(path, record)
+        filesystem.write_json_atomic(path, record)
         self._results['out_file'] = str(path)
         return runtime
 
@@ -76,9 +78,9 @@ class Sink(SimpleInterface):
         """Say what the verdict is on: the release takes no other file for these."""
         return {
             'version': facebids.__version__,
-            'source_sha256': metadata.sha256(self.inputs.in_file),
-            'defaced_sha256': metadata.sha256(self.inputs.defaced),
-            'mask_sha256': metadata.sha256(self.inputs.mask),
+            'source_sha256': filesystem.sha256(self.inputs.in_file),
+            'defaced_sha256': filesystem.sha256(self.inputs.defaced),
+            'mask_sha256': filesystem.sha256(self.inputs.mask),
         }
 
     def _released(self, name):
@@ -97,7 +99,7 @@ class Sink(SimpleInterface):
             (names.mask(image), metadata.mask_sidecar(image)),
             (names.defaced(image), metadata.defaced_sidecar(image, mode)),
         ):
-            metadata.write_json_atomic(place(names.sidecar(name)), sidecar)
+            filesystem.write_json_atomic(place(names.sidecar(name)), sidecar)
 
     def _write_transforms(self, image, place):
         found = files.read_registration(self.inputs.registration)
@@ -105,14 +107,14 @@ class Sink(SimpleInterface):
         if made_from := found.get('template'):
             found, template = made_from, Template.from_text(made_from['name'])
             name = names.sidecar(names.to_template(image, template))
-            metadata.write_json_atomic(place(name), metadata.transform_sidecar(image, made_from))
+            filesystem.write_json_atomic(place(name), metadata.transform_sidecar(image, made_from))
         affine = np.array(found['affine'])
         # ITK maps points of the space that is resampled into, to the image's.
         for name, matrix in (
             (names.to_template(image, template), affine),
             (names.from_template(image, template), np.linalg.inv(affine)),
         ):
-            metadata.write_text_atomic(place(name), registration.itk_text(matrix))
+            filesystem.write_text_atomic(place(name), registration.itk_text(matrix))
 
     def _write_private(self, image, *, enrolled):
         root = Path(self.inputs.private_dir)
@@ -122,7 +124,7 @@ class Sink(SimpleInterface):
                 continue
             attack = files.read_arrays(getattr(self.inputs, state))
             frontal = attack['names'].tolist().index('frontal')
-            with metadata.atomic_path(root / names.private_templates(image, state)) as path:
+            with filesystem.atomic_path(root / names.private_templates(image, state)) as path:
                 np.savez_compressed(
                     path,
                     frontal=attack['pictures'][frontal],
@@ -134,5 +136,5 @@ class Sink(SimpleInterface):
 
 
 def _copy(source, target):
-    with metadata.atomic_path(target) as path:
+    with filesystem.atomic_path(target) as path:
         shutil.copyfile(source, path)

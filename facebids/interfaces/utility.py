@@ -10,8 +10,9 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from facebids.core import images, masks, utility
+from facebids.core import images
 from facebids.core.atlas import generic_atlas
+from facebids.core.defacing import cost, masks
 from facebids.interfaces import files
 
 
@@ -39,13 +40,13 @@ class Utility(SimpleInterface):
             np.array(files.read_json(path)['affine']) if path else None
             for path in (self.inputs.registration, self.inputs.registration_after)
         )
-        numbers = utility.measure(
+        numbers = cost.measure(
             images.read_volume(self.inputs.in_file),
             images.read_volume(self.inputs.defaced),
             atlas,
             affine,
             self.inputs.modality,
         )
-        numbers |= utility.alignment_shift(affine, affine_after, atlas)
+        numbers |= cost.alignment_shift(affine, affine_after, atlas)
         self._results['out_file'] = files.write_json(runtime.cwd, 'utility.json', numbers)
         return runtime

@@ -11,8 +11,9 @@ from nipype.interfaces.base import (
 )
 
 from facebids.bids.names import HeadImage
-from facebids.core import engines, identifiability, render
-from facebids.core.recognition import Recognition
+from facebids.core import identifiability
+from facebids.core.attack import engines, render
+from facebids.core.attack.recognition import Recognition
 from facebids.core.verdict import judge
 from facebids.interfaces import files
 from facebids.interfaces.registration import section

@@ -79,9 +79,10 @@ def attack(root: Path, image: dict[str, Any]) -> Attacked:
     image
         Its ``image``, a path, and its ``mode``, None where it is not known to be defaced.
     """
-    from facebids.core import images, registration
+    from facebids.core import images
+    from facebids.core.alignment import registration
     from facebids.core.atlas import generic_atlas
-    from facebids.core.attack import look_at
+    from facebids.core.attack.attacker import look_at
 
     path = image['image']
     suffix = suffix_of(path)

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from facebids.bids.metadata import atomic_path, write_text_atomic
 from facebids.errors import OutputError
-from facebids.release import headers, place
+from facebids.filesystem import atomic_path, write_text_atomic
+from facebids.release import headers, links
 from facebids.release.contents import DECOMPRESS, SCRUB, Content
 
 NEW, OLD = 'new', 'old'
@@ -96,14 +96,14 @@ def build(files: Mapping[str, Content], root: Path, how: str) -> None:
     root
         Folder of the dataset; what is there already is left alone.
     how
-        How files that do not change get there: one of `facebids.release.place.WAYS`.
+        How files that do not change get there: one of `facebids.release.links.WAYS`.
 
     Raises
     ------
     OutputError
         If a file cannot be written.
     """
-    place.remove_others(root, set(files))
+    links.remove_others(root, set(files))
     for path, content in files.items():
         _write(root / path, content, how)
 
@@ -121,7 +121,7 @@ def _write(target: Path, content: Content, how: str) -> None:
     elif content.way == SCRUB:
         headers.scrub(content.source, target)
     else:
-        place.place(content.source, target, how)
+        links.place(content.source, target, how)
 
 
 def install(new: Path, release_dir: Path) -> None:

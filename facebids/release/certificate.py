@@ -12,9 +12,9 @@ from typing import Any
 
 import facebids
 from facebids.bids import names
-from facebids.bids.metadata import sha256 as sha256_of_file
 from facebids.bids.names import HeadImage
 from facebids.errors import DatasetError, OutputError
+from facebids.filesystem import sha256 as sha256_of_file
 from facebids.release.cohort import Check
 from facebids.release.contents import Contents, was_defaced
 from facebids.release.gate import COPY, EXCLUDE, REPLACE, Decision
@@ -112,8 +112,8 @@ def make(release: Release, hashes: Mapping[str, str]) -> dict[str, Any]:
 
 def versions() -> dict[str, Any]:
     """Return which head atlas and which limits the verdicts rest on, as hashes of both."""
+    from facebids.core.alignment.registration import RESOLUTION
     from facebids.core.atlas import SPACE, generic_atlas
-    from facebids.core.registration import RESOLUTION
     from facebids.core.thresholds import THRESHOLDS
 
     labels = generic_atlas(RESOLUTION).labels

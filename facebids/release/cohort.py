@@ -4,7 +4,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from facebids.bids.results import Outcome, Results
+from facebids.studies.results import Outcome, Results
 
 CONFIDENCE = 0.95  # of all intervals of rank-1 together
 # Somebody who is not recognised may still be likelier than chance. This is the most that a study

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from facebids.bids import names
-from facebids.bids.metadata import METHODS, sha256
+from facebids.bids.metadata import METHODS
 from facebids.bids.names import HeadImage
 from facebids.bids.records import Record
 from facebids.errors import DatasetError, UnreadableImageError
+from facebids.filesystem import sha256
 from facebids.release import describe, headers, metadata
 from facebids.release.gate import EXCLUDE, NIFTI, REPLACE, Decision
 from facebids.release.metadata import Finding

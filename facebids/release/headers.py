@@ -24,8 +24,8 @@ import numpy as np
 from nibabel.nifti1 import header_dtype as nifti1
 from nibabel.nifti2 import header_dtype as nifti2
 
-from facebids.bids.metadata import atomic_path
 from facebids.errors import DatasetError, UnreadableImageError
+from facebids.filesystem import atomic_path
 from facebids.release.metadata import scrub_json
 from facebids.release.rules import Finding
 from facebids.release.texts import identifies, is_nothing

@@ -4,10 +4,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from facebids.bids.results import FUSED, Outcome, Results, strongest
 from facebids.reports import curves
 from facebids.reports.curves import Boxes, Plot
 from facebids.reports.tables import contrast
+from facebids.studies.results import FUSED, Outcome, Results, strongest
 
 WEAK = 0.75  # ROC-AUC before defacing below which a low figure after it says nothing
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import facebids
 from facebids.bids import citation, names
 from facebids.bids.columns import KNOWN, TISSUES, VERDICTS
-from facebids.bids.metadata import write_text_atomic
 from facebids.bids.records import Record
-from facebids.bids.results import Results
+from facebids.filesystem import write_text_atomic
 from facebids.reports import comparisons, curves, number, render, tables
+from facebids.studies.results import Results
 
 WIDTH, HEIGHT = 440, 260  # of a plot
 LEFT, RIGHT, TOP, BOTTOM = 130, 330, 20, 220  # where its two columns and its scale lie

@@ -12,9 +12,9 @@ from pathlib import Path
 import facebids
 from facebids.bids import citation, names, records
 from facebids.bids.columns import COLUMNS, SECTIONS, VERDICTS, Metric
-from facebids.bids.metadata import write_text_atomic
 from facebids.bids.names import HeadImage
 from facebids.bids.records import Record
+from facebids.filesystem import write_text_atomic
 from facebids.reports import render
 
 FIGURES = {

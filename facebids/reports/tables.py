@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from facebids.bids.results import NotPossible, Outcome, Results, Search, strongest
 from facebids.reports import curves, number
+from facebids.studies.results import NotPossible, Outcome, Results, Search, strongest
 
 MANY = 30  # people: with more, a table of everybody is folded away
 STATES = {'before': 'before', 'after': 'after', 'after_both': 'both sides after'}

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from facebids.bids.photographs import PROBLEMS, Problem, collect
-from facebids.core import engines, hair, photographs, recognition
+from facebids.core.attack import engines, recognition
 from facebids.errors import PhotographError
+from facebids.studies import hair, photo_pixels
 from facebids.studies.enrolment import BARE, Template
+from facebids.studies.photo_files import PROBLEMS, Problem, collect
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def read(folder: Path, participants: Iterable[str]) -> Album:
 def _look(path: Path) -> Template | Problem:
     """Return what the engines see in a photograph, or why they see nothing."""
     try:
-        picture = photographs.read(path)
+        picture = photo_pixels.read(path)
     except PhotographError as error:
         return Problem(path, 'unreadable', str(error))
     seen = engines.enrol_photograph(picture)

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from facebids.bids.names import HeadImage
-from facebids.bids.results import Results
 from facebids.studies import enrolment, photographs, renders, scans
 from facebids.studies.photographs import Photographs
+from facebids.studies.results import Results
 
 
 def attack(

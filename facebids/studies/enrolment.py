@@ -10,9 +10,9 @@ import numpy as np
 
 from facebids.bids import names
 from facebids.bids.names import HeadImage
-from facebids.core import engines
-from facebids.core.comparisons import AFTER, BEFORE, Scan
-from facebids.core.recognition import RANDOM, is_random
+from facebids.core.attack import engines
+from facebids.core.attack.recognition import RANDOM, is_random
+from facebids.studies.comparisons import AFTER, BEFORE, Scan
 
 Template = dict[str, dict[str, Any]]
 BARE = 'without hair'  # of a photograph: the template of the same one with the hair hidden

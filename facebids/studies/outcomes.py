@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facebids.bids.results import Outcome, Search
-from facebids.core import engines
-from facebids.core.comparisons import KINDS, PHOTOGRAPH, Comparison, Condition, person
+from facebids.core.attack import engines
 from facebids.core.identifiability import ranking
 from facebids.core.identifiability.summary import summarise
+from facebids.studies.comparisons import KINDS, PHOTOGRAPH, Comparison, Condition, person
+from facebids.studies.results import Outcome, Search
 
 DEVIATIONS = (3.0, 4.0)
 FALSE_POSITIVES = (0.0, 0.1)  # S1 had none

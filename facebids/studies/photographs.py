@@ -11,16 +11,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facebids.bids.results import NotPossible, Outcome
-from facebids.core import engines
-from facebids.core.comparisons import Comparison, plan_photographs
+from facebids.core.attack import engines
 from facebids.core.identifiability import ranking
-from facebids.core.subsets import rank1_among
 from facebids.studies import enrolment
 from facebids.studies import outcomes as make
+from facebids.studies.comparisons import Comparison, plan_photographs
 from facebids.studies.enrolment import Enrolment, Template
 from facebids.studies.outcomes import TITLES
 from facebids.studies.pictures import compare_controls, compare_pictures
+from facebids.studies.results import NotPossible, Outcome
+from facebids.studies.subsets import rank1_among
 
 GALLERIES = (50, 100, 150)  # photographs that S1 searched among
 Photographs = dict[str, list[Template]]

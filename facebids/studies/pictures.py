@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from facebids.bids.results import NotPossible, Outcome, Search
-from facebids.core import engines, hair, recognition
-from facebids.core.comparisons import Comparison, Scan, person
+from facebids.core.attack import engines, recognition
 from facebids.core.identifiability import ranking, resampling
-from facebids.studies import enrolment
+from facebids.studies import enrolment, hair
+from facebids.studies.comparisons import Comparison, Scan, person
 from facebids.studies.enrolment import BARE, Enrolment, Template
 from facebids.studies.outcomes import TITLES, describe
+from facebids.studies.results import NotPossible, Outcome, Search
 
 ORIENTATIONS = ('frontal', 'side', 'halfside', 'top')  # in the order of the study
 FIRST = 5

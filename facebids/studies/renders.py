@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from facebids.bids.results import NotPossible, Outcome
-from facebids.core.comparisons import ONE_PERSON, SCAN_CONDITIONS, Condition
 from facebids.core.identifiability import resampling, verification
 from facebids.studies import enrolment
+from facebids.studies.comparisons import ONE_PERSON, SCAN_CONDITIONS, Condition
 from facebids.studies.enrolment import Enrolment
 from facebids.studies.outcomes import TITLES, spread
+from facebids.studies.results import NotPossible, Outcome
 
 RENDERS = 300  # of each half: more would cost time and change little
 DRAWS = 200  # of the bootstrap, which has up to the square of that many pairs to draw from

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scans searched for among scans: other sessions, runs and contrasts, before and after."""
 
-from facebids.bids.results import NotPossible, Outcome
-from facebids.core.comparisons import Comparison, plan_scans
 from facebids.studies import enrolment
+from facebids.studies.comparisons import Comparison, plan_scans
 from facebids.studies.enrolment import Enrolment
 from facebids.studies.outcomes import TITLES, fixed_thresholds, outcome
+from facebids.studies.results import NotPossible, Outcome
 
 
 def compare(enrolled: Enrolment, seed: int) -> tuple[list[Outcome], list[NotPossible]]:

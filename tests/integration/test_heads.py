@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from facebids.core import attack, engines, images, masks, registration, surface
+from facebids.core import foreground, grids, images
+from facebids.core.alignment import registration
 from facebids.core.atlas import generic_atlas
+from facebids.core.attack import attacker, engines
+from facebids.core.defacing import masks
 from facebids.core.images import Volume
 
 FEW = ['nichart01', 'nichart10']
@@ -38,10 +41,10 @@ def test_brain_is_found_and_kept(heads, person):
     brain, hull = true_brain(heads, person)
     atlas = generic_atlas(masks.RESOLUTION)
     place = (atlas, volume.data.shape, volume.affine, found.affine)
-    expected = masks.carry_over(atlas.brain, *place) < 0
+    expected = grids.carry_over(atlas.brain, *place) < 0
     dice = 2 * (expected & hull).sum() / (expected.sum() + hull.sum())
     assert dice > 0.92
-    head = surface.head_mask(volume.data, volume.zooms)
+    head = foreground.head_mask(volume.data, volume.zooms)
     mask, _, _ = masks.face_mask(atlas, volume, found.affine, head)
     # A few voxels of 2 mm at a gyrus that affine registration leaves far outside the atlas.
     assert (mask & brain).sum() <= 5
@@ -52,14 +55,14 @@ def test_brain_is_found_and_kept(heads, person):
 def test_face_is_found_before_and_not_recognised_after(heads, person, suffix):
     volume, found = load(heads, person, suffix)
     atlas = generic_atlas(masks.RESOLUTION)
-    head = surface.head_mask(volume.data, volume.zooms)
+    head = foreground.head_mask(volume.data, volume.zooms)
     mask, _, _ = masks.face_mask(atlas, volume, found.affine, head)
-    before = attack.look_at(volume, found.affine, seed=0)
+    before = attacker.look_at(volume, found.affine, seed=0)
     random = before.recognition.random
     assert before.recognition.found[random].mean() >= 0.7
     removed = Volume(np.where(mask, 0, volume.data), volume.affine)
     known = before.pose, before.recognition.boxes
-    after = attack.look_at(removed, found.affine, 0, known)
+    after = attacker.look_at(removed, found.affine, 0, known)
     distance = np.linalg.norm(after.at_known_place - before.recognition.embeddings, axis=1)
     assert np.nanmean(distance[random]) > 0.45
     shapes = [[engines.enrol(head)['geometry']] for head in (before, after)]

@@ -103,14 +103,14 @@ def test_image_is_defaced_and_nothing_else_changed(run):
 
 
 def test_true_brain_of_the_phantom_is_untouched(run):
-    from facebids.core import masks
+    from facebids.core import grids
     from facebids.core.atlas import generic_atlas
 
     root, _ = run
     truth = json.loads((root / 'raw/sourcedata/sub-01/phantom_truth.json').read_text())[GOOD]
     image = nib.load(root / 'out/sub-01/anat/sub-01_space-T1w_desc-face_mask.nii.gz')
     atlas = generic_atlas(2.0)
-    brain = masks.carry_over(atlas.brain, atlas, image.shape, image.affine, np.array(truth)) < 0
+    brain = grids.carry_over(atlas.brain, atlas, image.shape, image.affine, np.array(truth)) < 0
     assert not (np.asanyarray(image.dataobj)[brain]).any()
 
 

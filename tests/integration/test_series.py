@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from facebids.cli.run import main
-from facebids.core import phantom
+from facebids.core.phantoms import phantom
 
 T1W = 'sub-01/anat/sub-01_T1w.nii.gz'
 MAGNITUDE = 'sub-01/anat/sub-01_part-mag_T2starw.nii.gz'

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facebids.core import engines
+from facebids.core.attack import engines
 from facebids.studies import album
 
 FACE = {'face': {'embeddings': np.ones((1, 4))}}

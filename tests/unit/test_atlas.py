@@ -12,7 +12,7 @@ from facebids.core.atlas import (
 )
 from facebids.core.atlas.anatomy import Tissue
 from facebids.core.atlas.contrasts import SIGNAL, skin_cover
-from facebids.core.quality import sample
+from facebids.core.grids import sample
 
 
 @pytest.fixture(scope='module')

@@ -4,8 +4,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from facebids.core import attack, engines
-from facebids.core.depth import GRAZING, RAYS, generic
+from facebids.core.attack import attacker, engines
+from facebids.core.attack.depth import GRAZING, RAYS, generic
 from facebids.core.images import Volume
 
 
@@ -16,7 +16,7 @@ def volume(phantom_scan):
 
 @pytest.fixture(scope='module')
 def head(volume, phantom_scan):
-    return attack.look_at(volume, phantom_scan.transform, seed=0)
+    return attacker.look_at(volume, phantom_scan.transform, seed=0)
 
 
 def test_faces_are_found_and_the_face_lies_on_the_generic_one(head):
@@ -28,7 +28,7 @@ def test_faces_are_found_and_the_face_lies_on_the_generic_one(head):
 
 
 def test_a_defaced_head_is_seen_as_its_original_was(head, volume, phantom_scan):
-    again = attack.look_at(
+    again = attacker.look_at(
         volume, phantom_scan.transform, 0, known=(head.pose, head.recognition.boxes)
     )
     np.testing.assert_array_equal(again.pictures, head.pictures)
@@ -41,7 +41,7 @@ def test_template_of_a_defaced_head_holds_what_stands_at_the_known_place(
     back = np.linalg.inv(phantom_scan.transform) @ volume.affine
     ahead = np.indices(volume.data.shape).reshape(3, -1).T @ back[1, :3] + back[1, 3]
     cut = np.where(ahead.reshape(volume.data.shape) > 40, 0, volume.data)
-    flat = attack.look_at(
+    flat = attacker.look_at(
         Volume(cut, volume.affine),
         phantom_scan.transform,
         0,
@@ -58,7 +58,7 @@ def test_template_of_a_defaced_head_holds_what_stands_at_the_known_place(
 
 def test_a_head_that_cannot_be_told_from_the_air_shows_nothing(head, phantom_scan):
     known = (head.pose, head.recognition.boxes)
-    nothing = attack.look_at_nothing(phantom_scan.transform, 0, known)
+    nothing = attacker.look_at_nothing(phantom_scan.transform, 0, known)
     assert nothing.pictures.shape == head.pictures.shape
     assert nothing.recognition.names.tolist() == head.recognition.names.tolist()
     assert not nothing.recognition.found.any()
@@ -68,8 +68,8 @@ def test_a_head_that_cannot_be_told_from_the_air_shows_nothing(head, phantom_sca
 
 def test_the_volume_that_shows_the_face_best_counts(head, phantom_scan):
     known = (head.pose, head.recognition.boxes)
-    nothing = attack.look_at_nothing(phantom_scan.transform, 0, known)
-    assert attack.most_telling([nothing, head]) == 1
-    assert attack.most_telling([head, nothing]) == 0
+    nothing = attacker.look_at_nothing(phantom_scan.transform, 0, known)
+    assert attacker.most_telling([nothing, head]) == 1
+    assert attacker.most_telling([head, nothing]) == 0
     seen = dataclasses.replace(nothing, at_known_place=head.recognition.embeddings)
-    assert attack.most_telling([nothing, seen], head.recognition.embeddings) == 1
+    assert attacker.most_telling([nothing, seen], head.recognition.embeddings) == 1

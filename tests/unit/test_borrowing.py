@@ -7,9 +7,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facebids.core import coregistration, registration
-from facebids.core.coregistration import Coregistration
-from facebids.core.registration import Registration
+from facebids.core.alignment import coregistration, registration
+from facebids.core.alignment.coregistration import Coregistration
+from facebids.core.alignment.registration import Registration
 from facebids.errors import GridError, UnreadableImageError
 from facebids.interfaces import files
 from facebids.interfaces.registration import Coregister, Register, Share, section

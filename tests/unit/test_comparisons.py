@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from facebids.core import comparisons
-from facebids.core.comparisons import KINDS, STUDIES, Scan, plan_photographs, plan_scans
+from facebids.studies import comparisons
+from facebids.studies.comparisons import KINDS, STUDIES, Scan, plan_photographs, plan_scans
 
 
 def _scan(name, states=('before', 'after')):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 
-from facebids.core import depth
-from facebids.core.completion import ZONE, complete
-from facebids.core.surface import Mesh
+from facebids.core.attack import depth
+from facebids.core.attack.completion import ZONE, complete
+from facebids.core.attack.surface import Mesh
 
 EMPTY = Mesh(np.zeros((3, 3), np.float32), np.array([[0, 1, 2]], np.int32), np.ones((3, 3)))
 

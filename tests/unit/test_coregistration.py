@@ -3,10 +3,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from facebids.core import coregistration, phantom, registration
+from facebids.core.alignment import coregistration, registration
 from facebids.core.atlas import generic_atlas
+from facebids.core.grids import grid_points
 from facebids.core.images import Volume
-from facebids.core.quality import grid_points
+from facebids.core.phantoms import phantom
 from facebids.core.thresholds import THRESHOLDS
 
 FAILS, DOUBTFUL = (t.least for t in THRESHOLDS if t.number == 'registration.coregistration')

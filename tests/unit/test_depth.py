@@ -4,9 +4,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 from skimage.measure import marching_cubes
 
-from facebids.core import depth
 from facebids.core.atlas import generic_atlas
-from facebids.core.rays import Scene
+from facebids.core.attack import depth
+from facebids.core.attack.rays import Scene
 
 
 def everywhere(where):

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from facebids.core import engines
-from facebids.core.engines import embedding, geometry
+from facebids.core.attack import engines
+from facebids.core.attack.engines import embedding, geometry
 
 
 def people(count, seed=0):

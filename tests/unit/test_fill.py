@@ -2,8 +2,10 @@
 import numpy as np
 import pytest
 
-from facebids.core import fill, masks, surface
+from facebids.core import foreground, grids
 from facebids.core.atlas import generic_atlas
+from facebids.core.attack import surface
+from facebids.core.defacing import fill, masks
 from facebids.core.images import Volume
 
 
@@ -11,7 +13,7 @@ from facebids.core.images import Volume
 def case(phantom_scan):
     volume = Volume(phantom_scan.data.astype(np.float32), phantom_scan.affine)
     atlas = generic_atlas(masks.RESOLUTION)
-    head = surface.head_mask(volume.data, volume.zooms)
+    head = foreground.head_mask(volume.data, volume.zooms)
     mask, _, _ = masks.face_mask(atlas, volume, phantom_scan.transform, head)
     return volume, mask, atlas, phantom_scan.transform, head
 
@@ -49,7 +51,7 @@ def test_air_of_a_masked_background_has_no_noise(case):
 def test_a_new_face_has_the_intensities_of_the_scans_own_skin(filled, case):
     volume, mask, atlas, transform, head = case
     place = (atlas, mask.shape, volume.affine, transform)
-    skin = masks.carry_over(atlas.depth, *place)
+    skin = grids.carry_over(atlas.depth, *place)
     painted = volume.data.copy()
     painted[mask] = filled['reface']
     layer = (skin < -3) & (skin > -5)
@@ -64,14 +66,14 @@ def test_a_new_face_meets_the_head_where_the_old_one_did(filled, case):
     painted[mask] = filled['reface']
     distance = surface.ndimage.distance_transform_edt(mask, sampling=volume.zooms)
     rim = mask & (distance < 5)
-    new = surface.head_mask(painted, volume.zooms)
+    new = foreground.head_mask(painted, volume.zooms)
     assert 2 * (new & head & rim).sum() / ((new & rim).sum() + (head & rim).sum()) > 0.93
 
 
 def test_a_blurred_face_has_no_features(filled, case):
     """Skin passes into air over several voxels, where a new face's does over one."""
     volume, mask, atlas, transform, _ = case
-    skin = masks.carry_over(atlas.depth, atlas, mask.shape, volume.affine, transform)
+    skin = grids.carry_over(atlas.depth, atlas, mask.shape, volume.affine, transform)
     within = surface.ndimage.distance_transform_edt(mask, sampling=volume.zooms)
     band = (within > 12) & (np.abs(skin) < 4)
     steepness = {}

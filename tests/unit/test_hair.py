@@ -2,8 +2,9 @@
 import numpy as np
 import pytest
 
-from facebids.core import hair, recognition
-from facebids.core.render import BACKGROUND
+from facebids.core.attack import recognition
+from facebids.core.attack.render import BACKGROUND
+from facebids.studies import hair
 
 each_style = pytest.mark.parametrize('style', hair.STYLES)
 
@@ -11,7 +12,8 @@ each_style = pytest.mark.parametrize('style', hair.STYLES)
 @pytest.fixture(scope='module')
 def frontal(phantom_scan):
     """Return the frontal render of a phantom and the landmarks of its face."""
-    from facebids.core import registration, render, surface
+    from facebids.core.alignment import registration
+    from facebids.core.attack import render, surface
 
     mesh = surface.skin_surface(phantom_scan.data, phantom_scan.affine)
     pose = registration.pose(phantom_scan.transform)

@@ -4,8 +4,8 @@ import json
 import numpy as np
 import pytest
 
+from facebids.core.attack.recognition import Recognition
 from facebids.core.identifiability import compare
-from facebids.core.recognition import Recognition
 
 NAMES = np.array(['random01', 'random02', 'frontal'])
 RANDOM = np.array([True, True, False])

@@ -4,15 +4,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facebids.core import masks, surface
+from facebids.core import foreground, grids
 from facebids.core.atlas import SHELL_STEPS_MM, generic_atlas
+from facebids.core.defacing import masks
 from facebids.core.images import Volume
 from facebids.errors import NotAHeadError
 
 
 def face_mask(scan, data):
     volume = Volume(data.astype(np.float32), scan.affine)
-    head = surface.head_mask(volume.data, volume.zooms)
+    head = foreground.head_mask(volume.data, volume.zooms)
     return masks.face_mask(generic_atlas(2.0), volume, scan.transform, head)
 
 
@@ -24,7 +25,7 @@ def regions(phantom_scan):
 def test_field_is_carried_through_the_transform(phantom_scan):
     atlas = generic_atlas(3.0)
     height = np.broadcast_to(atlas.axes[2], atlas.skin.shape)
-    carried = masks.carry_over(
+    carried = grids.carry_over(
         height, atlas, phantom_scan.data.shape, phantom_scan.affine, phantom_scan.transform
     )
     voxel = np.array([40, 50, 60])
@@ -36,7 +37,7 @@ def test_no_brain_voxel_is_in_the_mask(phantom_scan, phantom_person, regions):
     mask, guard, _ = regions
     _, head = phantom_person
     place = (head, phantom_scan.data.shape, phantom_scan.affine, phantom_scan.transform)
-    brain = masks.carry_over(head.brain, *place) < 3
+    brain = grids.carry_over(head.brain, *place) < 3
     assert not (mask & brain).any()
     assert not (mask & guard).any()
     assert mask.any()
@@ -55,8 +56,8 @@ def test_deeper_face_takes_the_next_step(phantom_scan, phantom_person):
     """A face 12 mm under the generic one, as near the brain as its guard lets, is still cut."""
     _, head = phantom_person
     place = (head, phantom_scan.data.shape, phantom_scan.affine, phantom_scan.transform)
-    front = masks.carry_over(np.broadcast_to(head.axes[1][:, None], head.skin.shape), *place) > 40
-    lean = (masks.carry_over(head.skin, *place) > -12) & front
+    front = grids.carry_over(np.broadcast_to(head.axes[1][:, None], head.skin.shape), *place) > 40
+    lean = (grids.carry_over(head.skin, *place) > -12) & front
     _, _, numbers = face_mask(phantom_scan, np.where(lean, 3, phantom_scan.data))
     assert numbers['shell_mm'] > min(SHELL_STEPS_MM), numbers
     assert numbers['skin_removed_share'] > 0.9, numbers
@@ -82,7 +83,7 @@ def test_mask_does_not_follow_the_skin(phantom_scan, regions):
     """Somebody with the same head and a longer nose gets the same mask."""
     atlas = generic_atlas(2.0)
     x, y, z = (
-        masks.carry_over(
+        grids.carry_over(
             np.broadcast_to(axis.reshape(np.roll((-1, 1, 1), i)), atlas.skin.shape),
             atlas,
             phantom_scan.data.shape,
@@ -121,7 +122,7 @@ def test_skin_that_is_left_is_counted():
 
 
 def fields(scan, field):
-    return masks.carry_over(
+    return grids.carry_over(
         field, generic_atlas(2.0), scan.data.shape, scan.affine, scan.transform
     )
 
@@ -129,7 +130,7 @@ def fields(scan, field):
 @pytest.mark.parametrize('margin', [0.0, 3.0, 8.0])
 def test_the_mask_keeps_its_distance_from_the_brain(phantom_scan, margin):
     volume = Volume(phantom_scan.data.astype(np.float32), phantom_scan.affine)
-    head = surface.head_mask(volume.data, volume.zooms)
+    head = foreground.head_mask(volume.data, volume.zooms)
     atlas = generic_atlas(2.0)
     mask, _, _ = masks.face_mask(atlas, volume, phantom_scan.transform, head, margin)
     size = np.cbrt(np.linalg.det(phantom_scan.transform[:3, :3]))
@@ -139,7 +140,7 @@ def test_the_mask_keeps_its_distance_from_the_brain(phantom_scan, margin):
 @pytest.mark.parametrize(('part', 'centre'), [('ears', (85, -27, -52)), ('eyes', (33, 61, -44))])
 def test_what_is_kept_is_not_in_the_mask(phantom_scan, regions, part, centre):
     volume = Volume(phantom_scan.data.astype(np.float32), phantom_scan.affine)
-    head = surface.head_mask(volume.data, volume.zooms)
+    head = foreground.head_mask(volume.data, volume.zooms)
     atlas = generic_atlas(2.0)
     mask, _, numbers = masks.face_mask(atlas, volume, phantom_scan.transform, head, keep=(part,))
     to_voxel = np.linalg.inv(phantom_scan.affine) @ phantom_scan.transform
@@ -155,7 +156,7 @@ def test_what_is_kept_is_not_in_the_mask(phantom_scan, regions, part, centre):
 def test_a_nose_wrapped_to_the_back_is_removed(phantom_scan):
     """A field of view that ends before the tip of the nose shows it behind the head."""
     tip, behind = 12, 20  # voxels
-    nose = np.nonzero(surface.head_mask(phantom_scan.data, [1.5] * 3).any((0, 2)))[0].max() + 1
+    nose = np.nonzero(foreground.head_mask(phantom_scan.data, [1.5] * 3).any((0, 2)))[0].max() + 1
     data = np.pad(phantom_scan.data[:, :nose], ((0, 0), (behind, 0), (0, 0)))
     data[:, :tip] = data[:, -tip:]
     affine = phantom_scan.affine.copy()
@@ -196,7 +197,7 @@ def test_the_generic_head_stands_for_one_that_is_lost_in_noise(phantom_scan):
     with pytest.raises(NotAHeadError):
         masks.find_head(*place, relied_on=False)
     head = masks.find_head(*place, relied_on=True)
-    true = surface.head_mask(phantom_scan.data, volume.zooms)
+    true = foreground.head_mask(phantom_scan.data, volume.zooms)
     assert 2 * (head & true).sum() / (head.sum() + true.sum()) > 0.85
 
 

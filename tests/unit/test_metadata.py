@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from facebids import filesystem
 from facebids.bids import citation, metadata, names, records
 from facebids.bids.names import HeadImage
 from facebids.errors import DatasetError
@@ -77,7 +78,7 @@ def test_nothing_is_left_of_a_write_that_fails(tmp_path):
     target.write_text('old')
 
     def fail():
-        with metadata.atomic_path(target) as temporary:
+        with filesystem.atomic_path(target) as temporary:
             temporary.write_text('half')
             raise RuntimeError
 
@@ -89,7 +90,7 @@ def test_nothing_is_left_of_a_write_that_fails(tmp_path):
 
 def test_a_write_takes_place_at_its_end_and_keeps_the_extension(tmp_path):
     target = tmp_path / 'new' / 'image.nii.gz'
-    with metadata.atomic_path(target) as temporary:
+    with filesystem.atomic_path(target) as temporary:
         nib.save(nib.Nifti1Image(np.ones((2, 2, 2), np.uint8), np.eye(4)), temporary)
         assert not target.exists()
     assert nib.load(target).shape == (2, 2, 2)
@@ -97,8 +98,8 @@ def test_a_write_takes_place_at_its_end_and_keeps_the_extension(tmp_path):
 
 def test_two_writers_of_one_file_do_not_meet(tmp_path):
     with (
-        metadata.atomic_path(tmp_path / 'a') as first,
-        metadata.atomic_path(tmp_path / 'a') as two,
+        filesystem.atomic_path(tmp_path / 'a') as first,
+        filesystem.atomic_path(tmp_path / 'a') as two,
     ):
         first.write_text('first')
         two.write_text('two')
@@ -112,19 +113,19 @@ def test_what_killed_runs_left_is_swept_after_a_day(tmp_path):
     )
     left = []
     for path in (old, new, other, tmp_path / 'e'):
-        with metadata.atomic_path(path) as temporary:
+        with filesystem.atomic_path(path) as temporary:
             temporary.write_text('')
         left.append(path.rename(temporary))
     kept.write_text('')
     for path in (left[0], *left[2:], kept):
         os.utime(path, (0, 0))
-    metadata.sweep(tmp_path, ['01', '09'])
+    filesystem.sweep(tmp_path, ['01', '09'])
     assert {path for path in tmp_path.rglob('*') if path.is_file()} == {left[1], left[2], kept}
 
 
 def test_json_has_no_nan_and_takes_numpy(tmp_path):
     values = {'a': float('nan'), 'b': np.float32(0.5), 'c': (np.int64(2), np.inf), 'd': 'ä'}
-    metadata.write_json_atomic(tmp_path / 'a.json', values)
+    filesystem.write_json_atomic(tmp_path / 'a.json', values)
     text = (tmp_path / 'a.json').read_text(encoding='utf-8')
     assert json.loads(text) == {'a': None, 'b': 0.5, 'c': [2, None], 'd': 'ä'}
     assert 'ä' in text
@@ -170,19 +171,19 @@ def _write_derivatives(root: Path) -> None:
             names.mask(image): metadata.mask_sidecar(image),
         }
         for name, sidecar in sidecars.items():
-            with metadata.atomic_path(root / name) as temporary:
+            with filesystem.atomic_path(root / name) as temporary:
                 nib.save(series if 'defaced_bold' in name else grid, temporary)
-            metadata.write_json_atomic(root / names.sidecar(name), sidecar)
+            filesystem.write_json_atomic(root / names.sidecar(name), sidecar)
         for name in (names.to_template(image), names.from_template(image)):
-            metadata.write_text_atomic(root / name, '#Insight Transform File V1.0\n')
-        metadata.write_text_atomic(root / names.figure(image, 'slices'), '')
+            filesystem.write_text_atomic(root / name, '#Insight Transform File V1.0\n')
+        filesystem.write_text_atomic(root / names.figure(image, 'slices'), '')
         record = records.failed(image, 'not_a_head_error', 'x')
         records.merge(root, names.metrics(image), [record])
-        metadata.write_text_atomic(root / names.page(image.participant), '<html></html>')
+        filesystem.write_text_atomic(root / names.page(image.participant), '<html></html>')
     found = records.read_all(root)
-    metadata.write_text_atomic(root / names.GROUP_TABLE, records.table(found))
-    metadata.write_json_atomic(root / names.GROUP_DICTIONARY, records.dictionary(['image']))
-    metadata.write_text_atomic(root / names.GROUP_PAGE, '<html></html>')
+    filesystem.write_text_atomic(root / names.GROUP_TABLE, records.table(found))
+    filesystem.write_json_atomic(root / names.GROUP_DICTIONARY, records.dictionary(['image']))
+    filesystem.write_text_atomic(root / names.GROUP_PAGE, '<html></html>')
 
 
 def test_the_validator_finds_no_error(tmp_path):
@@ -197,6 +198,6 @@ def test_the_validator_finds_no_error(tmp_path):
 def test_sha256(tmp_path):
     content = b'x' * 3_000_000
     (tmp_path / 'a').write_bytes(content)
-    assert metadata.sha256(tmp_path / 'a') == hashlib.sha256(content).hexdigest()
+    assert filesystem.sha256(tmp_path / 'a') == hashlib.sha256(content).hexdigest()
     with pytest.raises(DatasetError, match='cannot be read'):
-        metadata.sha256(tmp_path / 'b')
+        filesystem.sha256(tmp_path / 'b')

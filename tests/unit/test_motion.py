@@ -3,7 +3,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facebids.core import images, motion
+from facebids.core import images
+from facebids.core.alignment import motion
 from facebids.interfaces import files
 from facebids.interfaces.masks import FaceMask
 

@@ -11,7 +11,8 @@ import peers
 import pytest
 
 from facebids.cli.phantom import main as write_phantoms
-from facebids.core import images, registration
+from facebids.core import images
+from facebids.core.alignment import registration
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import perturbations
 import pytest
 from perturbations import CASES
 
-from facebids.core import images, surface
+from facebids.core import foreground, images
 
 CUT = {'top slab', 'middle slab', 'front cut off', '0.5 mm voxels'}
 LOOKS_LIKE = {'child size', 'origin off', 'no codes', 'axes permuted', 'AP flipped', 'IS flipped'}
@@ -30,7 +30,7 @@ def scan(phantom_scan):
 
 @pytest.fixture(scope='module')
 def head(scan):
-    return surface.head_mask(scan[0], zooms_of(scan[1]))
+    return foreground.head_mask(scan[0], zooms_of(scan[1]))
 
 
 def perturb(name, scan):
@@ -42,7 +42,7 @@ def test_the_head_is_where_the_truth_says(name, scan, head):
     perturbed = perturb(name, scan)
     assert perturbed.data.dtype == np.float32
     expected = perturbations.carry(head, scan[1], perturbed)
-    bright = perturbed.data > surface.tissue_threshold(perturbed.data)
+    bright = perturbed.data > foreground.tissue_threshold(perturbed.data)
     if name == 'shoulders':  # which the original has not
         bright &= perturbations.carry(np.ones(head.shape, bool), scan[1], perturbed)
     assert bright[expected].mean() > 0.75
@@ -121,7 +121,7 @@ def test_a_rescan_is_another_image_of_the_same_head(scan, head):
     assert 5 <= angle <= 15
     assert not np.allclose(first.transform, second.transform)
     assert 0.9 * 4 <= zooms_of(first.affine)[0] <= 1.15 * 4
-    found = surface.head_mask(first.data, zooms_of(first.affine))
+    found = foreground.head_mask(first.data, zooms_of(first.affine))
     expected = perturbations.carry(head, scan[1], first)
     assert 2 * (found & expected).sum() / (found.sum() + expected.sum()) > 0.95
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from facebids.cli.phantom import main
-from facebids.core import phantom
+from facebids.core.phantoms import phantom
 
 
 def test_head_lies_where_the_truth_says(phantom_scan, phantom_person):
-    from facebids.core.masks import carry_over
+    from facebids.core.grids import carry_over
 
     _, head = phantom_person
     place = (head, phantom_scan.data.shape, phantom_scan.affine, phantom_scan.transform)
@@ -65,8 +65,8 @@ def test_people_are_as_far_apart_as_people_are():
     """Distances of mean embeddings; of 30 real heads 0.42 to 0.67 (5 to 95 %), median 0.53."""
     from skimage.measure import marching_cubes
 
-    from facebids.core import recognition, render
-    from facebids.core.surface import Mesh
+    from facebids.core.attack import recognition, render
+    from facebids.core.attack.surface import Mesh
 
     views = render.random_views(0, 3)
     embeddings = []

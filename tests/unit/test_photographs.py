@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facebids.bids.photographs import PROBLEMS, collect
-from facebids.core import photographs, recognition
+from facebids.core.attack import recognition
 from facebids.errors import PhotographError
+from facebids.studies import photo_pixels
+from facebids.studies.photo_files import PROBLEMS, collect
 
 
 @pytest.fixture(scope='module')
@@ -26,7 +27,7 @@ def _write(path, content=b'any'):
 @pytest.mark.parametrize('mode', ['RGB', 'L', 'CMYK'])
 def test_a_face_is_found_in_a_jpeg_of_any_colours(portrait, tmp_path, mode):
     portrait.convert(mode).save(tmp_path / 'a.jpg')
-    picture = photographs.read(tmp_path / 'a.jpg')
+    picture = photo_pixels.read(tmp_path / 'a.jpg')
     assert picture.dtype == np.uint8
     assert recognition.detect(picture) is not None
     np.testing.assert_allclose(picture.mean(), np.asarray(portrait).mean(), atol=12)
@@ -39,12 +40,12 @@ def test_a_face_is_found_in_a_png_of_any_depth(portrait, tmp_path, mode):
         Image.fromarray(grey).save(tmp_path / 'a.png')
     else:
         portrait.convert(mode).save(tmp_path / 'a.png')
-    assert recognition.detect(photographs.read(tmp_path / 'a.png')) is not None
+    assert recognition.detect(photo_pixels.read(tmp_path / 'a.png')) is not None
 
 
 def test_what_is_transparent_is_white(tmp_path):
     Image.new('RGBA', (50, 50), (0, 0, 0, 0)).save(tmp_path / 'a.png')
-    assert (photographs.read(tmp_path / 'a.png') == 255).all()
+    assert (photo_pixels.read(tmp_path / 'a.png') == 255).all()
 
 
 @pytest.mark.parametrize('suffix', ['jpg', 'png'])
@@ -54,7 +55,7 @@ def test_photographs_are_turned_upright_and_made_small(tmp_path, suffix):
     picture = np.zeros((1800, 3600, 3), np.uint8)
     picture[:, :1800] = 255
     Image.fromarray(picture).save(tmp_path / f'a.{suffix}', exif=exif)
-    upright = photographs.read(tmp_path / f'a.{suffix}')
+    upright = photo_pixels.read(tmp_path / f'a.{suffix}')
     assert upright.shape == (1600, 800, 3)
     assert upright[:700].min() > 200
     assert upright[900:].max() < 50
@@ -62,7 +63,7 @@ def test_photographs_are_turned_upright_and_made_small(tmp_path, suffix):
 
 def test_a_broken_description_of_the_camera_does_no_harm(portrait, tmp_path):
     portrait.save(tmp_path / 'a.jpg', exif=b'Exif\x00\x00garbage')
-    assert photographs.read(tmp_path / 'a.jpg').shape == (400, 400, 3)
+    assert photo_pixels.read(tmp_path / 'a.jpg').shape == (400, 400, 3)
 
 
 def _bomb():
@@ -75,7 +76,7 @@ def _bomb():
 def test_what_is_no_picture_is_refused_by_name(tmp_path, content):
     _write(tmp_path / 'a.png', content)
     with pytest.raises(PhotographError, match=r'a\.png'):
-        photographs.read(tmp_path / 'a.png')
+        photo_pixels.read(tmp_path / 'a.png')
 
 
 @pytest.mark.parametrize('suffix', ['jpg', 'png'])
@@ -84,25 +85,25 @@ def test_a_truncated_photograph_is_refused(portrait, tmp_path, suffix):
     portrait.save(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(PhotographError, match='cannot be read'):
-        photographs.read(path)
+        photo_pixels.read(path)
 
 
 def test_another_kind_of_picture_is_refused_whatever_its_name(portrait, tmp_path):
     portrait.save(tmp_path / 'a.jpg', format='GIF')
     with pytest.raises(PhotographError, match='cannot be read'):
-        photographs.read(tmp_path / 'a.jpg')
+        photo_pixels.read(tmp_path / 'a.jpg')
 
 
 @pytest.mark.parametrize('size', [(1, 1), (39, 500), (5000, 60)])
 def test_a_picture_too_small_for_a_face_is_refused(tmp_path, size):
     Image.new('RGB', size).save(tmp_path / 'a.png')
     with pytest.raises(PhotographError, match='40 pixels'):
-        photographs.read(tmp_path / 'a.png')
+        photo_pixels.read(tmp_path / 'a.png')
 
 
 def test_the_smallest_photograph_can_be_searched_for_faces(tmp_path):
-    Image.new('RGB', (photographs.SMALLEST, 1600)).save(tmp_path / 'a.png')
-    assert recognition.detect(photographs.read(tmp_path / 'a.png')) is None
+    Image.new('RGB', (photo_pixels.SMALLEST, 1600)).save(tmp_path / 'a.png')
+    assert recognition.detect(photo_pixels.read(tmp_path / 'a.png')) is None
 
 
 def test_a_folder_or_a_dead_link_is_refused(tmp_path):
@@ -110,7 +111,7 @@ def test_a_folder_or_a_dead_link_is_refused(tmp_path):
     (tmp_path / 'b.jpg').symlink_to(tmp_path / 'gone.jpg')
     for name in ('a.jpg', 'b.jpg'):
         with pytest.raises(PhotographError, match=name):
-            photographs.read(tmp_path / name)
+            photo_pixels.read(tmp_path / name)
 
 
 def test_photographs_are_found_by_participant(tmp_path):

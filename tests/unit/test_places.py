@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from facebids.bids.metadata import write_dataset_files
-from facebids.cli.places import WORK_FOLDERS, check_places, prepare_places
 from facebids.config import Settings
 from facebids.errors import DatasetError, OutputError, UsageError
+from facebids.stages.folders import WORK_FOLDERS, check_places, prepare_places
 
 
 @pytest.fixture

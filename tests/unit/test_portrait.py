@@ -4,7 +4,8 @@ import pytest
 from PIL import Image
 
 from facebids.cli.phantom import main
-from facebids.core import phantom, portrait, recognition
+from facebids.core.attack import recognition
+from facebids.core.phantoms import phantom, portrait
 
 
 @pytest.fixture(scope='module')

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from facebids.core import recognition
+from facebids.core.attack import recognition
 from facebids.core.packages import package_file
 from facebids.errors import FacebidsError
 

@@ -7,7 +7,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facebids.core import quality, registration, surface
+from facebids.core import foreground, grids
+from facebids.core.alignment import quality, registration
 from facebids.core.atlas import generic_atlas
 
 ATLAS = 3.0
@@ -21,7 +22,7 @@ def rotation(degrees, axis):
 
 def error(found, truth, atlas):
     """Distance (mm) between where two affines put points of the brain."""
-    points = quality.grid_points(atlas, atlas.brain < 0)[::40]
+    points = grids.grid_points(atlas, atlas.brain < 0)[::40]
     moved = [points @ a[:3, :3].T + a[:3, 3] for a in (found, truth)]
     return np.linalg.norm(moved[0] - moved[1], axis=1)
 
@@ -159,7 +160,7 @@ def test_correlation_ratio_sees_any_relation_and_no_more():
 def test_flattening_removes_shading(phantom_scan):
     image, _ = registration.resample_isotropic(phantom_scan.data, phantom_scan.affine)
     shade = np.linspace(0.3, 3, image.shape[1])[None, :, None]
-    tissue = image > surface.tissue_threshold(image)
+    tissue = image > foreground.tissue_threshold(image)
     plain, shaded = (registration.flatten_bias(i, 3.0)[tissue] for i in (image, image * shade))
     before = np.corrcoef(image[tissue], (image * shade)[tissue])[0, 1]
     assert np.corrcoef(plain, shaded)[0, 1] > max(before, 0.9)

@@ -12,13 +12,15 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facebids.bids import metadata, names, records
+from facebids import filesystem
+from facebids.bids import names, records
 from facebids.bids.names import HeadImage
-from facebids.bids.results import Outcome, Results
-from facebids.cli import release, verify
+from facebids.cli import verify
 from facebids.config import Settings
 from facebids.errors import DatasetError, OutputError, ReleaseRefused, UsageError
 from facebids.release import build, certificate, validator
+from facebids.stages import release
+from facebids.studies.results import Outcome, Results
 
 T1W = 'sub-01/anat/sub-01_T1w.nii.gz'
 T2W = 'sub-01/anat/sub-01_T2w.nii'
@@ -73,7 +75,7 @@ def examine(settings, image_path, verdict='pass', mode='remove', **more):
         'provenance': {
             'version': '1',
             **{
-                f'{key}_sha256': metadata.sha256(path)
+                f'{key}_sha256': filesystem.sha256(path)
                 for key, path in (('source', source), ('defaced', defaced), ('mask', mask))
             },
         },
@@ -94,12 +96,12 @@ def settings(tmp_path):
         release_dir=tmp_path / 'upload/dataset',
     )  # fmt: skip
     for path, text in TEXTS.items():
-        metadata.write_text_atomic(made.bids_dir / path, text)
+        filesystem.write_text_atomic(made.bids_dir / path, text)
     write_image(made.bids_dir / BOLD, shape=(4, 5, 6, 3))
     for number, path in enumerate(HEADS):
         write_image(made.bids_dir / path, number)
         examine(made, path)
-    metadata.write_text_atomic(made.output_dir / names.COMPARISONS_TABLE, 'study\n')
+    filesystem.write_text_atomic(made.output_dir / names.COMPARISONS_TABLE, 'study\n')
     made.release_dir.parent.mkdir()
     return made
 
@@ -292,7 +294,7 @@ def test_missing_templates_stop_it(settings, no_validator):
 
 def test_a_failed_image_leaves_no_trace_but_its_name_in_the_certificate(settings, no_validator):
     fmap = 'sub-01/fmap/sub-01_phasediff.json'
-    metadata.write_text_atomic(
+    filesystem.write_text_atomic(
         settings.bids_dir / fmap,
         json.dumps({'EchoTime1': 0.1, 'IntendedFor': [T2W[7:], BOLD[7:]]}),
     )

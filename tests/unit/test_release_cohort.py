@@ -3,8 +3,8 @@
 
 import pytest
 
-from facebids.bids.results import Outcome, Results
 from facebids.release import cohort
+from facebids.studies.results import Outcome, Results
 
 
 def outcome(rank1, people=52, condition='after', auc=0.5, auc_low=0.4):

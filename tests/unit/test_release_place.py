@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from facebids.errors import DatasetError, OutputError
-from facebids.release import place as module
-from facebids.release.place import place, remove_others
+from facebids.release import links as module
+from facebids.release.links import place, remove_others
 
 TIME = 1_500_000_000_123_456_789  # ns
 

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from facebids.core import render, surface
+from facebids.core.attack import render, surface
 
 BACKGROUND = render.BACKGROUND.astype(np.uint8)
 

@@ -5,10 +5,10 @@ from html.parser import HTMLParser
 import pytest
 
 from facebids.bids import citation, columns, names, records
-from facebids.bids.metadata import write_text_atomic
 from facebids.bids.names import HeadImage
-from facebids.bids.results import NotPossible, Outcome, Results, Search, strongest
+from facebids.filesystem import write_text_atomic
 from facebids.reports import comparisons, curves, group, number, participant, tables
+from facebids.studies.results import NotPossible, Outcome, Results, Search, strongest
 
 PATH = 'sub-01/ses-A/anat/sub-01_ses-A_T1w.nii.gz'
 T1W = HeadImage.from_relative_path(PATH)

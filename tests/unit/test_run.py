@@ -16,10 +16,10 @@ from nipype import Node, Workflow
 from nipype.interfaces.base import BaseInterfaceInputSpec, SimpleInterface, TraitedSpec, traits
 
 from facebids.bids import names, records
-from facebids.bids.metadata import TEMPORARY, write_json_atomic, write_text_atomic
 from facebids.bids.names import HeadImage
 from facebids.cli.run import main
 from facebids.errors import EmptyImageError
+from facebids.filesystem import TEMPORARY, write_json_atomic, write_text_atomic
 
 FLAIR_A, T1W_A, T1W_B, T1W_2 = (
     'sub-01/ses-A/anat/sub-01_ses-A_FLAIR.nii.gz',
@@ -370,7 +370,7 @@ def test_not_bids(run, capsys):
 
 
 def test_an_internal_error_is_one_sentence_and_the_log_has_the_rest(run, monkeypatch, capsys):
-    monkeypatch.setattr('facebids.cli.participant.publish', lambda *_: 1 / 0)
+    monkeypatch.setattr('facebids.stages.participant.publish', lambda *_: 1 / 0)
     assert run() == 70
     text = capsys.readouterr().err
     assert 'internal error (ZeroDivisionError' in text

@@ -10,10 +10,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facebids.core import fill, masks, phantom, screening, surface
+from facebids.core import foreground
 from facebids.core.atlas import generic_atlas
+from facebids.core.attack import screening
+from facebids.core.attack.recognition import Recognition
+from facebids.core.defacing import fill, masks
 from facebids.core.images import Volume
-from facebids.core.recognition import Recognition
+from facebids.core.phantoms import phantom
 from facebids.core.verdict import judge
 
 ALIGNED = {'brain': 0.6, 'tissue': 0.4, 'head': 0.74, 'brain_in_view': 1.0, 'scale': 0.88}
@@ -33,7 +36,7 @@ def volume(scan):
 
 @pytest.fixture(scope='module')
 def mask(volume, scan):
-    head = surface.head_mask(volume.data, volume.zooms)
+    head = foreground.head_mask(volume.data, volume.zooms)
     return masks.face_mask(generic_atlas(2.0), volume, scan.transform, head)[0]
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from facebids.core import registration, starts
+from facebids.core.alignment import registration, starts
 from facebids.core.atlas import generic_atlas
 
 

@@ -7,11 +7,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from facebids.bids import names, results
+from facebids.bids import names
 from facebids.bids.names import HeadImage
-from facebids.core import engines
-from facebids.core.comparisons import KINDS, Scan
-from facebids.studies import dataset, enrolment, photographs, pictures, renders, scans
+from facebids.core.attack import engines
+from facebids.studies import dataset, enrolment, photographs, pictures, renders, results, scans
+from facebids.studies.comparisons import KINDS, Scan
 
 DRESSES = pictures._dresses  # which the fixture replaces
 VIEWS = ('random01', 'random02', 'random03', 'random04', 'frontal', 'halfside', 'side', 'top')
@@ -301,7 +301,8 @@ def test_an_empty_private_folder_is_no_crash(tmp_path):
 
 
 def test_every_hairstyle_is_tried_in_colour_and_without(phantom_pictures):
-    from facebids.core import hair, recognition
+    from facebids.core.attack import recognition
+    from facebids.studies import hair
 
     picture = phantom_pictures[0][0]
     box = np.array(recognition.detect(picture).box)

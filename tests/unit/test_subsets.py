@@ -4,7 +4,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from facebids.core.subsets import rank1_among
+from facebids.studies.subsets import rank1_among
 
 
 def _brute_force(place, gallery_size, size):

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from facebids.core import surface
+from facebids.core import foreground
+from facebids.core.attack import surface
 from facebids.errors import NotAHeadError
 
 
@@ -45,7 +46,7 @@ def test_oblique_and_flipped_axes_give_the_same_surface():
 def test_head_survives_shading_and_noise():
     data, _ = ball(70, (2, 2, 2), noise=8, shading=True)
     truth = np.linalg.norm(np.stack(np.indices(data.shape)) * 2 - 100, axis=0) < 70
-    found = surface.head_mask(data, np.full(3, 2.0))
+    found = foreground.head_mask(data, np.full(3, 2.0))
     assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.97
 
 
@@ -53,13 +54,13 @@ def test_cavities_are_filled_and_specks_left_out():
     data, _ = ball(70, (2, 2, 2))
     data[45:55, 45:55, 45:55] = 0  # inside
     data[2:4, 2:4, 2:4] = 300  # in the air
-    found = surface.head_mask(data, np.full(3, 2.0))
+    found = foreground.head_mask(data, np.full(3, 2.0))
     assert found[45:55, 45:55, 45:55].all()
     assert not found[2:4, 2:4, 2:4].any()
 
 
 def test_phantom_skin_is_found_within_a_voxel(phantom_scan, phantom_person):
-    from facebids.core.quality import sample
+    from facebids.core.grids import sample
 
     mesh = surface.skin_surface(phantom_scan.data, phantom_scan.affine)
     inverse = np.linalg.inv(phantom_scan.transform)
@@ -73,7 +74,7 @@ def test_phantom_skin_is_found_within_a_voxel(phantom_scan, phantom_person):
 @pytest.mark.parametrize('radius', [0, 25])
 def test_no_head(radius):
     with pytest.raises(NotAHeadError, match='head'):
-        surface.head_mask(ball(radius, (2, 2, 2))[0], np.full(3, 2.0))
+        foreground.head_mask(ball(radius, (2, 2, 2))[0], np.full(3, 2.0))
 
 
 def test_cut_face_is_closed(phantom_scan):
@@ -92,8 +93,8 @@ def test_cut_face_is_closed(phantom_scan):
 @pytest.mark.parametrize('axis', [0, 1, 2])
 def test_thick_slices_are_joined_by_shape(phantom_person, axis):
     """A face of slices 5 mm apart is nearer to the truth, and smoother, than by intensities."""
-    from facebids.core import phantom
-    from facebids.core.quality import sample
+    from facebids.core.grids import sample
+    from facebids.core.phantoms import phantom
 
     spacing = np.full(3, 1.5)
     spacing[axis] = 5.0
@@ -114,7 +115,7 @@ def test_ct_leaves_the_head_rest_out():
     data = data / 200 * 1040 - 1000 + 15 * np.random.default_rng(1).normal(size=data.shape)
     data[:, 4:6, :] = 100  # the shell of the head rest, 2 voxels thick, 22 mm behind
     data[:, :2] = -3024
-    assert surface.is_ct(data)
+    assert foreground.is_ct(data)
     mesh = surface.skin_surface(data, affine)
     radii = np.linalg.norm(mesh.vertices, axis=1)
     assert radii.mean() == pytest.approx(70, abs=0.6)
@@ -122,7 +123,7 @@ def test_ct_leaves_the_head_rest_out():
 
 
 def test_magnitudes_are_no_ct(phantom_scan):
-    assert not surface.is_ct(phantom_scan.data)
+    assert not foreground.is_ct(phantom_scan.data)
 
 
 def test_fine_voxels_give_the_same_surface_as_coarse_ones():

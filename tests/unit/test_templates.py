@@ -12,14 +12,16 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facebids.bids import names, templates
+from facebids.bids import names, templateflow
 from facebids.bids.names import HeadImage, Template
-from facebids.cli.templates import prepare_template
 from facebids.config import Settings
-from facebids.core import masks, phantom, quality, registration
-from facebids.core import templates as carried
+from facebids.core import grids
+from facebids.core.alignment import registration
+from facebids.core.alignment import space_template as carried
 from facebids.core.atlas import generic_atlas
+from facebids.core.phantoms import phantom
 from facebids.errors import TemplateError, UsageError
+from facebids.stages.space_template import prepare_template
 
 CHILD = 'Child:cohort-3:res-2'
 FOLDER = 'tpl-Child/cohort-3'
@@ -44,7 +46,7 @@ def small(phantom_person):
     _, head = phantom_person
     rng = np.random.default_rng(0)
     scan = phantom.scan(head, pose(0.75, (2, -10, 5)), 'T1w', rng, noise=0.005, shading=0)
-    brain = masks.carry_over(head.brain, head, scan.data.shape, scan.affine, scan.transform) < 0
+    brain = grids.carry_over(head.brain, head, scan.data.shape, scan.affine, scan.transform) < 0
     return scan, brain.astype(np.uint8)
 
 
@@ -93,7 +95,7 @@ def counted(monkeypatch):
 def mean_error(found, truth):
     """Distance (mm) between where two affines put points of the brain."""
     atlas = generic_atlas(registration.RESOLUTION)
-    points = quality.grid_points(atlas, atlas.brain < 0)[::40]
+    points = grids.grid_points(atlas, atlas.brain < 0)[::40]
     moved = [points @ affine[:3, :3].T + affine[:3, 3] for affine in (found, truth)]
     return np.linalg.norm(moved[0] - moved[1], axis=1).mean()
 
@@ -175,19 +177,21 @@ def test_a_template_is_prepared_anew_when_what_it_is_made_of_changes(
 
 
 def test_no_template_is_looked_for_unless_one_is_named(monkeypatch, tmp_path):
-    monkeypatch.setattr('facebids.cli.templates.find_template', lambda _: pytest.fail('asked'))
+    monkeypatch.setattr(
+        'facebids.stages.space_template.find_template', lambda _: pytest.fail('asked')
+    )
     assert prepare_template(settings(tmp_path, None)) is None
 
 
 @pytest.mark.parametrize('text', ['Child:cohort-3:res-02', 'Child:cohort-3:res-2'])
 def test_files_are_found_by_name_however_their_resolution_is_written(home, text):
-    found = templates.find_template(Template.from_text(text))
+    found = templateflow.find_template(Template.from_text(text))
     assert (found.head, found.brain) == (home / HEAD, home / BRAIN)
 
 
 def test_what_is_there_is_used_without_the_client(home):
     code = (
-        'import sys; from facebids.bids.templates import *; from facebids.bids.names import *; '
+        'import sys; from facebids.bids.templateflow import *; from facebids.bids.names import *; '
         f'find_template(Template.from_text({CHILD!r})); print("templateflow" in sys.modules)'
     )
     done = subprocess.run(
@@ -203,9 +207,9 @@ def test_a_template_without_resolution_is_the_finest_or_the_only_one(home, tmp_p
     (folder / 'tpl-One_T1w.nii.gz').write_text('x')
     (folder / 'tpl-One_res-2_T1w.nii.gz').write_text('x')
     (folder / 'tpl-One_res-1_desc-brain_T1w.nii.gz').write_text('x')
-    assert templates.find_template(Template('One')).head.name == 'tpl-One_T1w.nii.gz'
+    assert templateflow.find_template(Template('One')).head.name == 'tpl-One_T1w.nii.gz'
     (folder / 'tpl-One_T1w.nii.gz').rename(folder / 'tpl-One_res-01_T1w.nii.gz')
-    assert templates.find_template(Template('One')).head.name == 'tpl-One_res-01_T1w.nii.gz'
+    assert templateflow.find_template(Template('One')).head.name == 'tpl-One_res-01_T1w.nii.gz'
 
 
 def client(monkeypatch, get):
@@ -227,7 +231,7 @@ def test_a_missing_file_is_named_with_how_to_fetch_it(home, monkeypatch):
 
     client(monkeypatch, get)
     with pytest.raises(TemplateError) as error:
-        templates.find_template(Template('Child', '4', 2))
+        templateflow.find_template(Template('Child', '4', 2))
     message = str(error.value)
     assert 'tpl-Child/cohort-4/tpl-Child_cohort-4_res-2_T1w.nii.gz' in message
     assert f'{home} (TEMPLATEFLOW_HOME)' in message
@@ -238,15 +242,15 @@ def test_a_missing_file_is_named_with_how_to_fetch_it(home, monkeypatch):
 def test_cohorts_are_listed_where_none_is_named(home, monkeypatch):
     client(monkeypatch, lambda self, *_, **__: None)
     with pytest.raises(TemplateError, match='It has cohort-3: name one'):
-        templates.find_template(Template('Child'))
+        templateflow.find_template(Template('Child'))
 
 
 ASK = """
-from facebids.bids import templates
+from facebids.bids import templateflow
 from facebids.bids.names import Template
 from facebids.errors import TemplateError
 try:
-    templates.find_template(Template('Nobody'))
+    templateflow.find_template(Template('Nobody'))
 except TemplateError as error:
     print(error)
 """
@@ -281,7 +285,7 @@ def test_a_missing_file_is_fetched(home, monkeypatch, tmp_path):
         stub.write_bytes(b'head')
 
     client(monkeypatch, get)
-    assert templates.find_template(Template.from_text(CHILD)).head == stub
+    assert templateflow.find_template(Template.from_text(CHILD)).head == stub
     assert (asked['name'], asked['cohort'], asked['resolution']) == ('Child', 3, 2)
     assert asked['root'] == tmp_path
 
@@ -298,18 +302,18 @@ def test_half_a_file_is_not_taken_for_the_whole(monkeypatch, tmp_path):
     client(monkeypatch, get)
     for _ in range(2):
         with pytest.raises(TemplateError, match='could not fetch it'):
-            templates.find_template(Template.from_text(CHILD))
+            templateflow.find_template(Template.from_text(CHILD))
 
 
 def test_a_mask_that_only_templateflow_has_is_not_done_without(home, tmp_path, monkeypatch):
     monkeypatch.setenv('TEMPLATEFLOW_HOME', str(tmp_path))
     (tmp_path / FOLDER).mkdir(parents=True)
     (tmp_path / HEAD).write_bytes(b'head')
-    assert templates.find_template(Template.from_text(CHILD)).brain is None
+    assert templateflow.find_template(Template.from_text(CHILD)).brain is None
     (tmp_path / BRAIN).touch()
     client(monkeypatch, lambda self, *_, **__: None)
     with pytest.raises(TemplateError, match='desc-brain_mask'):
-        templates.find_template(Template.from_text(CHILD))
+        templateflow.find_template(Template.from_text(CHILD))
 
 
 def test_a_damaged_file_is_named(home, tmp_path, monkeypatch):

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from facebids.bids import columns
-from facebids.core import masks, phantom, surface, tissues, utility
+from facebids.core import foreground, grids
 from facebids.core.atlas import generic_atlas
+from facebids.core.defacing import cost, masks, tissues
 from facebids.core.images import Volume
+from facebids.core.phantoms import phantom
 from facebids.interfaces import files
 from facebids.interfaces.utility import Utility
 
@@ -27,17 +29,17 @@ def coordinate(scan, axis):
 
 
 def true_brain(scan, head):
-    return masks.carry_over(head.brain, head, scan.data.shape, scan.affine, scan.transform) < 0
+    return grids.carry_over(head.brain, head, scan.data.shape, scan.affine, scan.transform) < 0
 
 
 def face(scan):
-    head = surface.head_mask(scan.data.astype(np.float32), np.full(3, 2.0))
+    head = foreground.head_mask(scan.data.astype(np.float32), np.full(3, 2.0))
     return masks.face_mask(generic_atlas(2.0), volume(scan), scan.transform, head)[0]
 
 
 def measured(scan, where, modality='T1w'):
     found = volume(scan), volume(scan, where)
-    return utility.measure(*found, generic_atlas(2.0), scan.transform, modality)
+    return cost.measure(*found, generic_atlas(2.0), scan.transform, modality)
 
 
 @pytest.fixture(scope='module')
@@ -45,14 +47,14 @@ def tissue(phantom_scan):
     """Distance to the atlas's brain, and the tissues of the phantom."""
     atlas = generic_atlas(2.0)
     place = (atlas, phantom_scan.data.shape, phantom_scan.affine, phantom_scan.transform)
-    distance = masks.carry_over(atlas.brain, *place)
+    distance = grids.carry_over(atlas.brain, *place)
     data = phantom_scan.data.astype(np.float32)
     return distance, tissues.segment(data, phantom_scan.affine, distance, 'T1w')
 
 
 def test_the_brain_is_found_without_the_mask_or_its_guard(phantom_scan, phantom_person, tissue):
     distance, found = tissue
-    brain = utility.own_brain(found, distance)
+    brain = cost.own_brain(found, distance)
     truth = true_brain(phantom_scan, phantom_person[1])
     assert (brain & truth).sum() / brain.sum() > 0.98
     matter = truth & (found['gm'] + found['wm'] > 0.5)
@@ -63,7 +65,7 @@ def test_defacing_costs_no_brain_and_little_of_the_volumes(phantom_scan):
     found = measured(phantom_scan, face(phantom_scan))
     assert found['brain_voxels_changed'] == found['brain_changed_ml'] == 0
     assert found['brain_ml'] > 600
-    for name in utility.TISSUES:
+    for name in cost.TISSUES:
         assert abs(found[f'{name}_change']) < 0.02
         assert found[f'{name}_before_ml'] > 50
 
@@ -81,13 +83,13 @@ def test_a_single_voxel_deep_in_the_brain_is_noticed_and_one_beside_it_is_not(
     phantom_scan, tissue
 ):
     distance, found = tissue
-    brain = utility.own_brain(found, distance)
-    depth = utility.signed_distance(brain)
+    brain = cost.own_brain(found, distance)
+    depth = cost.signed_distance(brain)
     for where, expected in ((depth.argmin(), 1), ((depth > 1).argmax(), 0)):
         data = phantom_scan.data.astype(np.float32)
         data.flat[where] += 1
         changed = Volume(data, phantom_scan.affine)
-        numbers = utility.brain_change(volume(phantom_scan), changed, depth)
+        numbers = cost.brain_change(volume(phantom_scan), changed, depth)
         assert numbers['brain_voxels_changed'] == expected
     assert numbers['brain_ml'] == pytest.approx(brain.sum() * 0.008)
 
@@ -95,7 +97,7 @@ def test_a_single_voxel_deep_in_the_brain_is_noticed_and_one_beside_it_is_not(
 def test_the_surface_of_a_mask_lies_between_its_voxels_and_others():
     brain = np.zeros((9, 9, 9), bool)
     brain[3:6] = True
-    assert utility.signed_distance(brain)[:, 4, 4].tolist() == [5, 3, 1, -1, -3, -1, 1, 3, 5]
+    assert cost.signed_distance(brain)[:, 4, 4].tolist() == [5, 3, 1, -1, -3, -1, 1, 3, 5]
 
 
 @pytest.mark.parametrize('modality', ['FLAIR', 'T2w'])
@@ -106,13 +108,13 @@ def test_tissues_keep_their_names_in_other_contrasts(phantom_person, modality):
     scan = phantom.scan(head, phantom.draw_pose(rng, person), modality, rng)
     atlas = generic_atlas(2.0)
     place = (scan.data.shape, scan.affine, scan.transform)
-    distance = masks.carry_over(atlas.brain, atlas, *place)
+    distance = grids.carry_over(atlas.brain, atlas, *place)
     found = tissues.segment(scan.data.astype(np.float32), scan.affine, distance, modality)
     inside = distance < -4
     for name, truth in (('gm', head.grey), ('wm', head.white)):
-        there = inside & (masks.carry_over(truth, head, *place) > 0.9)
+        there = inside & (grids.carry_over(truth, head, *place) > 0.9)
         assert found[name][there].mean() > 0.6, name
-    fluid = inside & (masks.carry_over(head.grey + head.white, head, *place) < 0.1)
+    fluid = inside & (grids.carry_over(head.grey + head.white, head, *place) < 0.1)
     assert found['csf'][fluid].mean() > 0.75
 
 
@@ -127,11 +129,11 @@ def test_an_image_without_a_brain_has_no_numbers(phantom_scan, phantom_person):
     near = true_brain(phantom_scan, phantom_person[1])
     empty = Volume(np.where(near, 0, phantom_scan.data).astype(np.float32), phantom_scan.affine)
     atlas = generic_atlas(2.0)
-    found = utility.measure(empty, empty, atlas, phantom_scan.transform, 'T1w')
+    found = cost.measure(empty, empty, atlas, phantom_scan.transform, 'T1w')
     assert found['brain_voxels_changed'] is None
     beside = phantom_scan.transform.copy()
     beside[0, 3] += 900
-    found = utility.measure(volume(phantom_scan), empty, atlas, beside, 'T1w')
+    found = cost.measure(volume(phantom_scan), empty, atlas, beside, 'T1w')
     assert set(found.values()) == {None}
 
 
@@ -152,11 +154,11 @@ def test_few_intensities_are_no_tissues(inside):
 
 def test_a_volume_that_vanishes_has_changed_by_all_of_itself():
     region = np.ones((4, 4, 4), bool)
-    full, empty = ({n: np.full(region.shape, v) for n in utility.TISSUES} for v in (0.5, 0.0))
-    found = utility.volume_change(full, empty, region)
+    full, empty = ({n: np.full(region.shape, v) for n in cost.TISSUES} for v in (0.5, 0.0))
+    found = cost.volume_change(full, empty, region)
     assert found['gm_before_ml'] == pytest.approx(64 * 0.5 * 0.008)
     assert found['gm_change'] == -1
-    assert utility.volume_change(empty, full, region)['gm_change'] is None
+    assert cost.volume_change(empty, full, region)['gm_change'] is None
 
 
 def test_segmenting_is_repeatable_and_leaves_no_picture_of_the_brain_behind(
@@ -166,21 +168,21 @@ def test_segmenting_is_repeatable_and_leaves_no_picture_of_the_brain_behind(
     data = phantom_scan.data.astype(np.float32)
     again = tissues.segment(data, phantom_scan.affine, tissue[0], 'T1w')
     assert not list(tmp_path.iterdir())
-    unchanged = utility.volume_change(tissue[1], again, tissue[0] < utility.FLUID_MM)
-    assert [unchanged[f'{name}_change'] for name in utility.TISSUES] == [0, 0, 0]
+    unchanged = cost.volume_change(tissue[1], again, tissue[0] < cost.FLUID_MM)
+    assert [unchanged[f'{name}_change'] for name in cost.TISSUES] == [0, 0, 0]
 
 
 def test_shift_of_the_alignment_is_measured_on_the_brain():
     atlas = generic_atlas(3.0)
     moved = np.eye(4)
     moved[:3, 3] = 0, 3, 4
-    found = utility.alignment_shift(np.eye(4), moved, atlas)
+    found = cost.alignment_shift(np.eye(4), moved, atlas)
     assert found['registration_shift_mean_mm'] == pytest.approx(5)
     assert found['registration_shift_max_mm'] == pytest.approx(5)
-    larger = utility.alignment_shift(np.eye(4), np.diag([1.1, 1, 1, 1]), atlas)
+    larger = cost.alignment_shift(np.eye(4), np.diag([1.1, 1, 1, 1]), atlas)
     assert larger['registration_shift_max_mm'] == pytest.approx(8, abs=1)  # half a brain's width
     assert larger['registration_shift_mean_mm'] < larger['registration_shift_max_mm']
-    assert set(utility.alignment_shift(np.eye(4), None, atlas).values()) == {None}
+    assert set(cost.alignment_shift(np.eye(4), None, atlas).values()) == {None}
 
 
 @pytest.fixture

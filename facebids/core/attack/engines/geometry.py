@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine for scans: depth maps of two faces, laid over each other and compared.
+
+Scans are of true size, so shape alone tells people apart. A template is the difference between a
+face's depth map and the generic face's, measured along the generic normals. Two are compared where
+both scans show skin, after a small rigid motion that is found anew for each pair, by the share of
+the face in which they agree: what differs (an open mouth, a metal tooth, a defaced half) counts
+once and no more.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+
+from facebids.core.attack.depth import ANGLES, GRAZING, HEIGHTS, PIVOT, RAYS, generic, points
+
+NAME = 'geometry'
+# 52 adults of public scans: T1w, and FLAIR against T1w
+STRANGERS = (0.30, 0.07)
+WEIGHT = 0.75
+
+REGION = (HEIGHTS[:, None] > -95) & (HEIGHTS[:, None] < 30) & (np.abs(ANGLES) < np.deg2rad(74))
+BLOCK = 2  # cells of the depth map averaged along each side: 4 degrees, 5 mm
+SCALES_MM = (4.0, 2.5, 1.5, 0.7, 0.7, 0.7)  # residuals that count, narrower round by round
+PRIOR = 0.01  # keeps motions that a small overlap does not determine at nought
+MIDDLE = (HEIGHTS[:, None] > -60) & (HEIGHTS[:, None] < 25) & (np.abs(ANGLES) < np.deg2rad(60))
+LEAST_OVERLAP = 0.25  # share of the region below which nothing is said
+SHORT_LIST = 20
+BLOCK_PAIRS = 4_000_000  # scores held in memory at a time by `search`
+
+
+def enrol(head):
+    """Return how far each part of the face lies before the generic one.
+
+    Parameters
+    ----------
+    head : attack.Head
+
+    Returns
+    -------
+    dict
+        ``relief``: ndarray of float32, shape (C,), mm along the generic normal, NaN where the
+        scan does not tell.
+    """
+    base, _ = generic()
+    layout = _layout()
+    relief = np.where(layout.region, (head.depth - base) * layout.cosine, np.nan)
+    return {'relief': _blocks(relief)[layout.cells].astype(np.float32)}
+
+
+def score(probes, gallery):
+    """Share of the common part of two faces that agrees, in [0, 1].
+
+    Mean of exp(-r^2 / 2 s^2) over the residuals r after alignment, s = 0.7 mm: Welsch's
+    M-estimator, found by iteratively reweighted least squares from wide to narrow scales
+    (Holland & Welsch, 1977, Commun. Stat. A 6:813; graduated as in Blake & Zisserman, 1987).
+
+    Parameters
+    ----------
+    probes, gallery : list of dict
+        Templates.
+
+    Returns
+    -------
+    ndarray, shape (P, G)
+        NaN where less than a quarter of the face is seen in both.
+    """
+    return np.array([_agree(probe, _stack(gallery)) for probe in _stack(probes)])
+
+
+def cells():
+    """Which blocks of the depth map are compared, shape (H // 2, A // 2)."""
+    return _layout().cells
+
+
+def search(probes, gallery, count=SHORT_LIST):
+    """Find each probe's likeliest mates in a large gallery.
+
+    All of the gallery is compared by descriptors, which are aligned once and not for each pair;
+    the best go through `score`.
+
+    Parameters
+    ----------
+    probes, gallery : list of dict
+        Templates.
+    count : int
+        Length of the short list.
+
+    Returns
+    -------
+    index : ndarray of int, shape (P, count)
+        Gallery entries, best first.
+    scores : ndarray, shape (P, count)
+        As `score` gives them.
+    """
+    probes, gallery = _stack(probes), _stack(gallery)
+    count = min(count, len(gallery))
+    lists = _short_lists(_describe(probes), _describe(gallery), count)
+    scores = np.array(
+        [_agree(probe, gallery[entries]) for probe, entries in zip(probes, lists, strict=True)]
+    )
+    order = np.argsort(np.where(np.isnan(scores), np.inf, -scores), axis=1, kind='stable')
+    return np.take_along_axis(lists, order, 1), np.take_along_axis(scores, order, 1)
+
+
+def _agree(probe, gallery):
+    """Score of one probe against a gallery, shape (G,)."""
+    motions = _layout().motions
+    difference = probe - gallery
+    known = ~np.isnan(difference)
+    difference = np.where(known, difference, 0)
+    overlap = known.mean(1)
+    move = np.zeros((len(gallery), motions.shape[1]), np.float32)
+    for scale in SCALES_MM:
+        weight = _welsch(difference - move @ motions.T, scale) * known
+        move = _solve(weight, difference, motions)
+    agreement = _welsch(difference - move @ motions.T, SCALES_MM[-1]) * known
+    with np.errstate(invalid='ignore'):
+        share = agreement.mean(1) / overlap
+    return np.where(overlap < LEAST_OVERLAP, np.nan, share)
+
+
+def _solve(weight, relief, motions):
+    """Weighted least-squares motion of each relief, shape (N, 6)."""
+    products = (motions[:, :, None] * motions[:, None, :]).reshape(len(motions), -1)
+    normal = (weight @ products).reshape(-1, motions.shape[1], motions.shape[1])
+    normal += PRIOR * np.eye(motions.shape[1], dtype=np.float32)
+    return np.linalg.solve(normal, ((weight * relief) @ motions)[..., None])[..., 0]
+
+
+def _welsch(residual, scale):
+    return np.exp(residual**2 * np.float32(-0.5 / scale**2))
+
+
+def _stack(templates):
+    return np.stack([template['relief'] for template in templates]).astype(np.float32)
+
+
+class _Layout(NamedTuple):
+    region: np.ndarray  # of the depth map that is compared, shape (H, A)
+    cosine: np.ndarray  # between ray and generic normal, shape (H, A)
+    cells: np.ndarray  # which blocks of the map are compared, shape (H // 2, A // 2)
+    middle: np.ndarray  # which of these lie in the middle of the face, shape (C,)
+    motions: np.ndarray  # relief that each small rigid motion makes, shape (C, 6)
+    pool: sparse.csr_array  # averages of neighbouring cells, shape (K, C)
+
+
+@cache
+def _layout():
+    base, normal = generic()
+    cosine = (normal * RAYS).sum(-1)
+    region = REGION & (cosine > GRAZING)
+    arm = points(base) - PIVOT
+    # the second half in units of 50 mm, so that turning and moving weigh alike
+    motions = np.concatenate([normal, np.cross(arm, normal) / 50], -1)
+    blocks = _blocks(np.where(region[..., None], motions, np.nan))
+    cells = ~np.isnan(blocks[..., 0])
+    middle = _blocks(np.where(MIDDLE, 1.0, np.nan))[cells] == 1
+    return _Layout(region, cosine, cells, middle, blocks[cells].astype('f4'), _pool(cells))
+
+
+def _pool(cells):
+    row, column = np.nonzero(cells)
+    _, part, size = np.unique(
+        (row // 2) * cells.shape[1] + column // 2, return_inverse=True, return_counts=True
+    )
+    weights = (1 / size[part]).astype(np.float32)
+    return sparse.csr_array((weights, (part, np.arange(len(row)))))
+
+
+def _blocks(values):
+    """Means of blocks of cells, NaN where more than one of four is."""
+    rows, columns = (size // BLOCK for size in values.shape[:2])
+    values = values[: rows * BLOCK, : columns * BLOCK]
+    parts = values.reshape(rows, BLOCK, columns, BLOCK, *values.shape[2:])
+    known = ~np.isnan(parts)
+    count = known.sum((1, 3))
+    mean = np.where(known, parts, 0).sum((1, 3)) / np.maximum(count, 1)
+    return np.where(count >= BLOCK**2 - 1, mean, np.nan)
+
+
+# --- short lists --------------------------------------------------------------------------------
+
+
+def _describe(reliefs, limit=8.0):
+    """Reliefs aligned once, in parts of four cells, shape (N, K).
+
+    They are aligned by the middle of the face alone, which nearly every scan shows whole.
+    """
+    middle, motions, pool = _layout().middle, _layout().motions, _layout().pool
+    described = np.empty((len(reliefs), pool.shape[0]), np.float32)
+    for start in range(0, len(reliefs), 10_000):
+        known, part = _split(reliefs[start : start + 10_000])
+        inner = part[:, middle]
+        use = known[:, middle] * (np.abs(inner) < 2 * limit)
+        part -= _solve(use, inner, motions[middle]) @ motions.T
+        part = np.clip(part, -limit, limit, out=part) * known
+        share = (pool @ known.T).T
+        mean = (pool @ part.T).T / np.maximum(share, 1e-6)
+        described[start : start + len(part)] = np.where(share > 0.5, mean, np.nan)
+    return described
+
+
+def _short_lists(probes, gallery, count):
+    """Return the nearest gallery entries by mean squared difference, shape (P, count).
+
+    With weights 0 and 1 for what is seen, the sum of w v (a - b)^2 over cells is three matrix
+    products.
+    """
+    lists = np.empty((len(probes), count), int)
+    seen, values = _split(gallery)
+    step = max(BLOCK_PAIRS // len(gallery), 1)
+    for start in range(0, len(probes), step):
+        part, mine = _split(probes[start : start + step])
+        overlap = part @ seen.T
+        square = (mine**2) @ seen.T + part @ (values**2).T - 2 * mine @ values.T
+        distance = square / np.maximum(overlap, 1)
+        distance[overlap < LEAST_OVERLAP * part.shape[1]] = np.inf
+        lists[start : start + step] = np.argpartition(distance, count - 1, axis=1)[:, :count]
+    return lists
+
+
+def _split(reliefs):
+    known = ~np.isnan(reliefs)
+    return known.astype(np.float32), np.where(known, reliefs, 0).astype(np.float32)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which voxels of an image are head, and which are air."""
+
+import numpy as np
+from scipy import ndimage
+
+from facebids.core.grids import coarse_slices, refine
+from facebids.errors import NotAHeadError
+
+HEAD_ML = (500, 12000)  # a cropped slab of a child's head; a head with neck and shoulders
+CONTRAST = 6.0  # median signal over median air: pure noise has up to 5, scans 36 and more
+BRIDGE_MM = 5.0  # gaps (nostrils, lips, ear canals) that are bridged to tell inside from outside
+INSIDE_MM = 2.25  # spacing at which that is found: voxels of 2 mm all, every other one of 1.5
+AIR_HU, SKIN_HU, TISSUE_HU = -1000.0, -300.0, 400.0  # of CT: air; its skin; all above is tissue
+
+
+def is_ct(data):
+    """Whether intensities are Hounsfield units: much of the image lies far below zero."""
+    return float(np.mean(np.asarray(data)[::2, ::2, ::2] < SKIN_HU)) > 0.05
+
+
+def tissue_threshold(data):
+    """Intensity between air and tissue: Otsu's threshold of the logarithm; of CT, -300 HU.
+
+    The logarithm keeps what is dark above it where a surface coil makes some skin many times
+    brighter. Intensities under 1 % of the brightest are taken as that.
+    """
+    from skimage.filters import threshold_otsu
+
+    if is_ct(data):
+        return SKIN_HU
+    top = float(np.quantile(data, 0.999))
+    return float(np.exp(threshold_otsu(np.log(np.maximum(data, 0.01 * top)))))
+
+
+def head_mask(data, zooms):
+    """Find the voxels of the head, its cavities filled.
+
+    Parameters
+    ----------
+    data : ndarray, shape (X, Y, Z)
+        Intensities.
+    zooms : array of 3 floats
+        Voxel sizes, mm.
+
+    Returns
+    -------
+    ndarray of bool, shape (X, Y, Z)
+
+    Raises
+    ------
+    NotAHeadError
+        If nothing of a head's size stands out from the air.
+    """
+    zooms = np.asarray(zooms, float)
+    smooth = ndimage.gaussian_filter(np.asarray(data, np.float32), 0.6 / zooms)
+    tissue = smooth > tissue_threshold(smooth)
+    head = _largest(_open(tissue, 2.0, zooms))
+    volume = float(head.sum() * zooms.prod() / 1000)
+    if not HEAD_ML[0] <= volume <= HEAD_ML[1]:
+        raise NotAHeadError(
+            f'No head was found: what stands out from the air measures {volume:.0f} mL, a head '
+            f'{HEAD_ML[0]} to {HEAD_ML[1]} mL. Leave the image out with --bids-filter-file.'
+        )
+    if not head.all() and np.median(smooth[head]) < CONTRAST * np.median(smooth[~head]):
+        raise NotAHeadError(
+            'No head was found: nothing stands out from the noise. Look at the image, or leave it '
+            'out with --bids-filter-file.'
+        )
+    # What the opening took off the head's own skin comes back; specks in the air do not.
+    head = tissue & ndimage.binary_dilation(head, iterations=2)
+    return head | _interior(head, zooms)
+
+
+def _interior(head, zooms):
+    """Voxels enclosed by the head once its narrow openings are bridged; found at 2 to 3 mm."""
+    slices = coarse_slices(zooms, INSIDE_MM)
+    zooms = zooms * [part.step for part in slices]
+    pad = int(np.ceil(BRIDGE_MM / zooms.min())) + 1
+    padded = np.pad(head[slices], pad)
+    bridged = ndimage.distance_transform_edt(~padded, sampling=zooms) < BRIDGE_MM
+    # Slice by slice: cavities that a cropped field of view or the throat opens are closed too.
+    for axis in range(3):
+        for plane in np.moveaxis(bridged, axis, 0):
+            plane[...] = ndimage.binary_fill_holes(plane)
+    depth = ndimage.distance_transform_edt(bridged, sampling=zooms)
+    inner = (depth > BRIDGE_MM + 2)[tuple(slice(pad, -pad) for _ in range(3))]
+    return refine(inner, slices, head.shape)
+
+
+def _open(mask, radius, zooms):
+    """Morphological opening by about `radius` mm."""
+    iterations = max(int(np.rint(radius / np.median(zooms))), 1)
+    core = ndimage.binary_erosion(mask, iterations=iterations, border_value=1)
+    return ndimage.binary_dilation(core, iterations=iterations) & mask
+
+
+def _largest(mask):
+    """Return the largest connected component."""
+    labels, count = ndimage.label(mask)
+    if count < 2:
+        return mask
+    return labels == np.argmax(np.bincount(labels.ravel())[1:]) + 1

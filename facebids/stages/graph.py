@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run the Nipype graph of all images, quietly: Nipype's words go to a file."""
+
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from facebids.bids.plan import ParticipantPlan
+from facebids.cli.console import ImageProgress
+from facebids.config import Settings
+
+LOGGER = logging.getLogger('facebids')
+
+
+@contextmanager
+def logged(path: Path) -> Iterator[None]:
+    """Send all log messages and warnings to a file, and an exception with its traceback, too.
+
+    An exception is raised on with a note that names the file.
+
+    Parameters
+    ----------
+    path
+        The log file; its folder is made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding='utf-8', delay=True)
+    handler.setFormatter(logging.Formatter('%(asctime)s %(name)s %(levelname)s: %(message)s'))
+    root = logging.getLogger()
+    previous = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        yield
+    except Exception as error:
+        LOGGER.exception('The run ended with an error')
+        error.add_note(f'The log has more: {path}')
+        raise
+    finally:
+        logging.captureWarnings(False)
+        root.removeHandler(handler)
+        root.setLevel(previous)
+        handler.close()
+
+
+def run_graph(
+    settings: Settings,
+    plans: tuple[ParticipantPlan, ...],
+    progress: ImageProgress,
+    crash_dir: Path,
+    log_dir: Path,
+    template: Path | None = None,
+) -> bool:
+    """Build the graph of all plans and run it to its end, whatever fails in it.
+
+    What failed is told by the crash files, and by the records that are not there.
+
+    Parameters
+    ----------
+    settings, plans
+        What is asked for, and what was decided.
+    progress
+        Follows the steps.
+    crash_dir
+        Where Nipype puts a file for each step that failed.
+    log_dir
+        Where the picture of the graph goes.
+    template
+        The prepared template, where one was asked for.
+
+    Returns
+    -------
+    bool
+        False when the user interrupted it.
+    """
+    from facebids.workflows.base import init_facebids_wf
+
+    workflow = init_facebids_wf(settings=settings, plans=plans, template=template)
+    _silence_nipype()
+    workflow.base_dir = str(settings.work_dir / 'nipype')
+    workflow.config.setdefault('execution', {}).update(
+        crashdump_dir=str(crash_dir),
+        crashfile_format='txt',
+        stop_on_first_crash=str(settings.stop_on_first_crash).lower(),
+        poll_sleep_duration='0.05',  # by default ten trivial steps take 22 s
+        create_report='false',
+    )
+    if settings.write_graph:
+        _write_graph(workflow, log_dir)
+    try:
+        workflow.run(plugin=_make_plugin(settings, progress))
+    except KeyboardInterrupt:
+        return False
+    except Exception:
+        if not any(crash_dir.glob('crash-*')):  # not a step but the graph itself
+            raise
+        LOGGER.exception('Some steps failed')
+    return True
+
+
+def _make_plugin(settings: Settings, progress: ImageProgress) -> Any:
+    from facebids.stages.pool import OneByOnePlugin, SurvivingMultiProcPlugin
+
+    if settings.nprocs == 1:
+        return OneByOnePlugin({'status_callback': progress})
+    return SurvivingMultiProcPlugin(
+        {'status_callback': progress, 'n_procs': settings.nprocs, 'raise_insufficient': False}
+    )
+
+
+def _silence_nipype() -> None:
+    """Take Nipype's handlers away; what it says still reaches the log file."""
+    import nipype  # noqa: F401  (its import adds them)
+
+    logging.getLogger('nipype').handlers.clear()
+
+
+def _write_graph(workflow: Any, log_dir: Path) -> None:
+    ending = 'svg' if shutil.which('dot') else 'dot'
+    path = str(log_dir / 'graph.dot')
+    workflow.write_graph(dotfilename=path, graph2use='colored', format=ending)

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The group stage: who can be told from whom, all tables, and one page of everything."""
+
+from typing import Any
+
+from facebids.bids import names, records
+from facebids.bids.metadata import generated_by
+from facebids.bids.names import HeadImage
+from facebids.cli.console import make_console, show_findings, show_places, show_results
+from facebids.config import Settings
+from facebids.errors import NoImagesError, UsageError
+from facebids.filesystem import write_json_atomic, write_text_atomic
+from facebids.release import tree
+from facebids.stages import release
+from facebids.stages.folders import make_writable
+from facebids.studies import results
+from facebids.studies.results import Results
+
+
+def run_group(settings: Settings) -> int:
+    """Compare all participants in the output folder with each other and sum everything up.
+
+    Returns
+    -------
+    int
+        0, or 1 when an image of the dataset failed and no release was asked for.
+
+    Raises
+    ------
+    NoImagesError
+        If the output folder has no metrics.
+    UsageError
+        If a participant that was asked for has none.
+    ReleaseRefused
+        If a release was asked for, and something must not leave.
+    """
+    found = records.read_all(settings.output_dir, settings.participant_label)
+    there = {record['participant_id'].removeprefix('sub-') for record in found}
+    if not found:
+        raise NoImagesError(
+            f'{settings.output_dir}: no metrics of images here. Run the participant level first, '
+            'with the same folders.'
+        )
+    if missing := [label for label in settings.participant_label if label not in there]:
+        raise UsageError(
+            f'--participant-label: no metrics of {", ".join(missing)}. '
+            'Run the participant level for them first.'
+        )
+    if settings.dry_run:
+        make_console().print(_dry_run(settings, found), soft_wrap=True)
+        return 0
+    make_writable(settings.output_dir, 'output')
+    images = [HeadImage.from_relative_path(record['image']) for record in found]
+    attacked = _attack(settings, images)
+    _write(settings, found, attacked)
+    show_results(found, {})
+    show_findings(attacked)
+    show_places({'tables and page': settings.output_dir / names.GROUP_PAGE})
+    if settings.release_dir:
+        release.run_release(
+            settings,
+            found,
+            lambda leaving: attacked if leaving == images else _attack(settings, leaving),
+        )
+        return 0
+    return int(any(record['verdict'] == 'fail' for record in found))
+
+
+def _dry_run(settings: Settings, found: list[records.Record]) -> str:
+    """Say of each image what its verdict is, and for a release what would become of it."""
+    if settings.release_dir:
+        paths = [source.relative for source in tree.walk(settings.bids_dir)]
+        return release.describe(release.decide(settings, paths, found))
+    return '\n'.join(f'{record["image"]}: {record["verdict"]}' for record in found)
+
+
+def _attack(settings: Settings, images: list[HeadImage]) -> Results:
+    from facebids.studies import album, dataset
+
+    faces, notes = None, []
+    if settings.photos_dir:
+        photographs = album.read(settings.photos_dir, {image.participant for image in images})
+        faces, notes = photographs.templates, photographs.notes
+        console = make_console(error=True)
+        for problem in photographs.problems:
+            console.print(f'photographs: {problem.message}', soft_wrap=True)
+    return dataset.attack(settings.private_dir, images, faces, settings.seed, notes)
+
+
+def _write(settings: Settings, found: list[records.Record], attacked: Results) -> None:
+    from facebids.reports.group import write_page
+
+    places = results.places(attacked)
+    rows = [records.row(record) | places.get(record['image'], {}) for record in found]
+    header = records.columns([records.row(record) for record in found])
+    meanings = records.dictionary(header) | results.dictionary(results.IMAGE_COLUMNS)
+    tables = {
+        names.GROUP_TABLE: (names.GROUP_DICTIONARY, meanings, rows),
+        names.COMPARISONS_TABLE: (
+            names.COMPARISONS_DICTIONARY,
+            *_described(results.comparison_rows(attacked), results.COMPARISON_COLUMNS),
+        ),
+        names.SEARCHES_TABLE: (
+            names.SEARCHES_DICTIONARY,
+            *_described(results.search_rows(attacked), results.SEARCH_COLUMNS),
+        ),
+    }
+    for table, (dictionary, columns, content) in tables.items():
+        write_text_atomic(settings.output_dir / table, records.tsv(list(columns), content))
+        described = {'GeneratedBy': [generated_by()], **columns}
+        write_json_atomic(settings.output_dir / dictionary, described)
+    write_page(settings.output_dir, found, attacked)
+
+
+def _described(
+    rows: list[results.Row], known: dict[str, str]
+) -> tuple[dict[str, dict[str, Any]], list[results.Row]]:
+    """Return the data dictionary of a table and its rows."""
+    return results.dictionary(results.header(rows, known)), rows

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The participant stage: plan, run one graph, and write down what became of each image."""
+
+import os
+import re
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+
+from facebids.bids import names, records
+from facebids.bids.inputs import collect_images, read_description
+from facebids.bids.metadata import public_paths, write_dataset_files
+from facebids.bids.names import HeadImage
+from facebids.bids.plan import ParticipantPlan, count_left_alone, describe, make_plan
+from facebids.bids.records import Record
+from facebids.cli.console import ImageProgress, make_console, show_places, show_results
+from facebids.config import Settings
+from facebids.filesystem import sweep, write_text_atomic
+from facebids.stages.crashes import NOT_REACHED, read_crashes, why_missing
+from facebids.stages.folders import make_writable, prepare_places
+from facebids.stages.graph import logged, run_graph
+from facebids.stages.space_template import check_template, prepare_template
+
+
+def run_participants(settings: Settings) -> int:
+    """Deface and attack every image that was asked for.
+
+    Returns
+    -------
+    int
+        0, or 1 when an image failed.
+    """
+    if settings.dry_run:
+        plans = _plans(replace(settings, bids_database_dir=None))
+        make_console().print(describe(plans), soft_wrap=True)
+        return 0
+    if settings.bids_database_dir:
+        make_writable(settings.bids_database_dir, 'database')
+    plans = _plans(settings)
+    _tell_left_out(settings, plans)
+    check_template(settings)
+    prepare_places(settings)
+    sweep(settings.output_dir, [plan.participant for plan in plans])
+    run_id = f'{time.strftime("%Y%m%d-%H%M%S")}_{uuid.uuid4().hex[:8]}'
+    log_dir = settings.work_dir / 'log' / run_id
+    write_text_atomic(log_dir / 'settings.json', settings.to_json() + '\n')
+    with logged(log_dir / 'facebids.log'):
+        source = read_description(settings.bids_dir, required=False)
+        write_dataset_files(settings.output_dir, source, settings.bids_dir)
+        template = prepare_template(settings)
+        return _process(settings, plans, log_dir, settings.work_dir / 'crash' / run_id, template)
+
+
+def _plans(settings: Settings) -> tuple[ParticipantPlan, ...]:
+    found = collect_images(settings)
+    return make_plan(*found, template=settings.template, force=settings.force)
+
+
+def _process(
+    settings: Settings,
+    plans: tuple[ParticipantPlan, ...],
+    log_dir: Path,
+    crash_dir: Path,
+    template: Path | None,
+) -> int:
+    images = [item.image for plan in plans for item in plan.images]
+    for image in images:  # those of an earlier run would pass for news
+        (settings.work_dir / names.record(image)).unlink(missing_ok=True)
+
+    def read_record(image: HeadImage) -> Record | None:
+        return records.read(settings.work_dir / names.record(image))
+
+    with ImageProgress(images, read_record, verbose=settings.verbose > 0) as progress:
+        finished = run_graph(settings, plans, progress, crash_dir, log_dir, template)
+    crashes = read_crashes(crash_dir)
+    if not finished or (settings.stop_on_first_crash and crashes):  # the others keep what they had
+        images = [
+            image
+            for image in images
+            if read_record(image) or why_missing(image, crashes).code != NOT_REACHED
+        ]
+    results = {}
+    for image in images:
+        reason = why_missing(image, crashes)
+        found = read_record(image) or records.failed(image, reason.code, reason.message)
+        results[image] = _public(_checked(image, found, settings.output_dir), settings)
+    publish(settings, results)
+    if not finished:
+        raise KeyboardInterrupt
+    _show(settings, results, progress, log_dir, crash_dir if crashes else None)
+    return int(any(result['verdict'] == 'fail' for result in results.values()))
+
+
+def publish(settings: Settings, results: dict[HeadImage, Record]) -> None:
+    """Remove what no longer holds, and write metrics and pages.
+
+    Parameters
+    ----------
+    settings
+        The settings of the run.
+    results
+        The record of each image, those that failed included.
+    """
+    from facebids.reports.participant import write_pages
+
+    for image, result in results.items():
+        remove_stale(settings, image, result)
+    by_session = sorted(results, key=names.metrics)
+    for metrics_name, session in groupby(by_session, key=names.metrics):
+        records.merge(settings.output_dir, metrics_name, [results[image] for image in session])
+    for participant in sorted({image.participant for image in results}):
+        write_pages(settings.output_dir, settings.private_dir, participant)
+
+
+def remove_stale(settings: Settings, image: HeadImage, result: Record) -> None:
+    """Delete files of an earlier run that contradict the result of this one.
+
+    A failed image has nothing in the output folder but its record; a released one has nothing
+    among the withheld; one that an error stopped has neither.
+    """
+    public = public_paths(settings.output_dir, image)
+    withheld = public_paths(settings.private_dir / names.withheld(''), image)
+    stale = withheld if result['verdict'] != 'fail' else public
+    if result['identifiability'] is None:
+        stale = public + withheld
+    for path in stale:
+        path.unlink(missing_ok=True)
+
+
+def _checked(image: HeadImage, result: Record, output_dir: Path) -> Record:
+    """Return the record, or that of a failure if the image that it released is not there."""
+    if result['verdict'] == 'fail' or (output_dir / names.defaced(image)).is_file():
+        return result
+    return records.failed(image, 'output_missing', 'The defaced image was not written.')
+
+
+def _public(result: Record, settings: Settings) -> Record:
+    """Return the record without any folder of this machine in its sentences."""
+    reasons = [
+        reason | {'message': _without_folders(reason['message'], settings)}
+        for reason in result['reasons']
+    ]
+    return result | {'reasons': reasons}
+
+
+def _without_folders(text: str, settings: Settings) -> str:
+    # the private folder first: it may lie in the work folder
+    for name in ('private_dir', 'work_dir', 'output_dir', 'bids_dir'):
+        folder = getattr(settings, name)
+        for path in (str(folder), os.path.realpath(folder)):
+            text = text.replace(f'{path}/', '')
+    return re.sub(r'(?<![\w.:/])/(?:[^\s/\'"]+/)+', '', text)
+
+
+def _tell_left_out(settings: Settings, plans: Sequence[ParticipantPlan]) -> None:
+    planned = {plan.participant for plan in plans}
+    if missing := [label for label in settings.participant_label if label not in planned]:
+        make_console(error=True).print(
+            f'facebids: no image to deface of participant {", ".join(missing)}.', soft_wrap=True
+        )
+    if left_alone := count_left_alone(plans):
+        make_console(error=True).print(
+            f'facebids: files that may show a face and are left as they are: {left_alone}. '
+            '--dry-run names them.',
+            soft_wrap=True,
+        )
+
+
+def _show(
+    settings: Settings,
+    results: dict[HeadImage, Record],
+    progress: ImageProgress,
+    log_dir: Path,
+    crash_dir: Path | None,
+) -> None:
+    seconds = {image.relative_path: progress.seconds_of(image) for image in results}
+    show_results(results.values(), seconds)
+    show_places(
+        {
+            'reports': settings.output_dir / 'sub-*.html',
+            'private copies (do not share)': settings.private_dir / 'sub-*.html',
+            'log': log_dir / 'facebids.log',
+            **({'crash files': crash_dir} if crash_dir else {}),
+        }
+    )

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The release: a raw dataset that may be uploaded, with its certificate, or a refusal."""
+
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from facebids.bids import names, records
+from facebids.bids.inputs import read_description
+from facebids.bids.names import HeadImage
+from facebids.bids.records import Record
+from facebids.cli.console import make_console, show_places
+from facebids.config import Settings
+from facebids.errors import OutputError, ReleaseRefused, UsageError
+from facebids.filesystem import write_json_atomic, write_text_atomic
+from facebids.release import build, certificate, cohort, gate, tree, validator
+from facebids.release.certificate import Release
+from facebids.release.contents import Contents, assemble, was_defaced
+from facebids.release.gate import Decision
+from facebids.release.tree import Source
+from facebids.stages.folders import make_writable
+from facebids.studies.results import Results
+
+Attack = Callable[[list[HeadImage]], Results]
+
+FINDINGS = 'release_metadata.tsv'  # in the private folder
+FINDING_COLUMNS = ('path', 'where', 'rule', 'value')
+
+
+def run_release(settings: Settings, found: list[Record], attack: Attack) -> None:
+    """Write the release, or say why not.
+
+    Parameters
+    ----------
+    settings
+        The settings of the run.
+    found
+        Records of all images.
+    attack
+        Makes every comparison between people that these images allow.
+
+    Raises
+    ------
+    ReleaseRefused
+        If anything may not leave. An older release stays as it is.
+    UsageError
+        If only some participants were asked for, or a wish cannot be met.
+    DatasetError
+        If the dataset cannot be read as a whole.
+    OutputError
+        If the release cannot be written where it was asked for.
+    """
+    with build.locked(settings.release_dir):
+        _finish(settings)
+        certificate.check_own(settings.release_dir)
+        _release(settings, found, attack)
+
+
+def _release(settings: Settings, found: list[Record], attack: Attack) -> None:
+    read_description(settings.bids_dir, required=not settings.skip_bids_validation)
+    new = build.workshop(settings.release_dir) / build.NEW
+    sources = tree.walk(settings.bids_dir)
+    tree.check_present(sources)
+    decisions = decide(settings, [source.relative for source in sources], found)
+    date = _date(settings)
+    contents = assemble(sources, decisions, settings.output_dir, date)
+    checks = cohort.check(attack(_leaving(decisions)))
+    _tell_findings(settings, contents)
+    if problems := [
+        *(f'{item.path}: {item.reason}.' for item in decisions if item.action == gate.REFUSE),
+        *contents.problems,
+        *_private(settings, sources),
+        *_not_compared(settings, decisions),
+        *cohort.objections(checks),
+        *_identifying(settings, contents),
+    ]:
+        raise ReleaseRefused(problems)
+    build.build(contents.files, new, settings.link)
+    report = validator.validate(new)
+    if report and not report.valid:
+        shutil.rmtree(new)
+        raise ReleaseRefused(certificate.refused(report.errors))
+    about = Release(
+        settings.release_dir.name, _command(settings), date, settings.metadata, decisions,
+        contents, checks, report,
+    )  # fmt: skip
+    _install(settings, about)
+
+
+def decide(settings: Settings, paths: Sequence[str], found: list[Record]) -> tuple[Decision, ...]:
+    """Decide on every file of a dataset that may show a face, as the command line wishes.
+
+    Parameters
+    ----------
+    settings
+        The settings of the run.
+    paths
+        All files of the dataset, relative to it.
+    found
+        Records of all images.
+    """
+    if settings.participant_label:
+        raise UsageError(
+            '--release-dir: a release is of the whole dataset. Leave --participant-label out; '
+            'what must not go with it can be left out with --exclude-failed.'
+        )
+    failed = settings.exclude_failed
+    accepted = gate.read_accepted(settings.accept_file) if settings.accept_file else {}
+    wishes = gate.Wishes(accepted, frozenset(failed or ()), exclude_failed=failed == ())
+    return gate.decide(paths, found, wishes)
+
+
+def _private(settings: Settings, sources: Sequence[Source]) -> list[str]:
+    """Return a sentence for each file that a link brings in from where faces are kept."""
+    folders = [Path(os.path.realpath(p)) for p in (settings.work_dir, settings.private_dir)]
+    return [
+        f'{source.relative}: it lies in the work or private folder, and a link leads there. '
+        'Remove the link from the dataset.'
+        for source in sources
+        if any(source.path.is_relative_to(folder) for folder in folders)
+    ]
+
+
+def _not_compared(settings: Settings, decisions: Sequence[Decision]) -> list[str]:
+    """Return a sentence for each image of which nothing is known to compare it with others."""
+    replaced = [item for item in decisions if item.action == gate.REPLACE]
+    return [
+        f'{item.path}: its templates are not in the private folder, so nobody knows whether it is '
+        'recognised. Name the one of the participant level with --private-dir or --work-dir.'
+        for item, image in zip(replaced, _leaving(decisions), strict=True)
+        if was_defaced(item.record)
+        and not (settings.private_dir / names.private_templates(image, 'after')).is_file()
+    ]
+
+
+def _leaving(decisions: Sequence[Decision]) -> list[HeadImage]:
+    """Return the images that were examined and leave."""
+    leaving = [item.path for item in decisions if item.action == gate.REPLACE]
+    return [HeadImage.from_relative_path(path) for path in leaving]
+
+
+def _identifying(settings: Settings, contents: Contents) -> list[str]:
+    """Say what of the metadata identifies people, unless it is taken out."""
+    found = contents.findings
+    if settings.metadata == 'scrub' or not found:
+        return []
+    rules = ', '.join(f'{rule} {n}' for rule, n in Counter(f.rule for f in found).most_common())
+    files = len({item.path for item in found})
+    return [
+        f'Metadata that identify people, {len(found)} values in {files} file'
+        f'{"s" if files > 1 else ""} ({rules}), such as {found[0].where} in {found[0].path}. All '
+        f'are listed in {settings.private_dir / FINDINGS}. Correct the dataset, or take them out '
+        'of the release with --metadata scrub.'
+    ]
+
+
+def _tell_findings(settings: Settings, contents: Contents) -> None:
+    """Keep the original values in the private folder, and nowhere else."""
+    path = settings.private_dir / FINDINGS
+    if contents.findings:
+        make_writable(settings.private_dir, 'private', mode=0o700)
+        rows = [
+            {name: getattr(item, name) for name in FINDING_COLUMNS} for item in contents.findings
+        ]
+        write_text_atomic(path, records.tsv(list(FINDING_COLUMNS), rows))
+        path.chmod(0o600)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _date(settings: Settings) -> str:
+    """Return the day on which the cohort was last found to be as it is: a rerun has the same."""
+    table = settings.output_dir / names.COMPARISONS_TABLE
+    return time.strftime('%Y-%m-%d', time.gmtime(table.stat().st_mtime))
+
+
+def _command(settings: Settings) -> str:
+    """Return the command line, with folders by their names alone."""
+    words = [
+        'facebids', settings.bids_dir.name, settings.output_dir.name, 'group',
+        '--release-dir', settings.release_dir.name,
+    ]  # fmt: skip
+    if settings.exclude_failed is not None:
+        words += ['--exclude-failed', *settings.exclude_failed]
+    if settings.accept_file:
+        words += ['--accept', settings.accept_file.name]
+    return ' '.join([*words, '--link', settings.link, '--metadata', settings.metadata])
+
+
+def _install(settings: Settings, about: Release) -> None:
+    """Write the certificate, and put dataset and certificate in their places."""
+    from facebids.reports.certificate import certificate_markdown
+
+    workshop = build.workshop(settings.release_dir)
+    hashes = certificate.hash_files(workshop / build.NEW)
+    if wrong := [p for p, known in about.contents.examined.items() if hashes.get(p) != known]:
+        shutil.rmtree(workshop / build.NEW)
+        raise OutputError(
+            f'{wrong[0]}: what was written is not the file that was attacked. Start again.'
+        )
+    made = certificate.make(about, hashes)
+    if made['Accepted']:
+        accepted = settings.accept_file.read_text(encoding='utf-8-sig')
+        write_text_atomic(workshop / certificate.ACCEPTED, accepted)
+    else:
+        (workshop / certificate.ACCEPTED).unlink(missing_ok=True)
+    write_text_atomic(workshop / certificate.MARKDOWN, certificate_markdown(made))
+    write_json_atomic(workshop / certificate.JSON, made)
+    build.install(workshop / build.NEW, settings.release_dir)
+    _place(settings, made)
+    _show(settings, made)
+
+
+def _finish(settings: Settings) -> None:
+    """Put the certificate beside its release where a killed run did not come to it."""
+    root, workshop = settings.release_dir, build.workshop(settings.release_dir)
+    path = workshop / certificate.JSON
+    if not path.is_file() or (workshop / build.NEW).exists() or not root.is_dir():
+        return
+    made = certificate.read(path)
+    if not certificate.differences(made, root):
+        _place(settings, made)
+
+
+def _place(settings: Settings, made: dict) -> None:
+    """Put the certificate beside its release."""
+    root, workshop = settings.release_dir, build.workshop(settings.release_dir)
+    for name in reversed(certificate.BESIDE):  # the one that programs read comes last
+        if (workshop / name).exists():
+            shutil.move(workshop / name, root.parent / name)
+        elif name == certificate.ACCEPTED and not made.get('Accepted'):
+            (root.parent / name).unlink(missing_ok=True)
+    build.clear(root)
+
+
+def _show(settings: Settings, made: dict) -> None:
+    console = make_console()
+    console.print()
+    for what, count in certificate.summary(made).items():
+        console.print(f'{what}: {count}', soft_wrap=True)
+    root = settings.release_dir
+    places = {'release': root, 'certificate': root.parent / certificate.MARKDOWN}
+    if made['Metadata']['Removed']:
+        places['what was taken out (private)'] = settings.private_dir / FINDINGS
+    show_places(places)
+
+
+def describe(decisions: Sequence[Decision]) -> str:
+    """Return the decisions as text, what is in the way last."""
+    refused = [item for item in decisions if item.action == gate.REFUSE]
+    others = [item for item in decisions if item.action != gate.REFUSE]
+    lines = [f'{item.path}\n  {item.action}: {item.reason}' for item in (*others, *refused)]
+    end = f'{len(refused)} files would stop the release.' if refused else 'No image stops it.'
+    return '\n'.join([*lines, f'{end} Metadata, people and BIDS are looked at in the real run.'])
