@@ -28,6 +28,7 @@ EVERYONE = {'facebids', 'facebids.config', 'facebids.errors', 'facebids.filesyst
 GROUND = {
     f'facebids.core.{name}'
     for name in (
+        'arrays',
         'foreground',
         'grids',
         'images',
@@ -40,7 +41,7 @@ DOWNWARDS = {
     'facebids.errors': set(),
     'facebids.config': set(),
     'facebids.filesystem': {'facebids.errors'},
-    'facebids.core.atlas': {'facebids.core.atlas', 'facebids.core.packages'},
+    'facebids.core.atlas': {'facebids.core.atlas', *GROUND},
     'facebids.core.alignment': {
         'facebids.core.alignment',
         'facebids.core.atlas',
@@ -59,11 +60,12 @@ DOWNWARDS = {
         'facebids.core.atlas',
         *GROUND,
     },
-    'facebids.core.identifiability': {'facebids.core.identifiability'},
+    'facebids.core.identifiability': {'facebids.core.identifiability', *GROUND},
     'facebids.core.phantoms': {
         'facebids.core.phantoms',
         'facebids.core.atlas',
         'facebids.core.attack',
+        *GROUND,
     },
     'facebids.core': {'facebids.core.atlas', 'facebids.core.defacing.tissues', *GROUND},
     'facebids.bids': {'facebids.bids'},
