@@ -67,3 +67,15 @@ def test_nothing_is_told_beyond_the_field_of_view(face):
 
 def test_a_map_without_a_face_is_left_where_it_is():
     np.testing.assert_array_equal(depth.align(np.full(depth.SHAPE, np.nan)), np.eye(4))
+
+
+@pytest.mark.parametrize('radius', [100.0, 168.0])
+def test_points_that_leave_the_map_are_not_aligned(radius):
+    shell = np.full(depth.SHAPE, np.nan)
+    shell[-20:] = radius  # a band above the eyes, far in front of the generic face
+    np.testing.assert_array_equal(depth.align(shell), np.eye(4))
+
+
+def test_a_mesh_that_no_ray_meets_gives_an_empty_map():
+    nothing = Scene(np.empty((0, 3)), np.empty((0, 3), int))
+    assert np.isnan(depth.measure(nothing, everywhere)).all()

@@ -135,7 +135,8 @@ def align(depth, rounds=8):
     Returns
     -------
     ndarray, shape (4, 4)
-        Rigid, the map's frame to the face frame; the identity where too little can be seen.
+        Rigid, the map's frame to the face frame; the identity where too little can be seen, or
+        where the points leave the map.
     """
     target, normal = generic()
     known = ~np.isnan(depth)
@@ -145,6 +146,8 @@ def align(depth, rounds=8):
     cloud = points(depth)[known]
     for _ in range(rounds):
         step = _step(apply_affine(rigid, cloud), target, normal)
+        if step is None:
+            return np.eye(4)
         rigid = step @ rigid
         if np.abs(step[:3, 3]).max() < 0.02:
             break
@@ -152,7 +155,7 @@ def align(depth, rounds=8):
 
 
 def _step(cloud, target, normal):
-    """One linearised least-squares step of the alignment."""
+    """One linearised least-squares step of the alignment, None without a point to compare."""
     angle = np.arctan2(cloud[:, 0], cloud[:, 1] - AXIS_Y)
     radius = np.hypot(cloud[:, 0], cloud[:, 1] - AXIS_Y)
     index = [
@@ -168,6 +171,8 @@ def _step(cloud, target, normal):
     cosine = facing[:, 0] * np.sin(angle) + facing[:, 1] * np.cos(angle)
     gap = (radius - there) * cosine
     use = ~np.isnan(gap) & (cosine > GRAZING)
+    if not use.any():
+        return None
     use &= np.abs(gap) <= max(np.quantile(np.abs(gap[use]), INLIERS), 1.0)
     facing, arm = facing[use], cloud[use] - PIVOT
     system = np.concatenate([facing, np.cross(arm, facing)], axis=1)
