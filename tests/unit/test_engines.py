@@ -173,3 +173,11 @@ def test_search_finds_what_the_matrix_of_all_scores_says(monkeypatch):
     everybody = engines.search('dlib', probes, gallery, 99)
     assert (everybody[0][:, -1] == 7).all()
     assert np.isnan(everybody[1][:, -1]).all()
+
+
+@pytest.mark.parametrize('name', ['dlib', 'geometry'])
+def test_search_without_probes_or_without_a_gallery_finds_nobody(name):
+    face = views(np.random.default_rng(0), 0) | templates(people(1))[0]
+    for probes, gallery, shape in (([], [face], (0, 1)), ([face], [], (1, 0)), ([], [], (0, 0))):
+        found, scores = engines.search(name, probes, gallery)
+        assert found.shape == scores.shape == shape

@@ -112,6 +112,8 @@ def search(name, probes, gallery, count=20):
     """
     engine = engines()[name]
     count = min(count, len(gallery))
+    if not probes or not gallery:
+        return np.empty((len(probes), count), int), np.empty((len(probes), count))
     if hasattr(engine, 'search'):
         return engine.search(probes, gallery, count)
     index, scores = np.empty((len(probes), 0), int), np.empty((len(probes), 0))
