@@ -19,10 +19,10 @@ import numpy as np
 
 from facebids.core import foreground, images, verdict
 from facebids.core.alignment import registration
-from facebids.core.atlas import generic_atlas
+from facebids.core.atlas import COMPUTED, generic_atlas
 from facebids.core.defacing import fill, masks
 
-SUFFIXES = tuple(registration.GOOD_ENOUGH)
+SUFFIXES = tuple(suffix for suffix in registration.GOOD_ENOUGH if suffix not in COMPUTED)
 ONE_THREAD = {'OMP_NUM_THREADS': '1', 'ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS': '1'}
 TIMEOUT_S = 900
 # An attack that was blind to nothing and found nothing: only alignment and mask are judged.

@@ -31,7 +31,6 @@ LESION_MM, LESION_DEPTH_MM, LESION_SIDE_MM = 18.0, 60.0, 30.0  # radius, place
 SHOULDERS_MM = np.array([190.0, 90.0, 80.0])  # half axes
 MOVED_MM = 4.0  # standard deviation of a rescan's shift along each axis
 WAVES_MM = 90.0  # between the nodes of a smooth field
-HU = 1000.0  # of CT, for a noise of 1
 
 
 @dataclass(frozen=True)
@@ -184,16 +183,12 @@ def shrunk(data, affine):
 
 
 def biased(data, affine, rng, deviation=BIAS):
-    """Multiply with a smooth field, the deviation being that of its logarithm. CT has none."""
-    if foreground.is_ct(data):
-        return _same(data, affine)
+    """Multiply with a smooth field; the deviation is that of its logarithm."""
     return _same(data * np.exp(deviation * _field(rng, data.shape, _zooms(affine))), affine)
 
 
 def noisy(data, affine, rng, deviation=NOISE):
-    """Add noise: Rician, the deviation being over the bright tissue's signal; to CT Gaussian."""
-    if foreground.is_ct(data):
-        return _same(data + HU * deviation * rng.normal(size=data.shape), affine)
+    """Add Rician noise; the deviation is relative to the signal of bright tissue."""
     deviation = deviation * _bright(data)
     real, imaginary = deviation * rng.normal(size=(2, *data.shape))
     return _same(np.hypot(data + real, imaginary), affine)

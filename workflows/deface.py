@@ -40,6 +40,7 @@ def init_register_wf(*, item, settings, template=None, name='register_wf'):
     source = item.source and {
         'source_file': item.source.path,
         'source': item.source.relative_path,
+        'source_contrast': item.source_contrast,
     }
     interface = {
         'own': lambda: Register(**own),
@@ -89,11 +90,11 @@ def init_deface_wf(*, contrast, settings, part):
         Screen(modality=contrast, seed=seed, force=settings.force), name='screen', mem_gb=2
     )
     face_mask = pe.Node(
-        FaceMask(brain_margin=settings.brain_margin, keep=list(settings.keep)),
+        FaceMask(contrast=contrast, brain_margin=settings.brain_margin, keep=list(settings.keep)),
         name='face_mask',
         mem_gb=1,
     )
-    filled = Deface(mode=settings.mode, fill=settings.fill, seed=seed)
+    filled = Deface(contrast=contrast, mode=settings.mode, fill=settings.fill, seed=seed)
     zeroed = Deface(mode='remove', fill='zero', seed=seed)
     deface = pe.Node(zeroed if part else filled, name='deface', mem_gb=2)
     seen = deface

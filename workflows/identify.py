@@ -8,13 +8,15 @@ from facebids.interfaces.recognition import Attack
 from facebids.interfaces.verdict import Judge
 
 
-def init_identify_wf(*, relative_path, mode, seed):
+def init_identify_wf(*, relative_path, contrast, mode, seed):
     """Build the graph that attacks the original and the defaced image and judges the outcome.
 
     Parameters
     ----------
     relative_path : str
         The image, relative to its dataset.
+    contrast : str
+        Contrast of the atlas that is the image's own or the most like it.
     mode : str
         What the face became: some limits hold for one mode alone.
     seed : int
@@ -45,8 +47,8 @@ def init_identify_wf(*, relative_path, mode, seed):
     outputnode = pe.Node(
         niu.IdentityInterface(fields=['before', 'after', 'record']), name='outputnode'
     )
-    attack_before = pe.Node(Attack(seed=seed), name='attack_before', mem_gb=2)
-    attack_after = pe.Node(Attack(seed=seed), name='attack_after', mem_gb=2)
+    attack_before = pe.Node(Attack(contrast=contrast, seed=seed), name='attack_before', mem_gb=2)
+    attack_after = pe.Node(Attack(contrast=contrast, seed=seed), name='attack_after', mem_gb=2)
     judge = pe.Node(
         Judge(relative_path=relative_path, mode=mode, seed=seed), name='judge', mem_gb=0.2
     )

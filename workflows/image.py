@@ -42,7 +42,10 @@ def init_image_wf(*, item, settings, template=None):
     )
     utility_wf = init_utility_wf(item=item, settings=settings, template=template)
     identify_wf = init_identify_wf(
-        relative_path=image.relative_path, mode=settings.mode, seed=settings.seed
+        relative_path=image.relative_path,
+        contrast=item.contrast,
+        mode=settings.mode,
+        seed=settings.seed,
     )
     figures_wf = init_figures_wf()
     sink = pe.Node(

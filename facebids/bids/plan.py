@@ -53,6 +53,11 @@ class ImagePlan:
     source: HeadImage | None = None
     magnitude: HeadImage | None = None
 
+    @property
+    def source_contrast(self) -> str | None:
+        """Contrast of the atlas that is the source's own or the most like it."""
+        return suffixes.atlas_contrast(self.source.suffix) if self.source else None
+
 
 @dataclass(frozen=True)
 class ParticipantPlan:

@@ -2,8 +2,10 @@
 """Which voxels of an image are head, and which are air."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import ndimage
 
+from facebids.core.arrays import AnyArray, BoolArray
 from facebids.core.grids import coarse_slices, refine
 from facebids.errors import NotAHeadError
 
@@ -14,26 +16,28 @@ INSIDE_MM = 2.25  # spacing at which that is found: voxels of 2 mm all, every ot
 AIR_HU, SKIN_HU, TISSUE_HU = -1000.0, -300.0, 400.0  # of CT: air; its skin; all above is tissue
 
 
-def is_ct(data):
-    """Whether intensities are Hounsfield units: much of the image lies far below zero."""
-    return float(np.mean(np.asarray(data)[::2, ::2, ::2] < SKIN_HU)) > 0.05
+def tissue_threshold(data: AnyArray, *, hounsfield: bool = False) -> float:
+    """Find the intensity between air and tissue.
 
+    Otsu's threshold of the logarithm, which keeps dark tissue above it where a surface coil makes
+    some skin many times brighter. Intensities below 1 % of the brightest count as 1 %.
 
-def tissue_threshold(data):
-    """Intensity between air and tissue: Otsu's threshold of the logarithm; of CT, -300 HU.
-
-    The logarithm keeps what is dark above it where a surface coil makes some skin many times
-    brighter. Intensities under 1 % of the brightest are taken as that.
+    Parameters
+    ----------
+    data : ndarray
+        Intensities.
+    hounsfield : bool
+        Whether they are Hounsfield units; the threshold is -300 HU then.
     """
     from skimage.filters import threshold_otsu
 
-    if is_ct(data):
+    if hounsfield:
         return SKIN_HU
     top = float(np.quantile(data, 0.999))
     return float(np.exp(threshold_otsu(np.log(np.maximum(data, 0.01 * top)))))
 
 
-def head_mask(data, zooms):
+def head_mask(data: AnyArray, zooms: ArrayLike, *, hounsfield: bool = False) -> BoolArray:
     """Find the voxels of the head, its cavities filled.
 
     Parameters
@@ -42,6 +46,8 @@ def head_mask(data, zooms):
         Intensities.
     zooms : array of 3 floats
         Voxel sizes, mm.
+    hounsfield : bool
+        Whether the intensities are Hounsfield units.
 
     Returns
     -------
@@ -54,7 +60,7 @@ def head_mask(data, zooms):
     """
     zooms = np.asarray(zooms, float)
     smooth = ndimage.gaussian_filter(np.asarray(data, np.float32), 0.6 / zooms)
-    tissue = smooth > tissue_threshold(smooth)
+    tissue = smooth > tissue_threshold(smooth, hounsfield=hounsfield)
     head = _largest(_open(tissue, 2.0, zooms))
     volume = float(head.sum() * zooms.prod() / 1000)
     if not HEAD_ML[0] <= volume <= HEAD_ML[1]:
@@ -62,7 +68,10 @@ def head_mask(data, zooms):
             f'No head was found: what stands out from the air measures {volume:.0f} mL, a head '
             f'{HEAD_ML[0]} to {HEAD_ML[1]} mL. Leave the image out with --bids-filter-file.'
         )
-    if not head.all() and np.median(smooth[head]) < CONTRAST * np.median(smooth[~head]):
+    # Air has no sign: that of a phase image scatters around zero.
+    if not (hounsfield or head.all()) and np.median(smooth[head]) < CONTRAST * np.median(
+        np.abs(smooth[~head])
+    ):
         raise NotAHeadError(
             'No head was found: nothing stands out from the noise. Look at the image, or leave it '
             'out with --bids-filter-file.'

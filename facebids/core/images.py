@@ -31,10 +31,14 @@ class Volume:
         Scaled intensities, finite.
     affine : ndarray, shape (4, 4)
         Voxel indices to RAS mm.
+    hounsfield : bool
+        Whether intensities are Hounsfield units. The contrast of the image decides it, and it is
+        never guessed from the intensities.
     """
 
     data: np.ndarray
     affine: np.ndarray
+    hounsfield: bool = False
 
     @property
     def zooms(self):
@@ -65,7 +69,7 @@ def read_nifti(path):
         ) from error
 
 
-def read_volume(path, which=None):
+def read_volume(path, which=None, *, hounsfield=False):
     """Read a head image.
 
     Parameters
@@ -73,6 +77,8 @@ def read_volume(path, which=None):
     path : str or Path
     which : int, optional
         One of several volumes; their mean unless given.
+    hounsfield : bool
+        Whether intensities are Hounsfield units.
 
     Returns
     -------
@@ -108,15 +114,17 @@ def read_volume(path, which=None):
             f'{path}: the volume is empty: every voxel has the same value or none at all. '
             'Restore the image, or leave it out with --bids-filter-file.'
         )
-    return Volume(data, image.affine)
+    return Volume(data, image.affine, hounsfield)
 
 
-def read_volumes(path):
+def read_volumes(path, *, hounsfield=False):
     """Read the volumes of an image one by one.
 
     Parameters
     ----------
     path : str or Path
+    hounsfield : bool
+        Whether intensities are Hounsfield units.
 
     Yields
     ------
@@ -125,7 +133,7 @@ def read_volumes(path):
     """
     image = read_nifti(path)
     for data in _intensities(image):
-        yield Volume(data.astype(np.float32), image.affine)
+        yield Volume(data.astype(np.float32), image.affine, hounsfield)
 
 
 def volume_count(path):

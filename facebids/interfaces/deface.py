@@ -11,7 +11,7 @@ from nipype.interfaces.base import (
 )
 
 from facebids.core import images
-from facebids.core.atlas import generic_atlas
+from facebids.core.atlas import COMPUTED, generic_atlas
 from facebids.core.defacing import fill, masks
 from facebids.interfaces import files
 
@@ -21,6 +21,11 @@ class _DefaceInputSpec(BaseInterfaceInputSpec):
     mask_file = File(exists=True, mandatory=True, desc='voxels to replace')
     guard_file = File(exists=True, mandatory=True, desc='voxels that must not be touched')
     registration = File(exists=True, mandatory=True, desc='from Register')
+    contrast = traits.Str(
+        'T1w',
+        usedefault=True,
+        desc="contrast of the atlas that is the image's own or the most like it",
+    )
     mode = traits.Enum(*fill.MODES, usedefault=True, desc='what the face becomes')
     fill = traits.Enum(*fill.FILLS, usedefault=True, desc='what remove leaves')
     seed = traits.Int(0, usedefault=True, desc='seed of the noise')
@@ -62,7 +67,8 @@ class Deface(SimpleInterface):
         found = files.read_registration(self.inputs.registration)
         atlas, transform = generic_atlas(masks.RESOLUTION), np.array(found['affine'])
         place = (mask, atlas, transform, self.inputs.mode)
-        volume = images.read_volume(path)
+        hounsfield = self.inputs.contrast in COMPUTED
+        volume = images.read_volume(path, hounsfield=hounsfield)
         if images.volume_count(path) == 1 and found['way'] == 'own':
             return fill.fill(volume, *place, seed)
         # single volumes of a series may show the head badly
@@ -70,7 +76,7 @@ class Deface(SimpleInterface):
         return np.stack(
             [
                 fill.fill(volume, *place, seed + number, head)
-                for number, volume in enumerate(images.read_volumes(path))
+                for number, volume in enumerate(images.read_volumes(path, hounsfield=hounsfield))
             ],
             axis=1,
         )

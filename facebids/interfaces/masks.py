@@ -12,7 +12,7 @@ from nipype.interfaces.base import (
 
 from facebids.core import grids, images, verdict
 from facebids.core.alignment import motion
-from facebids.core.atlas import KEEPABLE, generic_atlas
+from facebids.core.atlas import COMPUTED, KEEPABLE, generic_atlas
 from facebids.core.defacing import masks
 from facebids.interfaces import files
 from facebids.interfaces.registration import section
@@ -21,6 +21,11 @@ from facebids.interfaces.registration import section
 class _FaceMaskInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc='head image')
     registration = File(exists=True, mandatory=True, desc='from Register')
+    contrast = traits.Str(
+        'T1w',
+        usedefault=True,
+        desc="contrast of the atlas that is the image's own or the most like it",
+    )
     brain_margin = traits.Float(
         masks.MARGIN_MM, usedefault=True, desc='least distance (mm) between mask and brain'
     )
@@ -46,7 +51,7 @@ class FaceMask(SimpleInterface):
 
     def _run_interface(self, runtime):
         in_file = self.inputs.in_file
-        volume = images.read_volume(in_file)
+        volume = images.read_volume(in_file, hounsfield=self.inputs.contrast in COMPUTED)
         found = files.read_registration(self.inputs.registration)
         transform = np.array(found['affine'])
         atlas = generic_atlas(masks.RESOLUTION)

@@ -11,6 +11,7 @@ from nipype.interfaces.base import (
 )
 
 from facebids.core import images
+from facebids.core.atlas import COMPUTED
 from facebids.core.attack import attacker, engines
 from facebids.errors import NotAHeadError
 from facebids.interfaces import files
@@ -19,6 +20,11 @@ from facebids.interfaces import files
 class _AttackInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc='head image, original or defaced')
     registration = File(exists=True, mandatory=True, desc='from Register: how the head is posed')
+    contrast = traits.Str(
+        'T1w',
+        usedefault=True,
+        desc="contrast of the atlas that is the image's own or the most like it",
+    )
     known_faces = File(
         exists=True, desc='attack on the original: its pose, and where its faces were'
     )
@@ -62,9 +68,11 @@ class Attack(SimpleInterface):
         has the least noise; skin may be bright in one volume and saturated in the others.
         """
         path = self.inputs.in_file
-        volumes = [images.read_volume(path)]
+        hounsfield = self.inputs.contrast in COMPUTED
+        volumes = [images.read_volume(path, hounsfield=hounsfield)]
         if images.volume_count(path) > 1:
-            volumes.append(images.read_volume(path, images.strongest_volume(path)))
+            strongest = images.strongest_volume(path)
+            volumes.append(images.read_volume(path, strongest, hounsfield=hounsfield))
         return volumes
 
     def _look(self, volume, known):

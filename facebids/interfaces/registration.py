@@ -18,7 +18,7 @@ from nipype.interfaces.base import (
 
 from facebids.core import images, verdict
 from facebids.core.alignment import coregistration, registration, space_template
-from facebids.core.atlas import generic_atlas
+from facebids.core.atlas import COMPUTED, generic_atlas
 from facebids.errors import GridError, ImageError
 from facebids.interfaces import files
 
@@ -33,6 +33,7 @@ class _RegisterInputSpec(BaseInterfaceInputSpec):
 class _SourceInputSpec(BaseInterfaceInputSpec):
     source_file = File(exists=False, mandatory=True, desc='the image to borrow or share from')
     source = traits.Str(mandatory=True, desc='the same, relative to the dataset')
+    source_contrast = traits.Str('T1w', usedefault=True, desc='contrast of the atlas most like it')
     source_registration = File(exists=True, mandatory=True, desc='its result')
 
 
@@ -63,7 +64,10 @@ class Register(SimpleInterface):
         return runtime
 
     def _find(self):
-        return self._own(images.read_volume(self.inputs.in_file))
+        return self._own(self._volume())
+
+    def _volume(self):
+        return images.read_volume(self.inputs.in_file, hounsfield=self.inputs.modality in COMPUTED)
 
     def _own(self, volume):
         image = volume.data, volume.affine
@@ -99,7 +103,7 @@ class Coregister(Register):
     input_spec = _CoregisterInputSpec
 
     def _find(self):
-        volume = images.read_volume(self.inputs.in_file)
+        volume = self._volume()
         return self._borrowed(volume) or self._own(volume)
 
     def _borrowed(self, volume):
@@ -110,7 +114,9 @@ class Coregister(Register):
         transform = np.array(source['affine'])
         found = coregistration.coregister(
             volume,
-            images.read_volume(self.inputs.source_file),
+            images.read_volume(
+                self.inputs.source_file, hounsfield=self.inputs.source_contrast in COMPUTED
+            ),
             transform,
             generic_atlas(registration.RESOLUTION),
             self.inputs.seed,

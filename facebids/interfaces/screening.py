@@ -11,6 +11,7 @@ from nipype.interfaces.base import (
 )
 
 from facebids.core import images
+from facebids.core.atlas import COMPUTED
 from facebids.core.attack import screening
 from facebids.interfaces import files
 
@@ -34,7 +35,9 @@ class Screen(SimpleInterface):
     output_spec = _ScreenOutputSpec
 
     def _run_interface(self, runtime):
-        volume = images.read_volume(self.inputs.in_file)
+        volume = images.read_volume(
+            self.inputs.in_file, hounsfield=self.inputs.modality in COMPUTED
+        )
         registration = files.read_registration(self.inputs.registration)
         affine = np.array(registration['affine'])
         scale = float(np.cbrt(np.linalg.det(affine[:3, :3])))

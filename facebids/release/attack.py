@@ -81,14 +81,14 @@ def attack(root: Path, image: dict[str, Any]) -> Attacked:
     """
     from facebids.core import images
     from facebids.core.alignment import registration
-    from facebids.core.atlas import generic_atlas
+    from facebids.core.atlas import COMPUTED, generic_atlas
     from facebids.core.attack.attacker import look_at
 
     path = image['image']
     suffix = suffix_of(path)
     try:
-        volume = images.read_volume(root / path)
         contrast = suffixes.atlas_contrast(suffix)
+        volume = images.read_volume(root / path, hounsfield=contrast in COMPUTED)
         atlas = generic_atlas(registration.RESOLUTION)
         found = registration.register(volume.data, volume.affine, atlas, contrast, SEED)
         head = look_at(volume, found.affine, SEED)

@@ -115,15 +115,20 @@ def test_ct_leaves_the_head_rest_out():
     data = data / 200 * 1040 - 1000 + 15 * np.random.default_rng(1).normal(size=data.shape)
     data[:, 4:6, :] = 100  # the shell of the head rest, 2 voxels thick, 22 mm behind
     data[:, :2] = -3024
-    assert foreground.is_ct(data)
-    mesh = surface.skin_surface(data, affine)
+    mesh = surface.skin_surface(data, affine, hounsfield=True)
     radii = np.linalg.norm(mesh.vertices, axis=1)
     assert radii.mean() == pytest.approx(70, abs=0.6)
     assert radii.max() < 74
 
 
-def test_magnitudes_are_no_ct(phantom_scan):
-    assert not foreground.is_ct(phantom_scan.data)
+def test_a_signed_phase_image_is_not_taken_for_ct():
+    """Half of the air of a phase image lies below -300, as nearly all of the air of a CT does."""
+    phase = np.random.default_rng(2).uniform(-4096, 4095, (64, 64, 64))
+    phase[16:48, 16:48, 16:48] = 500  # tissue has a smooth phase
+    with pytest.raises(NotAHeadError):
+        foreground.head_mask(phase, np.full(3, 4.0))
+    assert foreground.tissue_threshold(phase) > 0
+    assert foreground.tissue_threshold(phase, hounsfield=True) == foreground.SKIN_HU
 
 
 def test_fine_voxels_give_the_same_surface_as_coarse_ones():

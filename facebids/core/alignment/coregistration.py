@@ -17,7 +17,7 @@ from scipy import ndimage
 from facebids.core.alignment import registration
 from facebids.core.alignment.quality import MIN_POINTS, correlation_ratio
 from facebids.core.alignment.registration import RESOLUTION
-from facebids.core.foreground import AIR_HU, TISSUE_HU, is_ct
+from facebids.core.foreground import AIR_HU, TISSUE_HU
 from facebids.core.grids import grid_points, sample
 
 GOOD_ENOUGH = 0.6  # quality at which no further start is tried
@@ -153,7 +153,7 @@ def agreement(image, reference, affine, points, least=MIN_POINTS):
 def _prepared(volume):
     """Intensities at `RESOLUTION`, not negative, without shading, and their grid."""
     data = volume.data
-    if is_ct(data):
+    if volume.hounsfield:
         return registration.resample_isotropic(
             np.clip(data, AIR_HU, TISSUE_HU) - AIR_HU, volume.affine
         )

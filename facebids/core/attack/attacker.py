@@ -67,7 +67,7 @@ def look_at(volume, affine, seed, known=None):
     NotAHeadError
         If nothing of a head's size stands out from the air.
     """
-    skin = surface.skin_surface(volume.data, volume.affine)
+    skin = surface.skin_surface(volume.data, volume.affine, hounsfield=volume.hounsfield)
     pose, boxes = known or (_face_pose(skin, volume, registration.pose(affine)), None)
     mesh = _moved(skin, pose)
     in_view = depth.field_of_view(pose @ volume.affine, volume.data.shape)

@@ -80,7 +80,7 @@ def look(volume, affine):
         `EMPTY_FROM_MM` to `IN_VIEW_MM`; `..._gone`: of these, the share that meets no tissue from
         far outside to `EMPTY_FROM_MM` under the generic skin, None where nothing is seen.
     """
-    head = foreground.head_mask(volume.data, volume.zooms)
+    head = foreground.head_mask(volume.data, volume.zooms, hounsfield=volume.hounsfield)
     generic, _ = depth.generic()
     offsets = np.arange(EMPTY_FROM_MM, OUTSIDE_MM + STEP_MM / 2, STEP_MM)
     points = depth.points(generic)[..., None, :] + offsets[:, None] * depth.RAYS[..., None, :]

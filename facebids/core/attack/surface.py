@@ -7,7 +7,7 @@ import numpy as np
 from nibabel.affines import apply_affine
 from scipy import ndimage
 
-from facebids.core.foreground import AIR_HU, TISSUE_HU, head_mask, is_ct
+from facebids.core.foreground import AIR_HU, TISSUE_HU, head_mask
 from facebids.core.grids import coarse_slices, refine
 
 SMOOTH_MM, SMOOTH_VOXELS = 0.9, 0.75  # standard deviation of the skin's smoothing: the larger
@@ -33,7 +33,7 @@ class Mesh:
     normals: np.ndarray
 
 
-def skin_surface(data, affine, spacing=1.5):
+def skin_surface(data, affine, spacing=1.5, *, hounsfield=False):
     """Mesh of the head's outer surface, between voxels where the image tells.
 
     Parameters
@@ -44,6 +44,8 @@ def skin_surface(data, affine, spacing=1.5):
         Voxel indices to RAS mm.
     spacing : float
         Distance of the mesh's points, mm. Finer voxels are averaged to it first.
+    hounsfield : bool
+        Whether intensities are Hounsfield units.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def skin_surface(data, affine, spacing=1.5):
     zooms = np.linalg.norm(affine[:3, :3], axis=0)
     data, step = _averaged(np.asarray(data, np.float32), zooms, spacing)
     index = np.diag([*step, 1.0])  # of the averaged voxels to those of the image
-    field = np.pad(_level(data, zooms * step), 3)
+    field = np.pad(_level(data, zooms * step, hounsfield=hounsfield), 3)
     index[:3, 3] = -3 * step
     thick = _thick_axis(zooms)
     if thick is not None:
@@ -93,13 +95,13 @@ def _averaged(data, zooms, spacing):
     ), step
 
 
-def _level(data, zooms):
+def _level(data, zooms, *, hounsfield):
     """How much of each voxel is head, in [0, 1]: half the skin's own signal marks the border.
 
     Depth and air are settled by the mask.
     """
-    head = head_mask(data, zooms)
-    if is_ct(data):
+    head = head_mask(data, zooms, hounsfield=hounsfield)
+    if hounsfield:
         data = np.clip(data, AIR_HU, TISSUE_HU) - AIR_HU
     level = np.clip(data / _local_signal(data, head, zooms), 0, 1)
     deep = ndimage.binary_erosion(head, iterations=1)

@@ -85,7 +85,8 @@ def fill(volume, mask, atlas, transform, mode, seed=0, head=None):
         np.random.default_rng([seed, 113102]),
     )
     if head is None:
-        head = head_mask(np.nan_to_num(setting.data, nan=_air(setting.data)), setting.zooms)
+        known = np.nan_to_num(setting.data, nan=_air(setting.data))
+        head = head_mask(known, setting.zooms, hounsfield=volume.hounsfield)
     air = draw_air(setting, head)
     if mode == 'remove':
         return air

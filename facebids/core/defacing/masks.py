@@ -129,7 +129,7 @@ def find_head(volume, atlas, transform, *, relied_on):
         If no head is found, and the transform is not relied on.
     """
     try:
-        return head_mask(volume.data, volume.zooms)
+        return head_mask(volume.data, volume.zooms, hounsfield=volume.hounsfield)
     except NotAHeadError:
         if not relied_on:
             raise
