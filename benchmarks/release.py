@@ -20,7 +20,7 @@ import numpy as np
 from facebids import filesystem
 from facebids.bids import names, records
 from facebids.bids.names import HeadImage
-from facebids.config import Settings
+from facebids.config import ReleaseSettings, Settings
 from facebids.stages import release
 from facebids.studies.results import Results
 
@@ -69,8 +69,8 @@ def make_dataset(root, participants, link):
     """Write the dataset; return the settings of its release."""
     settings = Settings(
         bids_dir=root / 'raw', output_dir=root / 'out', analysis_level='group',
-        work_dir=root / 'work', private_dir=root / 'private', link=link,
-        release_dir=root / 'upload' / 'dataset',
+        work_dir=root / 'work', private_dir=root / 'private',
+        release=ReleaseSettings(root / 'upload' / 'dataset', link=link),
     )  # fmt: skip
     filesystem.write_text_atomic(settings.bids_dir / 'dataset_description.json', DESCRIPTION)
     filesystem.write_text_atomic(settings.bids_dir / 'README', 'Many participants.\n')

@@ -1,62 +1,97 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the user asked for, as one frozen value.
+"""The options of a run as one frozen value.
 
-Made once by :mod:`facebids.cli.parser`, passed on as it is, never a global. It imports nothing of
-FaceBIDS and nothing heavy.
+:mod:`facebids.cli.parser` creates it once; it is passed on unchanged and never becomes a global.
+This module imports nothing of FaceBIDS and only the standard library.
 """
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+LinkMode = Literal['auto', 'hard', 'copy']
+MetadataMode = Literal['report', 'scrub']
+
+
+@dataclass(frozen=True)
+class ReleaseSettings:
+    """The options of a release.
+
+    Attributes
+    ----------
+    release_dir
+        Absolute path of the folder to write the released dataset to.
+    exclude_failed
+        Relative paths of the files to leave out. Empty: all images that may not be released.
+        None: no file.
+    accept_file
+        Table of decisions on images whose verdict is *review*, or None.
+    link
+        How unchanged files are added to the release: ``'hard'`` links, ``'copy'``, or ``'auto'``,
+        which links where possible.
+    metadata
+        ``'report'`` refuses a release whose metadata identify people; ``'scrub'`` removes them.
+    """
+
+    release_dir: Path
+    exclude_failed: tuple[str, ...] | None = None
+    accept_file: Path | None = None
+    link: LinkMode = 'auto'
+    metadata: MetadataMode = 'report'
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of one run.
+    """The options of a run.
 
     Attributes
     ----------
     bids_dir, output_dir, work_dir, private_dir
-        Absolute folders. Only ``output_dir`` is made to be shared; ``private_dir`` holds what
-        identifies people and ``work_dir`` every intermediate file.
+        Absolute paths of folders. Only ``output_dir`` is meant to be shared: ``private_dir``
+        holds identifying data, ``work_dir`` all intermediate files.
     analysis_level
         ``'participant'`` or ``'group'``.
     participant_label, session_label
-        Labels without ``sub-`` or ``ses-``; empty means all.
+        Labels without ``sub-`` or ``ses-``. Empty: all.
     bids_filters
-        For suffixes in lower case (``'t1w'``) the pybids entities an image has to have.
+        The pybids entities that images must have, by suffix in lower case (``'t1w'``).
     include
-        Data types (``'func'``) whose images are defaced beside those of `anat` and `ct`.
+        Data types (``'func'``) to deface in addition to `anat` and `ct`.
     photos_dir
-        Photographs of the participants, only read; None: there are none.
+        Folder of photographs of the participants, which is only read, or None.
     bids_database_dir
-        Where the index of the dataset is kept between runs, or None.
+        Folder that keeps the index of the dataset between runs, or None.
+    skip_bids_validation
+        Whether to accept a dataset that is not fully valid BIDS.
     nprocs, omp_nthreads
-        Processes at the same time, and threads of each single step.
+        Number of parallel processes, and of threads of each step.
     seed
-        Start of every random number.
+        Random seed.
     mode, fill
-        What the face becomes (``'remove'``, ``'blur'``, ``'reface'``), and what is left where it
-        is removed (``'air'``, ``'zero'``).
+        How the face is replaced (``'remove'``, ``'blur'``, ``'reface'``), and what ``'remove'``
+        fills in (``'air'``, ``'zero'``).
     brain_margin
-        Least distance (mm) between what is replaced and the brain.
+        Smallest distance between replaced voxels and the brain (mm).
     keep
-        What is left of the face: of ``'ears'`` and ``'eyes'``.
+        Parts of the face to keep: ``'ears'``, ``'eyes'``.
     force
-        Deface images that arrive defaced, too.
+        Whether to deface images that are already defaced.
     template
-        Template of TemplateFlow by way of which images are registered,
+        TemplateFlow template that images are registered to first, as
         ``'NAME[:cohort-X][:res-Y]'``, or None.
-    release_dir
-        Where the dataset to upload is written, or None: nothing is released.
-    exclude_failed
-        Files that are left out of it; empty: all that may not be released; None: none.
-    accept_file
-        Table of decisions on images whose verdict is *review*, or None.
-    link, metadata
-        How files that do not change get there (``'auto'``, ``'hard'``, ``'copy'``), and what
-        becomes of metadata that identify people (``'report'``, ``'scrub'``).
+    release
+        Options of the release, or None: nothing is released.
+    clean_workdir
+        Whether to delete the intermediate files of earlier runs first.
+    dry_run
+        Whether to only describe what would be done.
+    stop_on_first_crash
+        Whether an error stops the run.
+    write_graph
+        Whether to write the graph of the workflow.
+    verbose
+        Level of detail of the output.
     """
 
     bids_dir: Path
@@ -80,11 +115,7 @@ class Settings:
     keep: tuple[str, ...] = ()
     force: bool = False
     template: str | None = None
-    release_dir: Path | None = None
-    exclude_failed: tuple[str, ...] | None = None
-    accept_file: Path | None = None
-    link: str = 'auto'
-    metadata: str = 'report'
+    release: ReleaseSettings | None = None
     clean_workdir: bool = False
     dry_run: bool = False
     stop_on_first_crash: bool = False
@@ -92,9 +123,8 @@ class Settings:
     verbose: int = 0
 
     def to_json(self) -> str:
-        """Return the settings as JSON text; :meth:`from_json` turns it back."""
-        values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return json.dumps(values, indent=2, default=str)
+        """Return the settings as JSON text, which :meth:`from_json` reads."""
+        return json.dumps(asdict(self), indent=2, default=str)
 
     @classmethod
     def from_json(cls, text: str) -> 'Settings':
@@ -105,10 +135,18 @@ class Settings:
         TypeError
             If a setting is unknown or a required one is missing.
         """
-        return cls(**{name: _restored(name, value) for name, value in json.loads(text).items()})
+        values = _restored(json.loads(text))
+        if values.get('release'):
+            values['release'] = ReleaseSettings(**_restored(values['release']))
+        return cls(**values)
 
 
-def _restored(name: str, value: Any) -> Any:
+def _restored(values: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with the types that JSON does not have: paths and tuples."""
+    return {name: _restored_value(name, value) for name, value in values.items()}
+
+
+def _restored_value(name: str, value: Any) -> Any:
     if name.endswith(('_dir', '_file')) and value is not None:
         return Path(value)
     return tuple(value) if isinstance(value, list) else value

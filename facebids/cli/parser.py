@@ -5,13 +5,14 @@ import argparse
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import facebids
 from facebids.bids.names import Template
 from facebids.bids.suffixes import BY_KEY, ON_REQUEST
-from facebids.config import Settings
+from facebids.config import ReleaseSettings, Settings
 from facebids.errors import UsageError
 
 DESCRIPTION = """\
@@ -46,25 +47,36 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
             f'--omp-nthreads {options["omp_nthreads"]} is more than the {nprocs} of --nprocs: '
             'no step could run. Lower it, or raise --nprocs.'
         )
-    _check_release(parser, options)
     private = options['private_dir'] or options['work_dir'] / 'private'
-    return Settings(
-        **options | {'nprocs': nprocs, 'private_dir': private, 'keep': tuple(options['keep'])}
-    )
-
-
-def _check_release(parser: argparse.ArgumentParser, options: dict[str, Any]) -> None:
-    if options['release_dir'] and options['analysis_level'] != 'group':
-        parser.error('--release-dir belongs to the group level. Run the participant level first.')
-    given = {
-        '--accept': options['accept_file'],
-        '--exclude-failed': options['exclude_failed'] is not None,
-        '--link': options['link'] != 'auto',
-        '--metadata': options['metadata'] != 'report',
+    release = _release(parser, options)
+    changed = {
+        'nprocs': nprocs,
+        'private_dir': private,
+        'keep': tuple(options['keep']),
+        'release': release,
     }
-    if not options['release_dir'] and any(given.values()):
+    return Settings(**options | changed)
+
+
+def _release(parser: argparse.ArgumentParser, options: dict[str, Any]) -> ReleaseSettings | None:
+    """Move the options of the release from ``options`` into settings of their own."""
+    chosen = {item.name: options.pop(item.name) for item in fields(ReleaseSettings)}
+    if chosen['release_dir']:
+        if options['analysis_level'] != 'group':
+            parser.error(
+                '--release-dir belongs to the group level. Run the participant level first.'
+            )
+        return ReleaseSettings(**chosen)
+    given = {
+        '--accept': chosen['accept_file'],
+        '--exclude-failed': chosen['exclude_failed'] is not None,
+        '--link': chosen['link'] != 'auto',
+        '--metadata': chosen['metadata'] != 'report',
+    }
+    if any(given.values()):
         names = ', '.join(name for name, value in given.items() if value)
         parser.error(f'{names}: nothing is released without --release-dir.')
+    return None
 
 
 def make_parser() -> argparse.ArgumentParser:

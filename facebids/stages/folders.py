@@ -80,6 +80,7 @@ def check_places(settings: Settings) -> None:
         raise DatasetError(f'{settings.bids_dir}: there is no such folder. Name the BIDS dataset.')
     if settings.photos_dir and not settings.photos_dir.is_dir():
         raise UsageError(f'--photos {settings.photos_dir}: there is no such folder.')
+    release_dir = settings.release.release_dir if settings.release else None
     where = {
         'the input': settings.bids_dir,
         'the output': settings.output_dir,
@@ -87,7 +88,7 @@ def check_places(settings: Settings) -> None:
         'the private folder': settings.private_dir,
         'the database folder': settings.bids_database_dir,
         'the photo folder': settings.photos_dir,
-        'the release': settings.release_dir,
+        'the release': release_dir,
     }
     rules = [*RULES]
     for name in WORK_FOLDERS:
@@ -95,15 +96,16 @@ def check_places(settings: Settings) -> None:
         why = 'intermediate files are deleted there. Use --work-dir.'
         rules += [(what, f'the folder {name}', why) for what in PRECIOUS]
     for inner, outer, why in rules:
-        if where[inner] and where[outer] and _inside(where[inner], where[outer]):
-            same = _inside(where[outer], where[inner])
+        inside, around = where[inner], where[outer]
+        if inside and around and _inside(inside, around):
+            same = _inside(around, inside)
             raise OutputError(
-                f'{inner.capitalize()} ({where[inner]}) {"is" if same else "lies in"} '
-                f'{outer} ({where[outer]}): {why}'
+                f'{inner.capitalize()} ({inside}) {"is" if same else "lies in"} '
+                f'{outer} ({around}): {why}'
             )
     _check_own(settings.output_dir)
-    if settings.release_dir:
-        _check_in_no_dataset(settings.release_dir)
+    if release_dir:
+        _check_in_no_dataset(release_dir)
 
 
 def prepare_places(settings: Settings) -> None:

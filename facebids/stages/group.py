@@ -56,9 +56,10 @@ def run_group(settings: Settings) -> int:
     show_results(found, {})
     show_findings(attacked)
     show_places({'tables and page': settings.output_dir / names.GROUP_PAGE})
-    if settings.release_dir:
+    if settings.release:
         release.run_release(
             settings,
+            settings.release,
             found,
             lambda leaving: attacked if leaving == images else _attack(settings, leaving),
         )
@@ -68,9 +69,9 @@ def run_group(settings: Settings) -> int:
 
 def _dry_run(settings: Settings, found: list[records.Record]) -> str:
     """Say of each image what its verdict is, and for a release what would become of it."""
-    if settings.release_dir:
+    if settings.release:
         paths = [source.relative for source in tree.walk(settings.bids_dir)]
-        return release.describe(release.decide(settings, paths, found))
+        return release.describe(release.decide(settings, settings.release, paths, found))
     return '\n'.join(f'{record["image"]}: {record["verdict"]}' for record in found)
 
 

@@ -13,7 +13,7 @@ from facebids.bids.inputs import read_description
 from facebids.bids.names import HeadImage
 from facebids.bids.records import Record
 from facebids.cli.console import make_console, show_places
-from facebids.config import Settings
+from facebids.config import ReleaseSettings, Settings
 from facebids.errors import OutputError, ReleaseRefused, UsageError
 from facebids.filesystem import write_json_atomic, write_text_atomic
 from facebids.release import build, certificate, cohort, gate, tree, validator
@@ -30,13 +30,15 @@ FINDINGS = 'release_metadata.tsv'  # in the private folder
 FINDING_COLUMNS = ('path', 'where', 'rule', 'value')
 
 
-def run_release(settings: Settings, found: list[Record], attack: Attack) -> None:
+def run_release(
+    settings: Settings, wanted: ReleaseSettings, found: list[Record], attack: Attack
+) -> None:
     """Write the release, or say why not.
 
     Parameters
     ----------
-    settings
-        The settings of the run.
+    settings, wanted
+        The settings of the run, and those of the release.
     found
         Records of all images.
     attack
@@ -53,18 +55,20 @@ def run_release(settings: Settings, found: list[Record], attack: Attack) -> None
     OutputError
         If the release cannot be written where it was asked for.
     """
-    with build.locked(settings.release_dir):
-        _finish(settings)
-        certificate.check_own(settings.release_dir)
-        _release(settings, found, attack)
+    with build.locked(wanted.release_dir):
+        _finish(wanted)
+        certificate.check_own(wanted.release_dir)
+        _release(settings, wanted, found, attack)
 
 
-def _release(settings: Settings, found: list[Record], attack: Attack) -> None:
+def _release(
+    settings: Settings, wanted: ReleaseSettings, found: list[Record], attack: Attack
+) -> None:
     read_description(settings.bids_dir, required=not settings.skip_bids_validation)
-    new = build.workshop(settings.release_dir) / build.NEW
+    new = build.workshop(wanted.release_dir) / build.NEW
     sources = tree.walk(settings.bids_dir)
     tree.check_present(sources)
-    decisions = decide(settings, [source.relative for source in sources], found)
+    decisions = decide(settings, wanted, [source.relative for source in sources], found)
     date = _date(settings)
     contents = assemble(sources, decisions, settings.output_dir, date)
     checks = cohort.check(attack(_leaving(decisions)))
@@ -75,28 +79,30 @@ def _release(settings: Settings, found: list[Record], attack: Attack) -> None:
         *_private(settings, sources),
         *_not_compared(settings, decisions),
         *cohort.objections(checks),
-        *_identifying(settings, contents),
+        *_identifying(settings, wanted, contents),
     ]:
         raise ReleaseRefused(problems)
-    build.build(contents.files, new, settings.link)
+    build.build(contents.files, new, wanted.link)
     report = validator.validate(new)
     if report and not report.valid:
         shutil.rmtree(new)
         raise ReleaseRefused(certificate.refused(report.errors))
     about = Release(
-        settings.release_dir.name, _command(settings), date, settings.metadata, decisions,
+        wanted.release_dir.name, _command(settings, wanted), date, wanted.metadata, decisions,
         contents, checks, report,
     )  # fmt: skip
-    _install(settings, about)
+    _install(settings, wanted, about)
 
 
-def decide(settings: Settings, paths: Sequence[str], found: list[Record]) -> tuple[Decision, ...]:
+def decide(
+    settings: Settings, wanted: ReleaseSettings, paths: Sequence[str], found: list[Record]
+) -> tuple[Decision, ...]:
     """Decide on every file of a dataset that may show a face, as the command line wishes.
 
     Parameters
     ----------
-    settings
-        The settings of the run.
+    settings, wanted
+        The settings of the run, and those of the release.
     paths
         All files of the dataset, relative to it.
     found
@@ -107,8 +113,8 @@ def decide(settings: Settings, paths: Sequence[str], found: list[Record]) -> tup
             '--release-dir: a release is of the whole dataset. Leave --participant-label out; '
             'what must not go with it can be left out with --exclude-failed.'
         )
-    failed = settings.exclude_failed
-    accepted = gate.read_accepted(settings.accept_file) if settings.accept_file else {}
+    failed = wanted.exclude_failed
+    accepted = gate.read_accepted(wanted.accept_file) if wanted.accept_file else {}
     wishes = gate.Wishes(accepted, frozenset(failed or ()), exclude_failed=failed == ())
     return gate.decide(paths, found, wishes)
 
@@ -142,10 +148,10 @@ def _leaving(decisions: Sequence[Decision]) -> list[HeadImage]:
     return [HeadImage.from_relative_path(path) for path in leaving]
 
 
-def _identifying(settings: Settings, contents: Contents) -> list[str]:
+def _identifying(settings: Settings, wanted: ReleaseSettings, contents: Contents) -> list[str]:
     """Say what of the metadata identifies people, unless it is taken out."""
     found = contents.findings
-    if settings.metadata == 'scrub' or not found:
+    if wanted.metadata == 'scrub' or not found:
         return []
     rules = ', '.join(f'{rule} {n}' for rule, n in Counter(f.rule for f in found).most_common())
     files = len({item.path for item in found})
@@ -177,24 +183,24 @@ def _date(settings: Settings) -> str:
     return time.strftime('%Y-%m-%d', time.gmtime(table.stat().st_mtime))
 
 
-def _command(settings: Settings) -> str:
+def _command(settings: Settings, wanted: ReleaseSettings) -> str:
     """Return the command line, with folders by their names alone."""
     words = [
         'facebids', settings.bids_dir.name, settings.output_dir.name, 'group',
-        '--release-dir', settings.release_dir.name,
+        '--release-dir', wanted.release_dir.name,
     ]  # fmt: skip
-    if settings.exclude_failed is not None:
-        words += ['--exclude-failed', *settings.exclude_failed]
-    if settings.accept_file:
-        words += ['--accept', settings.accept_file.name]
-    return ' '.join([*words, '--link', settings.link, '--metadata', settings.metadata])
+    if wanted.exclude_failed is not None:
+        words += ['--exclude-failed', *wanted.exclude_failed]
+    if wanted.accept_file:
+        words += ['--accept', wanted.accept_file.name]
+    return ' '.join([*words, '--link', wanted.link, '--metadata', wanted.metadata])
 
 
-def _install(settings: Settings, about: Release) -> None:
+def _install(settings: Settings, wanted: ReleaseSettings, about: Release) -> None:
     """Write the certificate, and put dataset and certificate in their places."""
     from facebids.reports.certificate import certificate_markdown
 
-    workshop = build.workshop(settings.release_dir)
+    workshop = build.workshop(wanted.release_dir)
     hashes = certificate.hash_files(workshop / build.NEW)
     if wrong := [p for p, known in about.contents.examined.items() if hashes.get(p) != known]:
         shutil.rmtree(workshop / build.NEW)
@@ -202,32 +208,32 @@ def _install(settings: Settings, about: Release) -> None:
             f'{wrong[0]}: what was written is not the file that was attacked. Start again.'
         )
     made = certificate.make(about, hashes)
-    if made['Accepted']:
-        accepted = settings.accept_file.read_text(encoding='utf-8-sig')
+    if made['Accepted'] and wanted.accept_file:
+        accepted = wanted.accept_file.read_text(encoding='utf-8-sig')
         write_text_atomic(workshop / certificate.ACCEPTED, accepted)
     else:
         (workshop / certificate.ACCEPTED).unlink(missing_ok=True)
     write_text_atomic(workshop / certificate.MARKDOWN, certificate_markdown(made))
     write_json_atomic(workshop / certificate.JSON, made)
-    build.install(workshop / build.NEW, settings.release_dir)
-    _place(settings, made)
-    _show(settings, made)
+    build.install(workshop / build.NEW, wanted.release_dir)
+    _place(wanted.release_dir, made)
+    _show(settings, wanted, made)
 
 
-def _finish(settings: Settings) -> None:
+def _finish(wanted: ReleaseSettings) -> None:
     """Put the certificate beside its release where a killed run did not come to it."""
-    root, workshop = settings.release_dir, build.workshop(settings.release_dir)
+    root, workshop = wanted.release_dir, build.workshop(wanted.release_dir)
     path = workshop / certificate.JSON
     if not path.is_file() or (workshop / build.NEW).exists() or not root.is_dir():
         return
     made = certificate.read(path)
     if not certificate.differences(made, root):
-        _place(settings, made)
+        _place(root, made)
 
 
-def _place(settings: Settings, made: dict) -> None:
+def _place(root: Path, made: dict) -> None:
     """Put the certificate beside its release."""
-    root, workshop = settings.release_dir, build.workshop(settings.release_dir)
+    workshop = build.workshop(root)
     for name in reversed(certificate.BESIDE):  # the one that programs read comes last
         if (workshop / name).exists():
             shutil.move(workshop / name, root.parent / name)
@@ -236,12 +242,12 @@ def _place(settings: Settings, made: dict) -> None:
     build.clear(root)
 
 
-def _show(settings: Settings, made: dict) -> None:
+def _show(settings: Settings, wanted: ReleaseSettings, made: dict) -> None:
     console = make_console()
     console.print()
     for what, count in certificate.summary(made).items():
         console.print(f'{what}: {count}', soft_wrap=True)
-    root = settings.release_dir
+    root = wanted.release_dir
     places = {'release': root, 'certificate': root.parent / certificate.MARKDOWN}
     if made['Metadata']['Removed']:
         places['what was taken out (private)'] = settings.private_dir / FINDINGS

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from facebids.config import Settings
+from facebids.config import ReleaseSettings, Settings
 
 SETTINGS = Settings(
     bids_dir=Path('/data'),
@@ -23,6 +23,9 @@ def test_json_gives_the_same_settings_back():
     assert Settings.from_json(SETTINGS.to_json()) == SETTINGS
     plain = replace(SETTINGS, bids_database_dir=None, participant_label=())
     assert Settings.from_json(plain.to_json()) == plain
+    release = ReleaseSettings(Path('/upload'), ('sub-01/anat/x.nii.gz',), Path('/accepted.tsv'))
+    releasing = replace(SETTINGS, release=release)
+    assert Settings.from_json(releasing.to_json()) == releasing
 
 
 def test_an_unknown_setting_is_refused():

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from facebids.bids.metadata import write_dataset_files
-from facebids.config import Settings
+from facebids.config import ReleaseSettings, Settings
 from facebids.errors import DatasetError, OutputError, UsageError
 from facebids.stages.folders import WORK_FOLDERS, check_places, prepare_places
 
@@ -164,6 +164,6 @@ def test_nobody_else_looks_into_intermediate_files(settings):
 def test_a_release_lies_beside_everything_else(settings, tmp_path, place, message):
     (tmp_path / 'upload/other').mkdir(parents=True)
     (tmp_path / 'upload/other/dataset_description.json').write_text('{}')
-    check_places(replace(settings, release_dir=tmp_path / 'upload/mine'))
+    check_places(replace(settings, release=ReleaseSettings(tmp_path / 'upload/mine')))
     with pytest.raises(OutputError, match=message):
-        check_places(replace(settings, release_dir=tmp_path / place))
+        check_places(replace(settings, release=ReleaseSettings(tmp_path / place)))

@@ -16,7 +16,7 @@ from facebids import filesystem
 from facebids.bids import names, records
 from facebids.bids.names import HeadImage
 from facebids.cli import verify
-from facebids.config import Settings
+from facebids.config import ReleaseSettings, Settings
 from facebids.errors import DatasetError, OutputError, ReleaseRefused, UsageError
 from facebids.release import build, certificate, validator
 from facebids.stages import release
@@ -93,7 +93,7 @@ def settings(tmp_path):
     made = Settings(
         bids_dir=tmp_path / 'raw', output_dir=tmp_path / 'out', analysis_level='group',
         work_dir=tmp_path / 'work', private_dir=tmp_path / 'work/private',
-        release_dir=tmp_path / 'upload/dataset',
+        release=ReleaseSettings(tmp_path / 'upload/dataset'),
     )  # fmt: skip
     for path, text in TEXTS.items():
         filesystem.write_text_atomic(made.bids_dir / path, text)
@@ -102,7 +102,7 @@ def settings(tmp_path):
         write_image(made.bids_dir / path, number)
         examine(made, path)
     filesystem.write_text_atomic(made.output_dir / names.COMPARISONS_TABLE, 'study\n')
-    made.release_dir.parent.mkdir()
+    made.release.release_dir.parent.mkdir()
     return made
 
 
@@ -111,10 +111,14 @@ def no_validator(monkeypatch):
     monkeypatch.setattr(validator, 'validate', lambda root: None)
 
 
+def releasing(settings, **changes):
+    return replace(settings, release=replace(settings.release, **changes))
+
+
 def run(settings):
     found = records.read_all(settings.output_dir)
-    release.run_release(settings, found, lambda images: Results())
-    return certificate.read(settings.release_dir.parent / certificate.JSON)
+    release.run_release(settings, settings.release, found, lambda images: Results())
+    return certificate.read(settings.release.release_dir.parent / certificate.JSON)
 
 
 def files(root):
@@ -139,28 +143,28 @@ def test_all_files_are_there_and_no_others(settings, no_validator):
     sidecars = {names.sidecar(path) for path in (*HEADS, *masks)}
     kept = {path for path in TEXTS if not path.startswith(('source', 'deriv', '.git', 'figures'))}
     expected = {*kept, BOLD, *HEADS, *masks, *sidecars, 'CHANGES'}
-    assert files(settings.release_dir) == expected == set(made['Files'])
+    assert files(settings.release.release_dir) == expected == set(made['Files'])
 
 
 def test_images_are_the_defaced_ones_under_their_own_names(settings, no_validator):
     run(settings)
     for path in HEADS:
         defaced = settings.output_dir / names.defaced(HeadImage.from_relative_path(path))
-        assert (data(settings.release_dir / path) == data(defaced)).all()
-        assert (data(settings.release_dir / path) != data(settings.bids_dir / path)).any()
-    stream = (settings.release_dir / T2W).read_bytes()
+        assert (data(settings.release.release_dir / path) == data(defaced)).all()
+        assert (data(settings.release.release_dir / path) != data(settings.bids_dir / path)).any()
+    stream = (settings.release.release_dir / T2W).read_bytes()
     assert stream[:2] != gzip.compress(b'')[:2]  # it was not compressed, and is not
 
 
 def test_what_does_not_change_is_the_same_file(settings, no_validator):
     run(settings)
     for path in (BOLD, 'phenotype/test.tsv', 'code/run.sh', 'task-rest_bold.json'):
-        assert os.path.samefile(settings.release_dir / path, settings.bids_dir / path)
+        assert os.path.samefile(settings.release.release_dir / path, settings.bids_dir / path)
 
 
 def test_copies_are_no_links(settings, no_validator):
-    run(replace(settings, link='copy'))
-    source, target = settings.bids_dir / BOLD, settings.release_dir / BOLD
+    run(releasing(settings, link='copy'))
+    source, target = settings.bids_dir / BOLD, settings.release.release_dir / BOLD
     assert source.read_bytes() == target.read_bytes()
     assert not os.path.samefile(source, target)
 
@@ -177,14 +181,16 @@ def test_nothing_of_the_source_or_the_output_is_written_to(settings, no_validato
 
 def test_sidecars_say_how_images_were_defaced_and_keep_the_rest(settings, no_validator):
     run(settings)
-    sidecar = json.loads((settings.release_dir / names.sidecar(T2W)).read_text())
+    sidecar = json.loads((settings.release.release_dir / names.sidecar(T2W)).read_text())
     assert sidecar['EchoTime'] == 0.1
     assert sidecar['DeidentificationMethod']
-    inherited = json.loads((settings.release_dir / names.sidecar(T1W)).read_text())
+    inherited = json.loads((settings.release.release_dir / names.sidecar(T1W)).read_text())
     assert 'EchoTime' not in inherited  # it stands above, as before
     assert inherited['DeidentificationMethod']
     mask = names.sidecar(names.raw_mask(HeadImage.from_relative_path(T1W)))
-    assert '1 inside' in json.loads((settings.release_dir / mask).read_text())['Description']
+    assert (
+        '1 inside' in json.loads((settings.release.release_dir / mask).read_text())['Description']
+    )
 
 
 def test_a_sidecar_of_the_same_folder_is_used_if_it_describes_the_image(settings, no_validator):
@@ -193,16 +199,20 @@ def test_a_sidecar_of_the_same_folder_is_used_if_it_describes_the_image(settings
     (settings.bids_dir / shared).write_text('{"FlipAngle": 8}')
     (settings.bids_dir / names.sidecar(ECHO)).unlink()
     run(settings)
-    assert 'DeidentificationMethod' in json.loads((settings.release_dir / shared).read_text())
-    assert not (settings.release_dir / names.sidecar(ECHO)).exists()
+    assert 'DeidentificationMethod' in json.loads(
+        (settings.release.release_dir / shared).read_text()
+    )
+    assert not (settings.release.release_dir / names.sidecar(ECHO)).exists()
 
 
 def test_an_image_that_arrived_defaced_is_not_said_to_be_defaced_here(settings, no_validator):
     examine(settings, T1W, mode=None)
     run(settings)
-    assert (settings.release_dir / T1W).is_file()
-    assert not (settings.release_dir / names.sidecar(T1W)).exists()
-    assert not (settings.release_dir / names.raw_mask(HeadImage.from_relative_path(T1W))).exists()
+    assert (settings.release.release_dir / T1W).is_file()
+    assert not (settings.release.release_dir / names.sidecar(T1W)).exists()
+    assert not (
+        settings.release.release_dir / names.raw_mask(HeadImage.from_relative_path(T1W))
+    ).exists()
 
 
 def refused(settings, *parts):
@@ -211,15 +221,15 @@ def refused(settings, *parts):
     assert error.value.exit_code == 3
     for part in parts:
         assert any(part in reason for reason in error.value.reasons), error.value.reasons
-    assert files(settings.release_dir.parent) == set()
+    assert files(settings.release.release_dir.parent) == set()
 
 
 def test_what_was_never_seen_stops_it(settings, no_validator):
     path = 'sub-01/anat/sub-01_FLAIR.nii.gz'
     write_image(settings.bids_dir / path)
     refused(settings, path)
-    refused(replace(settings, exclude_failed=()), path)
-    made = run(replace(settings, exclude_failed=(path,)))
+    refused(releasing(settings, exclude_failed=()), path)
+    made = run(releasing(settings, exclude_failed=(path,)))
     assert made['Excluded'] == [{'image': path, 'reason': 'left out by name'}]
 
 
@@ -238,8 +248,8 @@ def test_a_file_that_is_not_the_one_attacked_stops_it(settings, no_validator, ch
 
 @pytest.mark.parametrize('path', ['phenotype/test.tsv', 'code/run.sh'])
 def test_any_file_can_be_left_out_by_name(settings, no_validator, path):
-    made = run(replace(settings, exclude_failed=(path,)))
-    assert not (settings.release_dir / path).exists()
+    made = run(releasing(settings, exclude_failed=(path,)))
+    assert not (settings.release.release_dir / path).exists()
     assert [item['image'] for item in made['Excluded']] == [path]
 
 
@@ -258,7 +268,7 @@ def test_what_cannot_be_read_is_named(settings, no_validator, path, text):
     (settings.bids_dir / path).parent.mkdir(exist_ok=True)
     (settings.bids_dir / path).write_bytes(text)
     with pytest.raises(DatasetError, match=path):
-        run(replace(settings, exclude_failed=(T1W,)))
+        run(releasing(settings, exclude_failed=(T1W,)))
 
 
 @pytest.mark.parametrize('path', ['code/t1.txt', 'sub-01/eeg/sub-01_eeg.edf'])
@@ -271,7 +281,7 @@ def test_an_image_under_another_name_stops_it(settings, no_validator, path, cont
     else:
         target.write_bytes({'dicom': bytes(128) + b'DICM', 'damaged': b'\x1f\x8b'}[content])
     refused(settings, f'{path}: it holds an image')
-    run(replace(settings, exclude_failed=(path,)))
+    run(releasing(settings, exclude_failed=(path,)))
 
 
 def test_a_link_into_the_private_folder_stops_it(settings, no_validator):
@@ -300,19 +310,19 @@ def test_a_failed_image_leaves_no_trace_but_its_name_in_the_certificate(settings
     )
     examine(settings, T2W, 'fail')
     refused(settings, T2W)
-    made = run(replace(settings, exclude_failed=()))
+    made = run(releasing(settings, exclude_failed=()))
     assert [item['image'] for item in made['Excluded']] == [T2W]
-    assert not [path for path in files(settings.release_dir) if 'T2w' in path]
-    assert T2W[7:] not in (settings.release_dir / 'sub-01/sub-01_scans.tsv').read_text()
-    left = json.loads((settings.release_dir / fmap).read_text())
+    assert not [path for path in files(settings.release.release_dir) if 'T2w' in path]
+    assert T2W[7:] not in (settings.release.release_dir / 'sub-01/sub-01_scans.tsv').read_text()
+    left = json.loads((settings.release.release_dir / fmap).read_text())
     assert left['IntendedFor'] == [BOLD[7:]]
 
 
 def test_a_person_without_any_file_is_no_participant(settings, no_validator):
     for path in HEADS[2:]:
         examine(settings, path, 'fail')
-    run(replace(settings, exclude_failed=()))
-    table = (settings.release_dir / 'participants.tsv').read_text()
+    run(releasing(settings, exclude_failed=()))
+    table = (settings.release.release_dir / 'participants.tsv').read_text()
     assert table == 'participant_id\tage\nsub-01\t30\n'
 
 
@@ -326,7 +336,8 @@ def test_people_are_compared_as_they_leave(settings, no_validator):
 
     examine(settings, T2W, 'fail')
     found = records.read_all(settings.output_dir)
-    release.run_release(replace(settings, exclude_failed=(T1W, T2W)), found, attack)
+    changed = releasing(settings, exclude_failed=(T1W, T2W))
+    release.run_release(changed, changed.release, found, attack)
     assert asked == [sorted(HEADS[2:])]
 
 
@@ -335,7 +346,9 @@ def test_people_who_are_recognised_stop_it(settings, no_validator):
     told = Outcome('scans', 'same_scan', '', 'after', '', '', 'dlib', 50, 0, summary)
     found = records.read_all(settings.output_dir)
     with pytest.raises(ReleaseRefused, match='come first after defacing'):
-        release.run_release(settings, found, lambda images: Results(outcomes=(told,)))
+        release.run_release(
+            settings, settings.release, found, lambda images: Results(outcomes=(told,))
+        )
 
 
 def test_a_derivative_is_no_raw_dataset(settings, no_validator):
@@ -350,15 +363,15 @@ def test_people_who_had_no_file_stay_in_the_table(settings, no_validator):
     table.write_bytes(b'participant_id\tage\r\nsub-01\t30\r\nsub-02\t40\r\nsub-03\t50\r\n')
     for path in HEADS[2:]:
         examine(settings, path, 'fail')
-    run(replace(settings, exclude_failed=()))
-    kept = (settings.release_dir / 'participants.tsv').read_bytes()
+    run(releasing(settings, exclude_failed=()))
+    kept = (settings.release.release_dir / 'participants.tsv').read_bytes()
     assert kept == b'participant_id\tage\r\nsub-01\t30\r\nsub-03\t50\r\n'
 
 
 def test_a_damaged_image_is_left_out_by_name_or_stops_it(settings, no_validator):
     (settings.bids_dir / BOLD).write_bytes(b'')
     refused(settings, f'--exclude-failed {BOLD}')
-    made = run(replace(settings, exclude_failed=(BOLD,)))
+    made = run(releasing(settings, exclude_failed=(BOLD,)))
     assert BOLD not in made['Files']
 
 
@@ -367,11 +380,11 @@ def test_a_review_needs_a_name(settings, no_validator):
     refused(settings, '--accept')
     table = settings.bids_dir.parent / 'accepted.tsv'
     table.write_text(ACCEPTED_TABLE)
-    made = run(replace(settings, accept_file=table))
+    made = run(releasing(settings, accept_file=table))
     assert made['Accepted'][0]['decided_by'] == 'A. Example'
-    beside = settings.release_dir.parent / certificate.ACCEPTED
+    beside = settings.release.release_dir.parent / certificate.ACCEPTED
     assert beside.read_text() == table.read_text()
-    run(replace(settings, exclude_failed=()))  # nobody accepts it any more
+    run(releasing(settings, exclude_failed=()))  # nobody accepts it any more
     assert not beside.exists()
 
 
@@ -382,8 +395,8 @@ def test_metadata_that_identify_stop_it_or_are_taken_out(settings, no_validator)
     log = settings.private_dir / release.FINDINGS
     assert secret in log.read_text()
     assert not log.stat().st_mode & 0o077
-    run(replace(settings, metadata='scrub'))
-    leaks = [p for p in settings.release_dir.parent.rglob('*') if p.is_file()]
+    run(releasing(settings, metadata='scrub'))
+    leaks = [p for p in settings.release.release_dir.parent.rglob('*') if p.is_file()]
     assert leaks
     assert not [path for path in leaks if secret.encode() in path.read_bytes()]
 
@@ -415,7 +428,7 @@ def test_without_the_validator_the_certificate_says_so(settings, no_validator):
 
 
 def snapshot(settings):
-    root = settings.release_dir.parent
+    root = settings.release.release_dir.parent
     return {path: (root / path).read_bytes() for path in files(root)}
 
 
@@ -424,11 +437,11 @@ def test_running_again_gives_the_same(settings, no_validator):
     once = snapshot(settings)
     run(settings)
     assert snapshot(settings) == once
-    assert os.listdir(settings.release_dir.parent).count('dataset') == 1
+    assert os.listdir(settings.release.release_dir.parent).count('dataset') == 1
 
 
 STEPS = [
-    (build.place, 'place'),
+    (build.links, 'place'),
     (build, 'write_text_atomic'),
     (build.os, 'replace'),
     (build.shutil, 'rmtree'),
@@ -446,10 +459,10 @@ def test_killed_at_any_moment_and_run_again_it_is_the_same(
     run(settings)
     wanted = snapshot(settings)
     if older:  # a release of fewer images stands there
-        run(replace(settings, exclude_failed=(T2W,)))
+        run(releasing(settings, exclude_failed=(T2W,)))
     else:
-        shutil.rmtree(settings.release_dir.parent)
-        settings.release_dir.parent.mkdir()
+        shutil.rmtree(settings.release.release_dir.parent)
+        settings.release.release_dir.parent.mkdir()
     original = getattr(module, function)
     for at in range(1, 9):
         calls = 0
@@ -478,30 +491,33 @@ def test_a_killed_run_does_not_take_the_older_release_along(settings, no_validat
     examine(settings, T2W, 'fail')
 
     def killed(source, target):
-        if target == settings.release_dir:
+        if target == settings.release.release_dir:
             raise KeyboardInterrupt
         os.rename(source, target)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(build.os, 'replace', killed)
-        run(replace(settings, exclude_failed=()))
-    assert not settings.release_dir.exists()
+        run(releasing(settings, exclude_failed=()))
+    assert not settings.release.release_dir.exists()
     with pytest.raises(ReleaseRefused):
         run(settings)
-    root = settings.release_dir
+    root = settings.release.release_dir
     assert {p: (root.parent / p).read_bytes() for p in before} == before
 
 
 def test_one_run_at_a_time(settings):
-    with build.locked(settings.release_dir):
-        with pytest.raises(OutputError, match='another run'), build.locked(settings.release_dir):
+    with build.locked(settings.release.release_dir):
+        with (
+            pytest.raises(OutputError, match='another run'),
+            build.locked(settings.release.release_dir),
+        ):
             pass
-        assert build.workshop(settings.release_dir).is_dir()  # and the lock on it
-    assert not build.workshop(settings.release_dir).exists()
+        assert build.workshop(settings.release.release_dir).is_dir()  # and the lock on it
+    assert not build.workshop(settings.release.release_dir).exists()
 
 
 def test_a_lock_on_a_folder_that_is_gone_is_none(settings, monkeypatch):
-    folder = build.workshop(settings.release_dir)
+    folder = build.workshop(settings.release.release_dir)
     lock = build.fcntl.flock
 
     def late(*values):
@@ -510,14 +526,17 @@ def test_a_lock_on_a_folder_that_is_gone_is_none(settings, monkeypatch):
         lock(*values)
 
     monkeypatch.setattr(build.fcntl, 'flock', late)
-    with pytest.raises(OutputError, match='another run'), build.locked(settings.release_dir):
+    with (
+        pytest.raises(OutputError, match='another run'),
+        build.locked(settings.release.release_dir),
+    ):
         pass
 
 
 @pytest.mark.parametrize('what', ['new', 'changed'])
 def test_a_folder_that_holds_something_else_is_not_touched(settings, no_validator, what):
     run(settings)
-    path = settings.release_dir / ('notes.txt' if what == 'new' else 'CHANGES')
+    path = settings.release.release_dir / ('notes.txt' if what == 'new' else 'CHANGES')
     path.unlink(missing_ok=True)
     path.write_text('mine')
     with pytest.raises(OutputError, match='something else'):
@@ -526,8 +545,8 @@ def test_a_folder_that_holds_something_else_is_not_touched(settings, no_validato
 
 
 def test_a_folder_of_somebody_else_is_refused(settings, no_validator):
-    settings.release_dir.mkdir()
-    (settings.release_dir / 'thesis.txt').write_text('mine')
+    settings.release.release_dir.mkdir()
+    (settings.release.release_dir / 'thesis.txt').write_text('mine')
     with pytest.raises(OutputError, match='something else'):
         run(settings)
 
@@ -535,12 +554,12 @@ def test_a_folder_of_somebody_else_is_refused(settings, no_validator):
 def test_the_certificate_of_another_release_is_not_overwritten(settings, no_validator):
     run(settings)
     with pytest.raises(OutputError, match='another release'):
-        run(replace(settings, release_dir=settings.release_dir.with_name('other')))
+        run(releasing(settings, release_dir=settings.release.release_dir.with_name('other')))
 
 
 @pytest.mark.parametrize('name', ['CERTIFICATE.md', 'ACCEPTED.tsv'])
 def test_what_is_of_somebody_else_beside_it_stays(settings, no_validator, name):
-    path = settings.release_dir.with_name(name)
+    path = settings.release.release_dir.with_name(name)
     path.write_text('mine')
     with pytest.raises(OutputError, match=name):
         run(settings)
@@ -551,10 +570,10 @@ def test_a_certificate_that_was_half_way_in_its_place_arrives(settings, no_valid
     examine(settings, T1W, 'review')
     table = settings.bids_dir.parent / 'accepted.tsv'
     table.write_text(ACCEPTED_TABLE)
-    accepting = replace(settings, accept_file=table)
+    accepting = releasing(settings, accept_file=table)
     run(accepting)
     wanted = snapshot(settings)
-    shutil.rmtree(settings.release_dir.parent)
+    shutil.rmtree(settings.release.release_dir.parent)
     move = shutil.move
 
     def killed(source, target):
@@ -580,14 +599,14 @@ def test_no_path_of_the_machine_is_told(settings, no_validator, tmp_path):
 
 
 def check(settings):
-    root = settings.release_dir
+    root = settings.release.release_dir
     return verify.main([str(root.parent / certificate.JSON), str(root)])
 
 
 def test_a_release_is_as_certified_until_it_is_changed(settings, no_validator, capsys):
     run(settings)
     assert check(settings) == 0
-    write_image(settings.release_dir / HEADS[2], 55)
+    write_image(settings.release.release_dir / HEADS[2], 55)
     assert check(settings) == 1
     assert f'{HEADS[2]}: changed' in capsys.readouterr().out
 
@@ -596,9 +615,9 @@ def test_a_release_is_as_certified_until_it_is_changed(settings, no_validator, c
 def test_missing_and_further_files_are_told(settings, no_validator, capsys, how):
     run(settings)
     if how == 'missing':
-        (settings.release_dir / BOLD).unlink()
+        (settings.release.release_dir / BOLD).unlink()
     else:
-        write_image(settings.release_dir / 'sub-01/anat/sub-01_FLAIR.nii.gz')
+        write_image(settings.release.release_dir / 'sub-01/anat/sub-01_FLAIR.nii.gz')
     assert check(settings) == 1
     assert ('missing' if how == 'missing' else 'not in the certificate') in capsys.readouterr().out
 
@@ -606,8 +625,8 @@ def test_missing_and_further_files_are_told(settings, no_validator, capsys, how)
 @pytest.mark.parametrize('to', ['nowhere', '..'])
 def test_a_link_in_the_place_of_a_file_is_told(settings, no_validator, capsys, to):
     run(settings)
-    (settings.release_dir / T1W).unlink()
-    (settings.release_dir / T1W).symlink_to(to)
+    (settings.release.release_dir / T1W).unlink()
+    (settings.release.release_dir / T1W).symlink_to(to)
     assert check(settings) == 1
     assert f'{T1W}: changed' in capsys.readouterr().out
 
@@ -617,7 +636,7 @@ def test_a_link_in_the_place_of_a_file_is_told(settings, no_validator, capsys, t
 )
 def test_an_edited_certificate_is_an_error(settings, no_validator, capsys, change):
     made = run(settings)
-    path = settings.release_dir.parent / certificate.JSON
+    path = settings.release.release_dir.parent / certificate.JSON
     path.write_text(json.dumps(made | change))
     assert check(settings) == 65
     assert str(path) in capsys.readouterr().err
@@ -631,7 +650,7 @@ def test_what_is_no_certificate_is_an_error(settings, tmp_path, capsys):
 
 def test_the_certificate_can_be_read(settings, no_validator):
     run(settings)
-    text = Path(settings.release_dir.parent, certificate.MARKDOWN).read_text()
+    text = Path(settings.release.release_dir.parent, certificate.MARKDOWN).read_text()
     assert T1W in text
     assert 'lower bound' in text
     assert '&' not in text
@@ -654,5 +673,5 @@ def test_three_hundred_participants(settings):
     made = run(settings)
     assert len(made['Images']) == 300 + len(HEADS)
     assert len(made['NotExamined']) == 300 + 1
-    assert not (settings.release_dir / 'participants.tsv').exists()
+    assert not (settings.release.release_dir / 'participants.tsv').exists()
     assert check(settings) == 0
