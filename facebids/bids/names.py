@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from facebids.bids.suffixes import ALWAYS, HEADS
 from facebids.errors import DatasetError, UsageError
 
 RAW = 'raw'  # the name of the input dataset in BIDS URIs
@@ -204,7 +205,7 @@ def sidecar(name: str) -> str:
 
 def figure(image: HeadImage, kind: str) -> str:
     """Return the name of a figure: ``kind`` is ``'slices'`` or ``'renders'``."""
-    stem = _join(dict(image.entities) | {'desc': kind})
+    stem = _join(dict(image.entities) | {'desc': f'{_datatype_if_needed(image)}{kind}'})
     return f'{image.participant_id}/figures/{stem}_{image.suffix}.png'
 
 
@@ -224,7 +225,7 @@ def public_files(image: HeadImage) -> tuple[str, ...]:
 
 def private_templates(image: HeadImage, state: str) -> str:
     """Return where, in the private folder, the image's templates stand, for one of `STATES`."""
-    return f'{image.participant_id}/{image.stem}_{image.suffix}_{state}.npz'
+    return f'{image.participant_id}/{_flat_name(image)}_{state}.npz'
 
 
 def private_figure(image: HeadImage, kind: str) -> str:
@@ -245,7 +246,7 @@ def withheld(name: str) -> str:
 
 def record(image: HeadImage) -> str:
     """Return where, in the work folder, the record of an image stands."""
-    return f'records/{image.stem}_{image.suffix}.json'
+    return f'records/{_flat_name(image)}.json'
 
 
 def workflow_name(image: HeadImage) -> str:
@@ -253,7 +254,7 @@ def workflow_name(image: HeadImage) -> str:
 
     Progress and crashes are attributed to an image by this name.
     """
-    return re.sub(r'\W', '_', f'{image.stem}_{image.suffix}_wf')
+    return re.sub(r'\W', '_', f'{_flat_name(image)}_wf')
 
 
 # --- per session, participant and dataset --------------------------------------------------------
@@ -284,6 +285,22 @@ def page(participant: str) -> str:
 def uri(image: HeadImage) -> str:
     """Return the BIDS URI of the input image."""
     return f'bids:{RAW}:{image.relative_path}'
+
+
+def _flat_name(image: HeadImage) -> str:
+    """Return a name that is unique in a folder of images of all data types."""
+    parts = (image.stem, _datatype_if_needed(image), image.suffix)
+    return '_'.join(part for part in parts if part)
+
+
+def _datatype_if_needed(image: HeadImage) -> str:
+    """Return the data type where others have images of the same suffix, or an empty string.
+
+    Images of `anat` and `ct` keep their plain names.
+    """
+    others = (item for item in HEADS if item != image.datatype)
+    shared = any(image.suffix in HEADS[datatype] for datatype in others)
+    return image.datatype if shared and image.datatype not in ALWAYS else ''
 
 
 def _derivative(image: HeadImage, entities: dict[str, str], ending: str) -> str:

@@ -267,3 +267,18 @@ def test_an_odd_name_matters_only_where_it_was_asked_for(more):
     assert 'sub-03/func/sub-03_rest_bold.nii.gz' in dict(collect_images(more).left_alone)
     with pytest.raises(DatasetError, match='sub-03_rest_bold'):
         collect_images(replace(more, include=('func',)))
+
+
+def test_the_same_name_in_two_data_types_is_no_clash(settings, bids_dir):
+    paths = [f'sub-02/{datatype}/sub-02_m0scan.nii.gz' for datatype in ('fmap', 'perf')]
+    for path in paths:
+        (bids_dir / path).parent.mkdir(exist_ok=True)
+        (bids_dir / path).touch()
+    found = _collect(settings, participant_label=('02',), include=('fmap', 'perf'))
+    assert found == [ALL[3], *paths]
+
+
+def test_two_files_of_one_image_are_refused(settings, bids_dir):
+    (bids_dir / ALL[3].removesuffix('.gz')).touch()
+    with pytest.raises(DatasetError, match='the same output'):
+        collect_images(settings)

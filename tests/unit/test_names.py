@@ -97,6 +97,36 @@ def test_images_of_one_folder_share_no_name():
     assert names.metrics(IMAGE) == names.metrics(other)
 
 
+@pytest.mark.parametrize(
+    ('one', 'other'),
+    [
+        ('perf/sub-01_m0scan', 'fmap/sub-01_m0scan'),
+        ('anat/sub-01_TB1map', 'fmap/sub-01_TB1map'),
+        ('anat/sub-01_S0map', 'dwi/sub-01_S0map'),
+    ],
+)
+def test_images_of_different_data_types_share_no_name(one, other):
+    images = [HeadImage.from_relative_path(f'sub-01/{path}.nii.gz') for path in (one, other)]
+    for image in images:
+        assert names.workflow_name(image).isidentifier()
+    makers = (
+        lambda image: {names.record(image), names.workflow_name(image)},
+        lambda image: {names.private_templates(image, state) for state in names.STATES},
+        lambda image: {names.private_figure(image, kind) for kind in ('slices', 'renders')},
+        lambda image: set(names.public_files(image)),
+    )
+    assert not any(set.intersection(*map(made, images)) for made in makers)
+
+
+def test_the_data_type_is_part_of_a_name_only_where_it_is_needed():
+    image = HeadImage.from_relative_path('sub-01/fmap/sub-01_m0scan.nii.gz')
+    assert names.figure(image, 'slices') == 'sub-01/figures/sub-01_desc-fmapslices_m0scan.png'
+    assert names.record(image) == 'records/sub-01_fmap_m0scan.json'
+    anat = HeadImage.from_relative_path('sub-01/anat/sub-01_TB1map.nii.gz')
+    assert names.figure(anat, 'slices') == 'sub-01/figures/sub-01_desc-slices_TB1map.png'
+    assert names.record(anat) == 'records/sub-01_TB1map.json'
+
+
 def test_public_files_are_all_that_an_image_leaves_and_not_its_record():
     files = names.public_files(IMAGE)
     assert len(set(files)) == len(files) == 8
