@@ -24,7 +24,13 @@ PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text())
 FOLDERS = {'facebids': ROOT / 'facebids', 'facebids.workflows': ROOT / 'workflows'}
 
 # Which part of the package may import which others. `facebids` is its __init__: the version.
-EVERYONE = {'facebids', 'facebids.config', 'facebids.errors', 'facebids.filesystem'}
+EVERYONE = {
+    'facebids',
+    'facebids.config',
+    'facebids.errors',
+    'facebids.filesystem',
+    'facebids.provenance',
+}
 GROUND = {
     f'facebids.core.{name}'
     for name in (
@@ -41,6 +47,7 @@ DOWNWARDS = {
     'facebids.errors': set(),
     'facebids.config': set(),
     'facebids.filesystem': {'facebids.errors'},
+    'facebids.provenance': set(),
     'facebids.core.atlas': {'facebids.core.atlas', *GROUND},
     'facebids.core.alignment': {
         'facebids.core.alignment',

@@ -5,7 +5,7 @@ import re
 
 from nipype.pipeline import engine as pe
 
-from facebids import __version__
+from facebids import provenance
 from facebids.bids import names
 from facebids.workflows.deface import init_register_wf
 from facebids.workflows.image import init_image_wf
@@ -25,8 +25,8 @@ def init_facebids_wf(*, settings, plans, template=None):
     -------
     nipype.pipeline.engine.Workflow
     """
-    # The version is in the name so that no result of another one is taken from the cache.
-    workflow = pe.Workflow(name=re.sub(r'\W', '_', f'facebids_{__version__}_wf'))
+    # The name is that of the cache: different code must not share one.
+    workflow = pe.Workflow(name=re.sub(r'\W', '_', f'facebids_{provenance.identity()}_wf'))
     workflow.add_nodes(
         [init_participant_wf(settings=settings, plan=plan, template=template) for plan in plans]
     )

@@ -20,7 +20,7 @@ from nipype.interfaces.base import (
 )
 
 import facebids
-from facebids import filesystem
+from facebids import filesystem, provenance
 from facebids.bids import metadata, names, records
 from facebids.bids.names import HeadImage, Template
 from facebids.core.alignment import registration
@@ -78,6 +78,7 @@ class Sink(SimpleInterface):
         """Say what the verdict is on: the release takes no other file for these."""
         return {
             'version': facebids.__version__,
+            'software_sha256': provenance.source_digest(),
             'source_sha256': filesystem.sha256(self.inputs.in_file),
             'defaced_sha256': filesystem.sha256(self.inputs.defaced),
             'mask_sha256': filesystem.sha256(self.inputs.mask),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import facebids
+from facebids import provenance
 from facebids.bids import names
 from facebids.bids.names import HeadImage
 from facebids.errors import DatasetError, OutputError
@@ -94,7 +95,11 @@ def make(release: Release, hashes: Mapping[str, str]) -> dict[str, Any]:
     return {
         'Release': release.name,
         'Date': release.date,
-        'Software': {'Name': 'FaceBIDS', 'Version': facebids.__version__},
+        'Software': {
+            'Name': 'FaceBIDS',
+            'Version': facebids.__version__,
+            'SHA256': provenance.source_digest(),
+        },
         'Command': release.command,
         **versions(),
         'Limits': LIMITS,
@@ -243,6 +248,7 @@ def _image(decision: Decision, hashes: Mapping[str, str]) -> dict[str, Any]:
         'faces_after': faces.get('faces_after'),
         'faces_certain_after': faces.get('faces_certain_after'),
         'examined_with': record['provenance']['version'],
+        'examined_with_sha256': record['provenance'].get('software_sha256'),
         'input_sha256': record['provenance']['source_sha256'],
         'output_sha256': hashes[decision.path],
         'mask': mask,

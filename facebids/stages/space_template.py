@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import facebids
+from facebids import provenance
 from facebids.bids.names import Template
 from facebids.bids.templateflow import TemplateFiles, find_template
 from facebids.config import Settings
@@ -50,7 +50,7 @@ def prepare_template(settings: Settings) -> Path | None:
     template = Template.from_text(settings.template)
     files = find_template(template)
     made_of = {
-        'version': facebids.__version__,
+        'software': provenance.identity(),
         'name': str(template),
         'seed': settings.seed,
         'files': {path.name: sha256(path) for path in (files.head, files.brain) if path},

@@ -12,7 +12,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facebids import filesystem
+import facebids
+from facebids import filesystem, provenance
 from facebids.bids import names, records
 from facebids.bids.names import HeadImage
 from facebids.cli import verify
@@ -74,6 +75,7 @@ def examine(settings, image_path, verdict='pass', mode='remove', **more):
         'mode': mode,
         'provenance': {
             'version': '1',
+            'software_sha256': 'a' * 64,
             **{
                 f'{key}_sha256': filesystem.sha256(path)
                 for key, path in (('source', source), ('defaced', defaced), ('mask', mask))
@@ -646,6 +648,20 @@ def test_what_is_no_certificate_is_an_error(settings, tmp_path, capsys):
     (tmp_path / 'x.json').write_text('[]')
     assert verify.main([str(tmp_path / 'x.json'), str(settings.bids_dir)]) == 65
     assert 'certificate' in capsys.readouterr().err
+
+
+def test_the_certificate_tells_which_code_made_it_and_which_examined_each_image(
+    settings, no_validator
+):
+    found = run(settings)
+    assert found['Software'] == {
+        'Name': 'FaceBIDS',
+        'Version': facebids.__version__,
+        'SHA256': provenance.source_digest(),
+    }
+    assert {image['examined_with_sha256'] for image in found['Images']} == {'a' * 64}
+    text = Path(settings.release_dir.parent, certificate.MARKDOWN).read_text()
+    assert provenance.source_digest() in text
 
 
 def test_the_certificate_can_be_read(settings, no_validator):

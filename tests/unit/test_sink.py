@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from facebids import provenance
 from facebids.bids import names, records
 from facebids.bids.names import HeadImage
 from facebids.interfaces import sink
@@ -74,6 +75,7 @@ def test_a_released_image_is_there_with_all_that_belongs_to_it(write, tmp_path):
 def test_the_record_tells_which_files_the_verdict_is_on(write, tmp_path):
     write('pass')
     found = records.read_all(tmp_path / 'output')[0]['provenance']
+    assert found['software_sha256'] == provenance.source_digest()
     for key, path in (
         ('source', tmp_path / 'in_file'),
         ('defaced', tmp_path / 'output' / names.defaced(IMAGE)),

@@ -153,7 +153,7 @@ def test_a_template_is_prepared_once(home, counted, tmp_path):
     assert first.read_bytes() == content
 
 
-@pytest.mark.parametrize('changed', ['content', 'mask', 'version', 'seed'])
+@pytest.mark.parametrize('changed', ['content', 'mask', 'version', 'code', 'seed'])
 def test_a_template_is_prepared_anew_when_what_it_is_made_of_changes(
     shared_home, counted, tmp_path, monkeypatch, changed
 ):
@@ -170,6 +170,8 @@ def test_a_template_is_prepared_anew_when_what_it_is_made_of_changes(
         (tmp_path / BRAIN).unlink()
     elif changed == 'version':
         monkeypatch.setattr('facebids.__version__', '999')
+    elif changed == 'code':
+        monkeypatch.setattr('facebids.provenance.source_digest', lambda: 'f' * 64)
     else:
         asked = replace(asked, seed=1)
     assert prepare_template(asked) != first

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from nipype.interfaces.base import isdefined
 
+from facebids import provenance
 from facebids.bids.inputs import HeadImage
 from facebids.bids.plan import make_plan
 from facebids.config import Settings
@@ -52,6 +53,13 @@ def nodes(workflow, image):
         for node in workflow._create_flat_graph().nodes()
         if f'{image}_wf' in node.fullname and node.name not in ('inputnode', 'outputnode')
     }
+
+
+def test_no_cache_is_shared_with_other_code(tmp_path, monkeypatch):
+    name = graph(tmp_path).name
+    assert provenance.source_digest()[:12] in name
+    monkeypatch.setattr('facebids.provenance.source_digest', lambda: 'f' * 64)
+    assert graph(tmp_path).name != name
 
 
 @pytest.mark.parametrize(
