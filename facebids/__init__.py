@@ -3,8 +3,8 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-# In an editable installation this is the version when it was installed. `facebids.provenance` tells
-# two states of the code apart.
+# An editable installation keeps the version of the day when it was installed:
+# `facebids.provenance` tells two states of the code apart.
 try:
     __version__ = version('facebids')
 except PackageNotFoundError:  # an uninstalled checkout
