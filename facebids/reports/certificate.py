@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The certificate of a release, to read."""
+"""Human-readable certificate of a release."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +13,6 @@ def certificate_markdown(certificate: Mapping[str, Any]) -> str:
     Parameters
     ----------
     certificate
-        As it stands in ``CERTIFICATE.json``.
+        Contents of ``CERTIFICATE.json``.
     """
     return render('certificate.md.j2', certificate=certificate)

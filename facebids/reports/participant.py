@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page of one participant, and its private copy with the pictures before defacing.
+"""Report of one participant, and its private copy with the figures before defacing.
 
-The public page has relative links to public figures and shows no picture of an image that failed.
-The private copy has all pictures inside itself, so that it stays whole wherever it is moved.
+The public report links to the public figures and shows no figure of an image that failed. The
+private copy embeds all figures, so it can be moved as a single file.
 """
 
 import base64
@@ -24,17 +24,17 @@ FIGURES = {
 
 
 NOTES = {
-    'renders': 'Ten random views, then the frontal one, from half the side, from the side and '
-    'from above. Where a box is, the detector saw something like a face; whether it is that of '
-    'the person is told by the distances below.',
-    'slices': 'In the air around the head too: faces wrap around, and noise must not tell where '
-    'the skin was.',
+    'renders': 'Ten random views, followed by the frontal, half side, side and top views. A box '
+    'marks a region that the detector takes for a face. The distances below show whether it is '
+    'the face of the participant.',
+    'slices': 'The mask includes air around the head, because faces wrap around and because the '
+    'noise must not reveal the position of the skin.',
 }
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: its title, how to read it, and the address of each picture in it, by caption."""
+    """Title, explanation and pictures (addresses by caption) of a figure."""
 
     title: str
     note: str
@@ -43,7 +43,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class ImageSection:
-    """What the page says of one image."""
+    """Section of the report on one image."""
 
     record: Record
     figures: list[Figure]
@@ -52,14 +52,14 @@ class ImageSection:
 
 
 def write_pages(output_dir: str | Path, private_dir: str | Path, participant: str) -> None:
-    """Write the public page of a participant and its private copy.
+    """Write the public report of a participant and its private copy.
 
     Parameters
     ----------
     output_dir
-        Folder of the derivative dataset, whose metrics and figures the page shows.
+        Folder of the derivative dataset, whose metrics and figures the report shows.
     private_dir
-        Folder with the pictures of the faces.
+        Folder with the figures that show faces.
     participant
         Label without ``sub-``.
     """
@@ -85,7 +85,7 @@ def write_pages(output_dir: str | Path, private_dir: str | Path, participant: st
 
 
 def make_section(record: Record, output_dir: Path, private_dir: Path | None) -> ImageSection:
-    """Return what a page says of one image.
+    """Return the section of the report on one image.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def make_section(record: Record, output_dir: Path, private_dir: Path | None) -> 
     output_dir
         Folder of the derivative dataset.
     private_dir
-        Folder of the pictures before defacing; None makes the section of the public page.
+        Folder of the figures before defacing; None returns the section of the public report.
     """
     image = HeadImage.from_relative_path(record['image'])
     if private_dir:
