@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The methods text that users may copy into a paper, and its references."""
+"""Methods boilerplate that users may copy into a paper, and its references."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import facebids
 
 @dataclass(frozen=True)
 class Reference:
-    """One cited work; ``link`` is a DOI or, where there is none, an address."""
+    """Cited work; ``link`` is its DOI, or its URL if it has no DOI."""
 
     key: str
     authors: str
@@ -20,7 +20,7 @@ class Reference:
 
     @property
     def url(self) -> str:
-        """Address of the work."""
+        """URL of the work."""
         return self.link if self.link.startswith('http') else f'https://doi.org/{self.link}'
 
 
@@ -129,34 +129,36 @@ REFERENCES = (
 )
 
 METHODS = """\
-Head images of a BIDS dataset [bids], found with PyBIDS [pybids], were defaced with FaceBIDS
-{version} in one Nipype [nipype] graph. Each image was registered with an affine transform by ANTs
-[ants] to a head atlas: a parametric head around the ICBM 2009a nonlinear symmetric brain
-[icbm152]. The atlas's face region was brought back to the image's own grid, where a guard around
-the brain was kept, and its voxels were replaced. All other voxels are those of the source, bit
-for bit.
+The head images of a BIDS dataset [bids] were selected with PyBIDS [pybids] and defaced with
+FaceBIDS {version}, implemented as a Nipype [nipype] workflow. Each image was registered to a head
+atlas with an affine transform estimated by ANTs [ants]. The atlas is a parametric head around the
+ICBM 2009a nonlinear symmetric brain [icbm152]. The face region of the atlas was mapped to the grid
+of the image. Voxels within a margin around the brain were kept, and the remaining voxels of the
+region were replaced. All other voxels are identical to those of the source image, bit for bit.
 
-Each image was then attacked as in [schwarz]: the skin before and after defacing was rendered by
-ray casting [embree] from named and from seeded random views, faces were searched in all renders,
-and faces that were found were compared by their 128-number embeddings (dlib [dlib]). The verdict
-rests on the quality of the registration, the share of the face that was removed, the brain that
-was kept, the faces still found and their distance to the original. It is a lower bound of the
-risk: a stronger attack may find more.
+Each image was then attacked as in [schwarz]. The skin surface before and after defacing was
+rendered by ray casting [embree] from named views and from random views with a fixed random seed. A
+face detector was applied to all renders, and the detected faces were compared by their
+128-dimensional embeddings (dlib [dlib]). The verdict is based on the quality of the registration,
+the share of the face that was removed, the brain that was kept, the faces that were still
+detected, and their distance to the original. It is a lower bound of the risk: a stronger attack
+may find more.
 
-What defacing costs an analysis was measured inside a brain that was estimated from the image
-alone: its voxels that were changed, and the volumes of grey matter, white matter and
-cerebrospinal fluid by Atropos [atropos] before and after, which are compared by their limits of
-agreement [bland].
+The effect of defacing on an analysis was measured in a brain mask that was estimated from the
+image alone. The measures are the number of changed voxels, and the volumes of grey matter, white
+matter and cerebrospinal fluid segmented by Atropos [atropos] before and after defacing. The
+volumes are compared by their limits of agreement [bland].
 
-Where a dataset has several people, each was searched for among all of them, before and after
-defacing: scans among scans, and where there are photographs, renders among photographs [mazura],
-photographs among scans [schwarz], and single views and hairstyles among photographs [steeg].
-Intervals are 95 % bootstrap intervals in which people are resampled.
+In datasets with several participants, each participant was searched in a gallery of all
+participants, before and after defacing: scans in a gallery of scans and, where photographs were
+available, renders in a gallery of photographs [mazura], photographs in a gallery of scans
+[schwarz], and single views and hairstyles in a gallery of photographs [steeg]. Intervals are 95 %
+bootstrap intervals, computed by resampling participants.
 """
 
 
 def paragraphs() -> list[str]:
-    """Return the paragraphs of the methods, works cited by number (``[1]``)."""
+    """Return the paragraphs of the methods, with numbered citations (``[1]``)."""
     order = {reference.key: number for number, reference in enumerate(REFERENCES, 1)}
     text = METHODS.format(version=facebids.__version__)
     text = re.sub(r'\[(\w+)\]', lambda match: f'[{order[match[1]]}]', text)
@@ -164,7 +166,7 @@ def paragraphs() -> list[str]:
 
 
 def markdown() -> str:
-    """Return methods and references as Markdown."""
+    """Return the methods and references as Markdown."""
     works = [
         f'{number}. {item.authors}. {item.title}. {item.source} ({item.year}). <{item.url}>'
         for number, item in enumerate(REFERENCES, 1)
