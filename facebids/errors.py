@@ -15,7 +15,8 @@
         ├── UnreadableImageError  truncated, corrupt, not NIfTI
         ├── EmptyImageError       no signal: constant, all zero or not finite
         ├── NotAHeadError         no head was found in it
-        └── GridError             not on the grid of the image that it was acquired with
+        ├── GridError             not on the grid of the image that it was acquired with
+        └── UnexpectedError       an error of the program while it worked on the image
 """
 
 
@@ -93,6 +94,10 @@ class EmptyImageError(ImageError):
 
 class NotAHeadError(ImageError):
     """No human head was found in the image."""
+
+
+class UnexpectedError(ImageError):
+    """An error that nobody foresaw stopped the image; the others are not affected."""
 
 
 class GridError(ImageError):

@@ -6,6 +6,7 @@ No absolute path of the machine is ever written.
 
 import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -119,7 +120,13 @@ def mask_sidecar(image: HeadImage) -> dict[str, Any]:
     }
 
 
-def transform_sidecar(image: HeadImage, template: dict[str, Any]) -> dict[str, Any]:
+def transform_sidecar(
+    image: HeadImage,
+    template: str,
+    files: Mapping[str, str],
+    from_atlas: Sequence[Sequence[float]],
+    fit: Mapping[str, Any],
+) -> dict[str, Any]:
     """Return the sidecar of a transform to a template that the user named.
 
     Parameters
@@ -127,17 +134,22 @@ def transform_sidecar(image: HeadImage, template: dict[str, Any]) -> dict[str, A
     image
         The image.
     template
-        Provenance: ``name``, ``files`` with their SHA-256, ``from_atlas`` (atlas to template RAS
-        mm) and ``quality`` of that registration.
+        Name of the template.
+    files
+        SHA-256 of its files, by name.
+    from_atlas
+        Head atlas to template RAS mm, shape (4, 4).
+    fit
+        Agreement of the head atlas with the template.
     """
     return {
         'Description': 'Affine transform that resamples the image in the space of the template. '
         'The head atlas was registered to the template, and the image to the template.',
         'Sources': [names.uri(image)],
-        'Template': template['name'],
-        'TemplateFiles': template['files'],
-        'HeadAtlasToTemplate': template['from_atlas'],
-        'HeadAtlasFit': template['quality'],
+        'Template': template,
+        'TemplateFiles': dict(files),
+        'HeadAtlasToTemplate': [list(row) for row in from_atlas],
+        'HeadAtlasFit': dict(fit),
         'GeneratedBy': [generated_by()],
     }
 

@@ -1,25 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The record of an image: its verdict, the reasons, and every number measured.
+"""The metrics files of a derivative dataset: records of images, and their tables.
 
-Records of one session stand together in its ``*_desc-identifiability_metrics.json``. Here they
-are made for images that failed, merged, read back, and laid out as tables with their dictionary.
+The records of one session are in its ``*_desc-identifiability_metrics.json``. Here they are
+merged, read back, and laid out as tables with their data dictionary.
 """
 
 import fcntl
-import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from facebids import filesystem
-from facebids.bids import metadata, names
-from facebids.bids.columns import COLUMNS, KNOWN, SECTIONS, VERDICTS, Metric
+from facebids.bids import names
 from facebids.bids.names import HeadImage
+from facebids.core import record
+from facebids.core.defacing.modes import MODES
+from facebids.core.metrics import METRICS, Metric, values
+from facebids.core.record import VERDICTS, Reason, Record
 from facebids.errors import DatasetError
 
-Record = dict[str, Any]
+Row = dict[str, Any]
+COLUMNS = {
+    'participant_id': 'Participant.',
+    'session_id': 'Session; n/a if the dataset has none.',
+    'image': 'Path of the image in the input dataset.',
+    'suffix': 'Suffix of the image.',
+    'mode': 'Defacing mode; n/a if an error stopped the image, or if it arrived defaced and was '
+    'passed on.',
+    'verdict': 'Verdict on the defaced image.',
+    'reasons': 'Codes of the reasons for the verdict, separated by commas; n/a if there are none.',
+}
+LEVELS = {'verdict': VERDICTS, 'mode': {row.name: row.method for row in MODES.values()}}
 
 
 def failed(image: HeadImage, code: str, message: str) -> Record:
@@ -34,28 +47,35 @@ def failed(image: HeadImage, code: str, message: str) -> Record:
     message
         What happened, in words, without any path of the machine.
     """
-    return {
-        'image': image.relative_path,
-        'participant_id': image.participant_id,
-        'session_id': image.session_id,
-        'suffix': image.suffix,
-        'mode': None,
-        'verdict': 'fail',
-        'reasons': [{'code': code, 'severity': 'fail', 'message': message}],
-        **dict.fromkeys(SECTIONS),
-    }
+    return Record(
+        image=image.relative_path,
+        participant_id=image.participant_id,
+        session_id=image.session_id,
+        suffix=image.suffix,
+        verdict='fail',
+        reasons=(Reason(code, 'fail', message),),
+    )
 
 
 def read(path: str | Path) -> Record | None:
-    """Return the record of one image from its own file, or None while it is not there."""
-    try:
-        return json.loads(Path(path).read_text(encoding='utf-8'))
-    except FileNotFoundError:
-        return None
+    """Return the record of one image from a file of its own, or None if there is none yet.
+
+    Raises
+    ------
+    DatasetError
+        If the file is damaged.
+    """
+    found = _read(Path(path))
+    return found[0] if found else None
+
+
+def write(path: str | Path, item: Record) -> None:
+    """Write the record of one image to a file of its own."""
+    filesystem.write_json_atomic(path, record.to_json([item]))
 
 
 def merge(output_dir: str | Path, metrics_name: str, records: Iterable[Record]) -> None:
-    """Put records into the metrics of their session, in place of older ones of the same images.
+    """Merge records into the metrics of their session, replacing older ones of the same images.
 
     Parameters
     ----------
@@ -64,7 +84,7 @@ def merge(output_dir: str | Path, metrics_name: str, records: Iterable[Record]) 
     metrics_name
         Name of the metrics in it, from :func:`facebids.bids.names.metrics`.
     records
-        New records, all of the BIDS session that the metrics are of.
+        New records, all of the session that the metrics are of.
 
     Raises
     ------
@@ -74,10 +94,10 @@ def merge(output_dir: str | Path, metrics_name: str, records: Iterable[Record]) 
     path = Path(output_dir) / metrics_name
     path.parent.mkdir(parents=True, exist_ok=True)
     with _locked(path.parent):
-        merged = {record['image']: record for record in _read(path)}
-        merged |= {record['image']: record for record in records}
+        merged = {item.image: item for item in _read(path)}
+        merged |= {item.image: item for item in records}
         ordered = [merged[image] for image in sorted(merged)]
-        filesystem.write_json_atomic(path, {'images': ordered})
+        filesystem.write_json_atomic(path, record.to_json(ordered))
         filesystem.write_text_atomic(Path(output_dir) / names.table(metrics_name), table(ordered))
 
 
@@ -89,35 +109,36 @@ def read_all(output_dir: str | Path, participants: Iterable[str] = ()) -> list[R
     output_dir
         Folder of the derivative dataset.
     participants
-        Labels without ``sub-`` to restrict it to; empty means all.
+        Labels without ``sub-``; empty means all.
 
     Raises
     ------
     DatasetError
-        If a file of metrics cannot be read.
+        If a metrics file cannot be read.
     """
-    # the folders asked for alone: each of a thousand jobs comes by here
+    # only the folders asked for: each job of a large array reads them
     patterns = [names.metrics_glob(label) for label in participants] or [names.metrics_glob('*')]
     paths = [path for pattern in patterns for path in Path(output_dir).glob(pattern)]
-    records = [record for path in paths for record in _read(path)]
-    return sorted(records, key=lambda record: record['image'])
+    records = [item for path in paths for item in _read(path)]
+    return sorted(records, key=lambda item: item.image)
 
 
-def _read(path: Path) -> list[Record]:
+def _read(path: Path) -> tuple[Record, ...]:
     try:
-        return json.loads(path.read_text(encoding='utf-8'))['images']
+        return record.from_json(path.read_bytes())
     except FileNotFoundError:
-        return []
-    except (ValueError, KeyError, TypeError) as error:
+        return ()
+    except ValueError as error:
+        fault = ' '.join(str(error).split('\n')[:3])
         raise DatasetError(
-            f'{path}: these metrics of an earlier run cannot be read ({error}). '
+            f'{path}: the metrics of an earlier run cannot be read ({fault}). '
             'Delete the file and run the participant level again.'
         ) from error
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time into a folder; the lock leaves no file behind."""
+    """Admit one process at a time to a folder; the lock leaves no file behind."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # some network file systems lock no folders
@@ -130,71 +151,42 @@ def _locked(folder: Path) -> Iterator[None]:
 # --- tables -------------------------------------------------------------------------------------
 
 
-def table(records: list[Record]) -> str:
-    """Return records as tab-separated values, a row an image, as BIDS wants them."""
-    rows = [row(record) for record in records]
-    return tsv(columns(rows), rows)
+def table(records: Iterable[Record]) -> str:
+    """Return records as tab-separated values, a row for each image, as BIDS asks for."""
+    items = list(records)
+    return tsv(list(dictionary(items)), map(row, items))
 
 
-def tsv(header: list[str], rows: Iterable[dict[str, Any]]) -> str:
+def tsv(header: list[str], rows: Iterable[Row]) -> str:
     """Return rows as tab-separated values; what a row does not have is ``n/a``."""
     lines = [header, *([_cell(item.get(name)) for name in header] for item in rows)]
     return ''.join('\t'.join(line) + '\n' for line in lines)
 
 
-def row(record: Record) -> dict[str, Any]:
-    """Return a record without nesting: each column of the tables and its value."""
-    codes = ','.join(reason['code'] for reason in record['reasons'])
-    flat = {name: record.get(name) for name in COLUMNS} | {'reasons': codes}
-    for section in SECTIONS:
-        prefix = '' if section == 'identifiability' else f'{section}_'
-        flat |= _flatten(record.get(section) or {}, prefix)
-    return flat
+def row(item: Record) -> Row:
+    """Return the cells of a record by column."""
+    flat: Row = {name: getattr(item, name) for name in COLUMNS}
+    flat['reasons'] = ','.join(item.codes)
+    return flat | {metric.column: value for metric, value in values(item).items()}
 
 
-def columns(rows: list[dict[str, Any]]) -> list[str]:
-    """Return the columns of a table of ``rows``: all known ones, then what else there is."""
-    fixed = [*COLUMNS, *KNOWN]
-    return fixed + sorted({name for item in rows for name in item} - set(fixed))
+def dictionary(records: Iterable[Record]) -> dict[str, dict[str, Any]]:
+    """Return the data dictionary (a BIDS sidecar) of the table of these records, by column."""
+    metrics = dict.fromkeys(METRICS)
+    metrics |= dict.fromkeys(metric for item in records for metric in values(item))
+    described = {name: _described(name, meaning) for name, meaning in COLUMNS.items()}
+    return described | {metric.column: _describe(metric) for metric in metrics}
 
 
-def dictionary(header: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return the data dictionary (a BIDS sidecar) of a table with these columns."""
-    return {name: _describe(name) for name in header}
+def _described(name: str, meaning: str) -> dict[str, Any]:
+    levels: Mapping[str, str] | None = LEVELS.get(name)
+    return {'Description': meaning} | ({'Levels': dict(levels)} if levels else {})
 
 
-def _describe(name: str) -> dict[str, Any]:
-    if name == 'verdict':
-        return {'Description': COLUMNS[name], 'Levels': VERDICTS}
-    if name == 'mode':
-        return {'Description': COLUMNS[name], 'Levels': metadata.METHODS}
-    if name in COLUMNS:
-        return {'Description': COLUMNS[name]}
-    metric = describe(name)
-    safer = f'The {metric.safer}, the safer.' if metric.safer else 'Neither direction is safer.'
+def _describe(metric: Metric) -> dict[str, Any]:
+    safer = f'{metric.safer.capitalize()} is safer.' if metric.safer else 'Neither way is safer.'
     units = {'Units': metric.unit} if metric.unit else {}
     return {'LongName': metric.label, 'Description': f'{metric.meaning} {safer}', **units}
-
-
-def describe(column: str) -> Metric:
-    """Return how to read a column; those of single views are described by their pattern."""
-    if column in KNOWN:
-        return KNOWN[column]
-    section = next((item for item in SECTIONS if column.startswith(f'{item}_')), 'identifiability')
-    label = column.removeprefix(f'{section}_').replace('_', ' ').capitalize()
-    view, _, when = column.removeprefix('named_').rpartition('_')
-    if column.startswith('named_') and when in ('before', 'after'):
-        meaning = f'Whether a face was found in the {view.replace("_", " ")} view {when} defacing.'
-        return Metric(section, column, label, meaning, safer='lower' if when == 'after' else None)
-    return Metric(section, column, label, f'Further number of the {section} step.')
-
-
-def _flatten(values: dict[str, Any], prefix: str) -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f'{prefix}{key}'
-        flat |= _flatten(value, f'{name}_') if isinstance(value, dict) else {name: value}
-    return flat
 
 
 def _cell(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from facebids.bids import names
 from facebids.bids.names import HeadImage
-from facebids.bids.records import Record
+from facebids.core.record import Record
 from facebids.studies.results import Results, strongest
 
 STYLES = {'pass': 'green', 'review': 'yellow', 'fail': 'red'}
@@ -80,7 +80,7 @@ class ImageProgress:
         self.seconds[key] += now - self.started.pop(node.fullname, now)  # the cached start not
         record = self.read_record(self.images[key]) if status == 'end' else None
         if record or status == 'exception':
-            self._end(key, record['verdict'] if record else 'error')
+            self._end(key, record.verdict if record else 'error')
 
     def seconds_of(self, image: HeadImage) -> float:
         """Return how long the steps of an image took together."""
@@ -125,13 +125,14 @@ def show_results(records: Iterable[Record], seconds: dict[str, float]) -> None:
     table.add_column('verdict')
     table.add_column('reasons', overflow='fold')
     for record in records:
-        found = record['identifiability'] or {}
-        time_cell = [f'{seconds[record["image"]]:.0f} s'] if seconds else []
-        views = found.get('views')
-        faces = [_of(found.get(key), views) for key in ('faces_before', 'faces_after')]
-        verdict = Text(record['verdict'], style=STYLES[record['verdict']])
-        reasons = ', '.join(reason['code'] for reason in record['reasons']) or '-'
-        name = PurePosixPath(record['image']).name.partition('.')[0]
+        time_cell = [f'{seconds[record.image]:.0f} s'] if seconds else []
+        found = record.identifiability
+        faces = ['-', '-']
+        if found:
+            faces = [f'{n}/{found.views}' for n in (found.faces_before, found.faces_after)]
+        verdict = Text(record.verdict, style=STYLES[record.verdict])
+        reasons = ', '.join(record.codes) or '-'
+        name = PurePosixPath(record.image).name.partition('.')[0]
         table.add_row(name, *time_cell, *faces, verdict, reasons)
     make_console().print(table)
 
@@ -169,10 +170,6 @@ def show_places(places: dict[str, Path]) -> None:
     console = make_console()
     for what, place in places.items():
         console.print(f'{what}: {place}', soft_wrap=True)
-
-
-def _of(count: int | None, views: int | None) -> str:
-    return '-' if count is None else f'{count}/{views}'
 
 
 def _share(value: float | None) -> str:

@@ -1,217 +1,214 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verdict on a defaced image: pass, review or fail, with reasons a program can read.
 
-Anything that was not measured, or not as expected, is never a pass.
+A number that was not measured, or not as expected, is never a pass.
 """
 
 import math
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import get_args
 
-from facebids.core.atlas import COMPUTED
-from facebids.core.defacing import tissues
-from facebids.core.thresholds import THRESHOLDS
-
-SEVERITIES = ('note', 'review', 'fail')
-
-# Numbers that may be undefined, given the rest of the record. Nothing found leaves nothing to
-# compare; none before defacing has a reason of its own. A scan may show too little of the face for
-# shapes. An image that was registered by itself agrees with nothing but the atlas. Some contrasts
-# do not show tissues.
-MAY_BE_UNDEFINED = {
-    'identifiability.distance_before_after': lambda record: (
-        not (_faces(record, 'before') and _faces(record, 'after'))
-    ),
-    'identifiability.distance_at_known_place': lambda record: (
-        not record['identifiability'].get('faces_before')
-    ),
-    'identifiability.agreement_before_after': lambda record: True,
-    'utility.brain_voxels_changed': lambda record: record['suffix'] not in tissues.ORDER,
-    'utility.gm_change': lambda record: record['suffix'] not in tissues.ORDER,
-    'registration.tissue': lambda record: _contrast(record) in COMPUTED,
-    'registration.coregistration': lambda record: _way(record) != 'borrowed',
-}
-# What is not asked of an image whose field of view has no face.
-OF_FACES = ('identifiability.', 'utility.', 'mask.skin_removed_share')
-
-# Of an image that arrived defaced and was passed on: nothing was removed, and nothing of the face
-# before is known. That the head's outline differs is what defacing does.
-JUDGED_WHEN_PASSED_ON = (
-    *(f'registration.{name}' for name in ('brain', 'tissue', 'brain_in_view', 'scale')),
-    *(f'mask.{name}' for name in ('guard_voxels_changed', 'voxels_changed_outside')),
-    'identifiability.faces_certain_after',
+from facebids.core.contrasts import CONTRASTS
+from facebids.core.defacing.modes import MODES
+from facebids.core.metrics import Metric, metric_of
+from facebids.core.record import Reason, Record, Registration, Severity
+from facebids.core.thresholds import (
+    ALIGNMENT,
+    LEAST_SHAPE,
+    RECOGNITION,
+    THRESHOLDS,
+    Threshold,
 )
 
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)  # the mildest first
 
-def judge(record):
+
+def _has_tissues(record: Record) -> bool:
+    contrast = CONTRASTS.get(record.suffix)
+    return contrast is not None and contrast.tissues is not None
+
+
+def _faces(record: Record, state: str) -> int:
+    """Count the views with a face, random and named."""
+    found = record.identifiability
+    if found is None:
+        return 0
+    named = sum(getattr(seen, state) for seen in found.named.values())
+    return int(getattr(found, f'faces_{state}')) + named
+
+
+def _without_shape(record: Record) -> bool:
+    found = record.identifiability
+    return found is not None and found.shape_in_view_before < LEAST_SHAPE
+
+
+def _hounsfield(record: Record) -> bool:
+    contrast = record.registration and CONTRASTS.get(record.registration.contrast)
+    return bool(contrast and contrast.hounsfield)
+
+
+# Numbers that may be undefined, given the rest of the record. Without a face on both sides there
+# is no distance, and a face not found before has a reason of its own. A scan may show too little
+# of the face to compare shapes. Tissues show in some contrasts only.
+MAY_BE_UNDEFINED: dict[Metric, Callable[[Record], bool]] = {
+    metric_of('identifiability', 'distance_before_after'): lambda record: (
+        not (_faces(record, 'before') and _faces(record, 'after'))
+    ),
+    metric_of('identifiability', 'distance_at_known_place'): lambda record: (
+        not (record.identifiability and record.identifiability.faces_before)
+    ),
+    metric_of('identifiability', 'agreement_before_after'): _without_shape,
+    metric_of('utility', 'brain_voxels_changed'): lambda record: not _has_tissues(record),
+    metric_of('utility', 'gm_change'): lambda record: not _has_tissues(record),
+    metric_of('registration', 'tissue'): _hounsfield,
+    metric_of('registration', 'coregistration'): lambda record: (
+        not (record.registration and record.registration.origin == 'borrowed')
+    ),
+}
+
+# For an image that arrived defaced and was passed on: nothing was removed, and the face before is
+# unknown. Earlier defacing changes the outline of the head.
+JUDGED_IF_PASSED_ON = {
+    *(metric_of('registration', key) for key in ('brain', 'tissue', 'brain_in_view', 'scale')),
+    metric_of('mask', 'guard_voxels_changed'),
+    metric_of('mask', 'voxels_changed_outside'),
+    metric_of('identifiability', 'faces_certain_after'),
+}
+
+
+def judge(record: Record) -> Record:
     """Judge an image by its numbers.
 
     Parameters
     ----------
-    record : dict
-        `suffix`, `mode`, and the sections `registration`, `mask`, `utility` and
-        `identifiability` with their numbers; `screening`, if the image was screened.
+    record
+        Its numbers. A verdict that it has already is not looked at.
 
     Returns
     -------
-    verdict : {'pass', 'review', 'fail'}
-    reasons : list of dict
-        `code`, `severity`, `message`, `value`, `threshold`; the gravest first. A pass has none,
-        or notes.
+    Record
+        The same with `verdict` and `reasons`, the most severe first. An image that passes has no
+        reasons, or notes.
     """
-    asked, told = THRESHOLDS, _blind_attack
-    if (record.get('screening') or {}).get('passed_on'):
-        asked = [t for t in THRESHOLDS if t.number in JUDGED_WHEN_PASSED_ON]
-        told = _already_defaced
-    elif record['mask'].get('no_face'):
-        asked = [t for t in THRESHOLDS if not t.number.startswith(OF_FACES)]
-        told = _no_face
-    reasons = _gravest(_missed(record, asked) + told(record))
-    gravest = reasons[0]['severity'] if reasons else 'note'
-    return 'pass' if gravest == 'note' else gravest, reasons
+    asked, explain = _questions(record)
+    reasons = _most_severe_first([*_missed(record, asked), *explain(record)])
+    gravest = reasons[0].severity if reasons else 'note'
+    return replace(record, verdict='pass' if gravest == 'note' else gravest, reasons=reasons)
 
 
-def certain(registration, besides=()):
-    """Whether a registration leaves nothing to object to.
+def _questions(
+    record: Record,
+) -> tuple[Sequence[Threshold], Callable[[Record], list[Reason]]]:
+    """Return the limits that apply to an image, and what is said of its kind."""
+    if record.passed_on:
+        return [t for t in THRESHOLDS if t.metric in JUDGED_IF_PASSED_ON], _already_defaced
+    if record.mask and record.mask.no_face:
+        skip = {t.metric for t in THRESHOLDS if t.metric.section == 'utility'}
+        skip |= {t.metric for t in RECOGNITION} | {metric_of('mask', 'skin_removed_share')}
+        return [t for t in THRESHOLDS if t.metric not in skip], _no_face
+    return THRESHOLDS, _blind_attack
+
+
+def certain(registration: Registration, besides: Collection[str] = ()) -> bool:
+    """Return whether nothing speaks against a registration.
 
     Parameters
     ----------
-    registration : dict
+    registration
         That section of a record.
-    besides : sequence of str
-        Numbers of that section that do not count.
+    besides
+        Numbers of the section that do not count.
     """
     return not _objections(registration, besides)
 
 
-def fails(registration):
-    """Whether a registration alone makes an image fail.
-
-    Parameters
-    ----------
-    registration : dict
-        That section of a record.
-    """
-    return any(reason['severity'] == 'fail' for reason in _objections(registration))
+def fails(registration: Registration) -> bool:
+    """Return whether a registration alone makes an image fail."""
+    return any(reason.severity == 'fail' for reason in _objections(registration))
 
 
-def _objections(registration, besides=()):
-    record = {'suffix': None, 'mode': None, 'registration': registration}
-    numbers = {f'registration.{key}' for key in besides}
-    asked = [t for t in THRESHOLDS if t.number.startswith('registration.')]
-    return _missed(record, [t for t in asked if t.number not in numbers])
+def _objections(registration: Registration, besides: Collection[str] = ()) -> list[Reason]:
+    record = Record('', '', None, '', registration=registration)
+    return _missed(record, [t for t in ALIGNMENT if t.metric.key not in besides])
 
 
-def _missed(record, thresholds):
+def _missed(record: Record, thresholds: Iterable[Threshold]) -> list[Reason]:
     """Return a reason for each limit that is not met."""
-    contrast = _contrast(record)
-    mode = record['mode'] or 'remove'  # what was passed on has none
+    contrast = record.registration.contrast if record.registration else None
+    face_gone = record.mode is None or MODES[record.mode].face_gone
     reasons = [
-        _reason(threshold, number)
+        reason
         for threshold in thresholds
-        if threshold.suffix in (None, contrast)
-        and threshold.mode in (None, mode)
-        and _objectionable(threshold, number := _number(record, threshold.number), record)
+        if threshold.contrast in (None, contrast) and (face_gone or not threshold.face_gone)
+        for reason in _objection(threshold, record)
     ]
-    if contrast not in {threshold.suffix for threshold in THRESHOLDS}:
-        message = f'How well a {contrast} image has to be aligned is not known.'
-        reasons.append(_told('contrast_unknown', 'fail', message, contrast, None))
+    if contrast not in CONTRASTS:
+        message = f'The quality of the registration of a {contrast} image cannot be judged.'
+        reasons.append(Reason('contrast_unknown', 'fail', message, contrast))
     return reasons
 
 
-def _blind_attack(record):
-    """Return the reason that an attack which sees no face before defacing gives, if it does."""
-    # what a detector is not certain of it also sees in the back of a head
-    found = record['identifiability'].get('faces_certain_before')
+def _objection(threshold: Threshold, record: Record) -> list[Reason]:
+    number = threshold.metric.read(record)
+    if isinstance(number, int | float) and math.isfinite(number):
+        if threshold.met_by(number):
+            return []
+        message = threshold.message
+        return [Reason(threshold.name, threshold.severity, message, number, threshold.value)]
+    explained = MAY_BE_UNDEFINED.get(threshold.metric)
+    if number is None and explained and explained(record):
+        return []
+    severity = threshold.if_missing or threshold.severity
+    message = f'{threshold.metric.label} could not be measured.'
+    return [Reason(f'{threshold.name}_unknown', severity, message, None, threshold.value)]
+
+
+def _certain_before(record: Record) -> int | None:
+    return record.identifiability.faces_certain_before if record.identifiability else None
+
+
+def _blind_attack(record: Record) -> list[Reason]:
+    """Return the reason if the attack sees no face before defacing."""
+    # detectors see uncertain faces in the back of a head, too
+    found = _certain_before(record)
     if found:
         return []
-    # By way of another image the face is known to lie in the mask, seen or not.
-    known = _way(record) != 'own' and certain(record['registration'])
+    registration = record.registration
+    # Through the registration of another image, the mask covers the face even if it is not seen.
+    known = bool(registration and registration.origin != 'own' and certain(registration))
     message = (
-        'No face was found with certainty before defacing either: that none is found afterwards '
-        'proves nothing.'
+        'No face was detected with certainty before defacing either, so that detecting none '
+        'afterwards proves nothing.'
     )
-    return [_told('attack_blind', 'review' if known else 'fail', message, found, 1)]
+    return [Reason('attack_blind', 'review' if known else 'fail', message, found, 1)]
 
 
-def _already_defaced(record):
+def _already_defaced(record: Record) -> list[Reason]:
     """Return the note on an image that arrived defaced."""
     message = (
-        'The image arrived without eyes, nose and midface and was passed on as it is. How well it '
-        'was defaced cannot be told; --force defaces it again.'
+        'The image arrived without eyes, nose and midface and was passed on unchanged. How well '
+        'it was defaced is unknown; --force defaces it again.'
     )
-    return [
-        _told('already_defaced', 'note', message, record['screening'].get('midface_gone'), None)
-    ]
+    gone = record.screening.midface_gone if record.screening else None
+    return [Reason('already_defaced', 'note', message, gone)]
 
 
-def _no_face(record):
-    """Return the reason why an image was left as it is, and whether that was wrong."""
-    skin, found = (
-        record['mask'].get('skin_in_view_ml'),
-        record['identifiability'].get('faces_certain_before'),
-    )
-    message = 'The field of view has no face: the image is as it was.'
-    reasons = [_told('no_face_in_view', 'note', message, skin, None)]
+def _no_face(record: Record) -> list[Reason]:
+    """Return why an image was kept unchanged, and whether that was wrong."""
+    skin = record.mask.skin_in_view_ml if record.mask else None
+    found = _certain_before(record)
+    message = 'The field of view holds no face: the image is unchanged.'
+    reasons = [Reason('no_face_in_view', 'note', message, skin)]
     if found != 0:
-        message = 'The field of view should have no face, and one was found.'
-        reasons.append(_told('face_in_view', 'fail', message, found, 0))
+        message = 'The field of view should hold no face, but a face was detected.'
+        reasons.append(Reason('face_in_view', 'fail', message, found, 0))
     return reasons
 
 
-def _told(code, severity, message, value, threshold):
-    return {
-        'code': code,
-        'severity': severity,
-        'message': message,
-        'value': value,
-        'threshold': threshold,
-    }
-
-
-def _contrast(record):
-    return record['registration'].get('contrast') or record['suffix']
-
-
-def _way(record):
-    return record['registration'].get('way', 'own')
-
-
-def _number(record, path):
-    section, key = path.split('.')
-    return (record.get(section) or {}).get(key)
-
-
-def _faces(record, state):
-    """Count views with a face, random and named."""
-    found = record['identifiability']
-    named = sum(view[state] for view in found.get('named', {}).values())
-    return (found.get(f'faces_{state}') or 0) + named
-
-
-def _missing(number):
-    return number is None or not math.isfinite(number)
-
-
-def _objectionable(threshold, number, record):
-    if not _missing(number):
-        return not threshold.met_by(number)
-    explained = MAY_BE_UNDEFINED.get(threshold.number)
-    return not (explained and number is None and explained(record))
-
-
-def _reason(threshold, number):
-    missing = _missing(number)
-    return _told(
-        f'{threshold.name}_unknown' if missing else threshold.name,
-        threshold.severity,
-        f'{threshold.number} could not be measured.' if missing else threshold.message,
-        None if missing else number,
-        threshold.value,
-    )
-
-
-def _gravest(reasons):
-    """One reason per code, failures first."""
-    by_code = {}
-    for reason in sorted(reasons, key=lambda reason: -SEVERITIES.index(reason['severity'])):
-        by_code.setdefault(reason['code'], reason)
-    return list(by_code.values())
+def _most_severe_first(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    """Return one reason per code, failures first."""
+    by_code: dict[str, Reason] = {}
+    for reason in sorted(reasons, key=lambda reason: -SEVERITIES.index(reason.severity)):
+        by_code.setdefault(reason.code, reason)
+    return tuple(by_code.values())

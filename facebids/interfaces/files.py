@@ -1,39 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How interfaces read and write the small files between them, in their node's folder."""
+"""How interfaces read and write the small files that pass between steps, in the node's folder."""
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from facebids import errors
+from facebids.core import record
+from facebids.core.alignment.result import Alignment
 
 
-def write_json(folder, name, value):
-    """Write a JSON file into a node's folder and return its path."""
+@dataclass(frozen=True)
+class RegistrationFile:
+    """What `Register` writes: the alignment, or the error that stopped it."""
+
+    alignment: Alignment | None = None
+    error: str = ''
+    message: str = ''
+
+
+def write_numbers(folder, name, value):
+    """Write a dataclass of numbers as JSON into a node's folder and return its path."""
     path = Path(folder) / name
-    path.write_text(json.dumps(value, indent=1))
+    path.write_text(record.dumps(value))
     return str(path)
 
 
-def read_json(path):
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text())
+def read_numbers(kind, path):
+    """Read the dataclass of numbers that `write_numbers` wrote."""
+    return record.loads(kind, Path(path).read_bytes())
 
 
-def read_registration(path):
+def read_alignment(path):
     """Read what `Register` wrote.
 
     Raises
     ------
     ImageError
-        The one that stopped the registration.
+        The error that stopped the registration.
     """
-    found = read_json(path)
-    if 'error' in found:
-        name, message = found['error']
-        raise getattr(errors, name)(message)
-    return found
+    found = read_numbers(RegistrationFile, path)
+    if found.alignment is None:
+        raise getattr(errors, found.error)(found.message)
+    return found.alignment
 
 
 def write_arrays(folder, name, **arrays):

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The affine from the head atlas to an image: its own, borrowed or shared.
 
-An image that cannot be read fails itself, but others may wait for its registration: the error
-goes into the result, and whoever needs the registration raises it (`files.read_registration`).
+An image that cannot be registered fails by itself, but other images may wait for its
+registration. The error is therefore part of the result, and each step that needs the registration
+raises it (`files.read_alignment`).
 """
 
 import json
+import logging
 
-import numpy as np
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
     File,
@@ -16,25 +17,29 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from facebids.core import images, verdict
-from facebids.core.alignment import coregistration, registration, space_template
-from facebids.core.atlas import COMPUTED, generic_atlas
-from facebids.errors import GridError, ImageError
+from facebids.core import images
+from facebids.core.alignment import space_template
+from facebids.core.alignment.align import PreparedTemplate, align, borrow, share
+from facebids.core.atlas import COMPUTED
+from facebids.errors import GridError, ImageError, UnexpectedError
 from facebids.interfaces import files
+from facebids.interfaces.files import RegistrationFile
+
+LOGGER = logging.getLogger('facebids')
 
 
 class _RegisterInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=False, mandatory=True, desc='head image')
     modality = traits.Str(mandatory=True, desc='contrast of the atlas to register to')
-    template = File(exists=True, desc='prepared template to register to, and then to the atlas')
-    seed = traits.Int(0, usedefault=True, desc='seed of the sampling')
+    template = File(exists=True, desc='prepared space template through which to register')
+    seed = traits.Int(0, usedefault=True, desc='random seed of the sampling')
 
 
 class _SourceInputSpec(BaseInterfaceInputSpec):
-    source_file = File(exists=False, mandatory=True, desc='the image to borrow or share from')
+    source_file = File(exists=False, mandatory=True, desc='image to borrow from or share with')
     source = traits.Str(mandatory=True, desc='the same, relative to the dataset')
     source_contrast = traits.Str('T1w', usedefault=True, desc='contrast of the atlas most like it')
-    source_registration = File(exists=True, mandatory=True, desc='its result')
+    source_registration = File(exists=True, mandatory=True, desc='registration of that image')
 
 
 class _CoregisterInputSpec(_RegisterInputSpec, _SourceInputSpec):
@@ -46,7 +51,7 @@ class _ShareInputSpec(_SourceInputSpec):
 
 
 class _RegisterOutputSpec(TraitedSpec):
-    out_file = File(desc='JSON: affine, quality, attempts, template, and how it was come by')
+    out_file = File(desc='JSON: the alignment, or the error that stopped it')
 
 
 class Register(SimpleInterface):
@@ -57,80 +62,50 @@ class Register(SimpleInterface):
 
     def _run_interface(self, runtime):
         try:
-            found = self._find()
+            found = RegistrationFile(self._find())
         except ImageError as error:
-            found = {'error': [type(error).__name__, str(error)]}
-        self._results['out_file'] = files.write_json(runtime.cwd, 'registration.json', found)
+            found = RegistrationFile(None, type(error).__name__, str(error))
+        except Exception as error:
+            LOGGER.exception('%s: the registration stopped', self.inputs.in_file)
+            message = (
+                f'An unexpected error ({type(error).__name__}) stopped the registration. The log '
+                'has more; please report it.'
+            )
+            found = RegistrationFile(None, UnexpectedError.__name__, message)
+        self._results['out_file'] = files.write_numbers(runtime.cwd, 'registration.json', found)
         return runtime
 
     def _find(self):
-        return self._own(self._volume())
-
-    def _volume(self):
-        return images.read_volume(self.inputs.in_file, hounsfield=self.inputs.modality in COMPUTED)
+        return self._own(_read(self.inputs.in_file, self.inputs.modality))
 
     def _own(self, volume):
-        image = volume.data, volume.affine
-        contrast = self.inputs.modality, self.inputs.seed
-        template = None
-        if self.inputs.template:
-            arrays = files.read_arrays(self.inputs.template)
-            target = space_template.TemplateAtlas.from_arrays(arrays)
-            found, from_template = space_template.register(*image, target, *contrast)
-            template = json.loads(str(arrays['provenance'])) | {
-                'from_atlas': target.from_atlas.tolist(),
-                'affine': from_template.tolist(),
-            }
-        else:
-            atlas = generic_atlas(registration.RESOLUTION)
-            found = registration.register(*image, atlas, *contrast)
-        return {
-            'way': 'own',
-            'source': None,
-            'contrast': self.inputs.modality,
-            'coregistration': None,
-            'template': template,
-            'affine': found.affine.tolist(),
-            'quality': found.quality,
-            'start': found.start,
-            'attempts': found.attempts,
-        }
+        return align(volume, self.inputs.modality, self.inputs.seed, self._template())
+
+    def _template(self):
+        if not self.inputs.template:
+            return None
+        arrays = files.read_arrays(self.inputs.template)
+        made_of = json.loads(str(arrays['provenance']))
+        target = space_template.TemplateAtlas.from_arrays(arrays)
+        return PreparedTemplate(target, made_of['name'], made_of['files'], made_of['quality'])
 
 
 class Coregister(Register):
-    """Borrow the affine of another image of the person, or find the image's own if that fails."""
+    """Borrow the affine of another image, or register the image by itself if that fails."""
 
     input_spec = _CoregisterInputSpec
 
     def _find(self):
-        volume = self._volume()
+        volume = _read(self.inputs.in_file, self.inputs.modality)
         return self._borrowed(volume) or self._own(volume)
 
     def _borrowed(self, volume):
-        """Return the result by way of the other image, or None where that is not good enough."""
-        source = files.read_json(self.inputs.source_registration)
-        if 'error' in source or verdict.fails(section(source)):
+        try:
+            alignment = files.read_alignment(self.inputs.source_registration)
+            source = _read(self.inputs.source_file, self.inputs.source_contrast)
+        except ImageError:
             return None
-        transform = np.array(source['affine'])
-        found = coregistration.coregister(
-            volume,
-            images.read_volume(
-                self.inputs.source_file, hounsfield=self.inputs.source_contrast in COMPUTED
-            ),
-            transform,
-            generic_atlas(registration.RESOLUTION),
-            self.inputs.seed,
-        )
-        borrowed = source | {
-            'way': 'borrowed',
-            'source': self.inputs.source,
-            'coregistration': found.quality,
-            'affine': (found.affine @ transform).tolist(),
-            'template': _by_way_of(source['template'], found.affine),
-            'start': found.start,
-            'attempts': found.attempts,
-        }
-        return None if verdict.fails(section(borrowed)) else borrowed
+        return borrow(volume, source, alignment, self.inputs.source, self.inputs.seed)
 
 
 class Share(Register):
@@ -139,37 +114,14 @@ class Share(Register):
     input_spec = _ShareInputSpec
 
     def _find(self):
-        shared = files.read_registration(self.inputs.source_registration)
+        alignment = files.read_alignment(self.inputs.source_registration)
         if not images.same_grid(self.inputs.in_file, self.inputs.source_file):
             raise GridError(
-                f'{self.inputs.in_file}: its voxels are not those of {self.inputs.source}, with '
-                'which it was acquired, so its mask would not fit. Correct the header of one.'
+                f'{self.inputs.in_file}: its voxels are not on the grid of {self.inputs.source}, '
+                'with which it was acquired, so its mask would not fit. Correct the header of one.'
             )
-        return shared | {'way': 'shared', 'source': self.inputs.source}
+        return share(alignment, self.inputs.source)
 
 
-def section(found):
-    """Return what a record says of a registration.
-
-    Parameters
-    ----------
-    found : dict
-        From `Register`.
-    """
-    scale = float(np.cbrt(np.linalg.det(np.array(found['affine'])[:3, :3])))
-    quality = found['quality']
-    return {
-        'quality': quality['score'],
-        **{key: quality[key] for key in ('brain', 'tissue', 'head', 'brain_in_view')},
-        'scale': scale,
-        'start': found['start'],
-        **{key: found[key] for key in ('way', 'source', 'contrast', 'coregistration')},
-        'template': (found['template'] or {}).get('name'),
-    }
-
-
-def _by_way_of(template, coregistration):
-    """Lead from the template of a source to the image that borrows from it."""
-    if not template:
-        return None
-    return template | {'affine': (coregistration @ np.array(template['affine'])).tolist()}
+def _read(path, contrast):
+    return images.read_volume(path, hounsfield=contrast in COMPUTED)

@@ -31,7 +31,6 @@ from facebids.interfaces import files
 class _SinkInputSpec(BaseInterfaceInputSpec):
     relative_path = traits.Str(mandatory=True, desc='the image, relative to its dataset')
     in_file = File(exists=True, mandatory=True, desc='the image itself')
-    mode = traits.Str(mandatory=True, desc='what the face became')
     output_dir = traits.Str(mandatory=True)
     private_dir = traits.Str(mandatory=True)
     work_dir = traits.Str(mandatory=True)
@@ -60,29 +59,31 @@ class Sink(SimpleInterface):
 
     def _run_interface(self, runtime):
         image = HeadImage.from_relative_path(self.inputs.relative_path)
-        record = files.read_json(self.inputs.record) | {'provenance': self._provenance()}
+        (record,) = from_json(Path(self.inputs.record).read_bytes())
+        self._check_unchanged(record.provenance)
         for path in metadata.public_paths(self.inputs.output_dir, image):
             path.unlink(missing_ok=True)
-        passed_on = (record.get('screening') or {}).get('passed_on', False)
-        self._write_private(image, enrolled=not passed_on)
-        place = self._withheld if record['verdict'] == 'fail' else self._released
-        self._write_public(image, place, None if passed_on else self.inputs.mode)
+        self._write_private(image, enrolled=not record.passed_on)
+        place = self._withheld if record.verdict == 'fail' else self._released
+        self._write_public(image, place, record.mode)
         records.merge(self.inputs.output_dir, names.metrics(image), [record])
         _copy(self.inputs.defaced, place(names.defaced(image)))
         path = Path(self.inputs.work_dir) / names.record(image)
-        filesystem.write_json_atomic(path, record)
+        records.write(path, record)
         self._results['out_file'] = str(path)
         return runtime
 
-    def _provenance(self):
-        """Say what the verdict is on: the release takes no other file for these."""
-        return {
-            'version': facebids.__version__,
-            'software_sha256': provenance.source_digest(),
-            'source_sha256': filesystem.sha256(self.inputs.in_file),
-            'defaced_sha256': filesystem.sha256(self.inputs.defaced),
-            'mask_sha256': filesystem.sha256(self.inputs.mask),
-        }
+    def _check_unchanged(self, provenance):
+        """Check that the files are those that the verdict is on."""
+        for path, digest in (
+            (self.inputs.in_file, provenance.source_sha256),
+            (self.inputs.defaced, provenance.defaced_sha256),
+            (self.inputs.mask, provenance.mask_sha256),
+        ):
+            if filesystem.sha256(path) != digest:
+                raise UnreadableImageError(
+                    f'{path}: the file changed while the image was processed. Run it again.'
+                )
 
     def _released(self, name):
         return Path(self.inputs.output_dir) / name
@@ -103,13 +104,15 @@ class Sink(SimpleInterface):
             filesystem.write_json_atomic(place(names.sidecar(name)), sidecar)
 
     def _write_transforms(self, image, place):
-        found = files.read_registration(self.inputs.registration)
-        template = names.HEAD_ATLAS
-        if made_from := found.get('template'):
-            found, template = made_from, Template.from_text(made_from['name'])
+        found = files.read_alignment(self.inputs.registration)
+        affine, template = found.affine, names.HEAD_ATLAS
+        if through := found.template:
+            affine, template = np.array(through.affine), Template.from_text(through.name)
             name = names.sidecar(names.to_template(image, template))
-            filesystem.write_json_atomic(place(name), metadata.transform_sidecar(image, made_from))
-        affine = np.array(found['affine'])
+            sidecar = metadata.transform_sidecar(
+                image, through.name, through.files, through.from_atlas, through.fit
+            )
+            filesystem.write_json_atomic(place(name), sidecar)
         # ITK maps points of the space that is resampled into, to the image's.
         for name, matrix in (
             (names.to_template(image, template), affine),

@@ -45,43 +45,29 @@ class Judge(SimpleInterface):
 
     def _run_interface(self, runtime):
         image = HeadImage.from_relative_path(self.inputs.relative_path)
-        registration = files.read_registration(self.inputs.registration)
-        before = files.read_arrays(self.inputs.before)
-        after = files.read_arrays(self.inputs.after)
-        screening = files.read_json(self.inputs.screening)
-        shape = engines.unpack(before)['geometry'], engines.unpack(after)['geometry']
-        named = {view.name for view in render.named_views()}
-        record = {
-            'image': image.relative_path,
-            'participant_id': image.participant_id,
-            'session_id': image.session_id,
-            'suffix': image.suffix,
-            'mode': None if screening['passed_on'] else self.inputs.mode,
-            'verdict': None,
-            'reasons': None,
-            'registration': section(registration),
-            'screening': screening,
-            'mask': files.read_json(self.inputs.coverage) | files.read_json(self.inputs.integrity),
-            'utility': files.read_json(self.inputs.utility),
-            'identifiability': identifiability.compare(
-                Recognition.from_arrays(before),
-                Recognition.from_arrays(after),
-                after['at_known_place'],
-                np.array([name not in named for name in before['names'].tolist()]),
-            )
-            | {
-                'agreement_before_after': _number(
-                    engines.score('geometry', *([s] for s in shape))
-                ),
-                'seed': self.inputs.seed,
-                'volumes': int(before['volumes']),
-            },
-        }
-        record['verdict'], record['reasons'] = judge(record)
-        self._results['out_file'] = files.write_json(runtime.cwd, 'record.json', record)
+        screening = files.read_numbers(Screening, self.inputs.screening)
+        coverage = files.read_numbers(Coverage, self.inputs.coverage)
+        defacing = files.read_numbers(Defacing, self.inputs.defacing)
+        record = Record(
+            image=image.relative_path,
+            participant_id=image.participant_id,
+            session_id=image.session_id,
+            suffix=image.suffix,
+            mode=None if screening.passed_on else self.inputs.mode,
+            registration=files.read_alignment(self.inputs.registration).numbers,
+            screening=screening,
+            mask=MaskNumbers(**vars(coverage), **vars(defacing.integrity)),
+            utility=files.read_numbers(Utility, self.inputs.utility),
+            identifiability=self._identifiability(),
+            provenance=Provenance(
+                version=facebids.__version__,
+                software_sha256=source_digest(),
+                source_sha256=defacing.source_sha256,
+                defaced_sha256=defacing.defaced_sha256,
+                mask_sha256=defacing.mask_sha256,
+            ),
+        )
+        path = Path(runtime.cwd) / 'record.json'
+        path.write_text(json.dumps(to_json([judge(record)])))
+        self._results['out_file'] = str(path)
         return runtime
-
-
-def _number(scores):
-    value = float(scores[0, 0])
-    return None if np.isnan(value) else value

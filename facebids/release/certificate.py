@@ -237,19 +237,19 @@ def _image(decision: Decision, hashes: Mapping[str, str]) -> dict[str, Any]:
     record = decision.record
     image = HeadImage.from_relative_path(decision.path)
     mask = names.raw_mask(image) if was_defaced(record) else None
-    faces = record.get('identifiability') or {}
+    faces = record.identifiability
     return {
         'image': decision.path,
-        'mode': record['mode'],
-        'verdict': record['verdict'],
-        'reasons': [reason['code'] for reason in record['reasons']],
+        'mode': record.mode,
+        'verdict': record.verdict,
+        'reasons': list(record.codes),
         'decided': decision.reason,
-        'faces_before': faces.get('faces_before'),
-        'faces_after': faces.get('faces_after'),
-        'faces_certain_after': faces.get('faces_certain_after'),
-        'examined_with': record['provenance']['version'],
-        'examined_with_sha256': record['provenance'].get('software_sha256'),
-        'input_sha256': record['provenance']['source_sha256'],
+        'faces_before': faces.faces_before if faces else None,
+        'faces_after': faces.faces_after if faces else None,
+        'faces_certain_after': faces.faces_certain_after if faces else None,
+        'examined_with': record.provenance.version,
+        'examined_with_sha256': record.provenance.software_sha256,
+        'input_sha256': record.provenance.source_sha256,
         'output_sha256': hashes[decision.path],
         'mask': mask,
         'mask_sha256': hashes.get(mask),

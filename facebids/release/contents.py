@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from facebids.bids import names
 from facebids.bids.metadata import METHODS
 from facebids.bids.names import HeadImage
-from facebids.bids.records import Record
+from facebids.core.record import Record
 from facebids.errors import DatasetError, UnreadableImageError
 from facebids.filesystem import sha256
 from facebids.release import describe, headers, metadata
@@ -109,7 +109,7 @@ def assemble(
     ]
     for record in replaced:
         _describe_image(contents, record, known)
-    modes = sorted({METHODS[record['mode']] for record in replaced if was_defaced(record)})
+    modes = sorted({METHODS[record.mode] for record in replaced if was_defaced(record)})
     _describe_dataset(contents, '; '.join(modes) or 'nothing had to be replaced', date)
     _drop_people(contents.files, _people(known))
     return contents
@@ -117,7 +117,7 @@ def assemble(
 
 def was_defaced(record: Record) -> bool:
     """Return whether voxels were replaced: not where an image arrived without a face."""
-    return record['mode'] is not None and not (record.get('mask') or {}).get('no_face')
+    return record.mode is not None and not (record.mask and record.mask.no_face)
 
 
 def _dropped(paths: Collection[str], decisions: Iterable[Decision]) -> set[str]:
@@ -160,13 +160,13 @@ def _replace(contents: Contents, source: Source, record: Record, output_dir: Pat
     image = HeadImage.from_relative_path(source.relative)
     defaced = output_dir / names.defaced(image)
     mask = output_dir / names.mask(image)
-    proof = record['provenance']
+    proof = record.provenance
     for path, key, what in (
         (source.path, 'source_sha256', 'it'),
         (defaced, 'defaced_sha256', 'the defaced image'),
         (mask, 'mask_sha256', 'the mask'),
     ):
-        if not path.is_file() or sha256(path) != proof.get(key):
+        if not path.is_file() or sha256(path) != getattr(proof, key):
             contents.problems.append(
                 f'{source.relative}: {what} changed, or went, after the attack. Run the '
                 'participant level for it again.'
@@ -174,12 +174,12 @@ def _replace(contents: Contents, source: Source, record: Record, output_dir: Pat
             return
     if source.relative.endswith('.gz'):
         contents.files[source.relative] = Content(defaced)
-        contents.examined[source.relative] = proof['defaced_sha256']
+        contents.examined[source.relative] = proof.defaced_sha256
     else:
         contents.files[source.relative] = Content(defaced, way=DECOMPRESS)
     if was_defaced(record):
         contents.files[names.raw_mask(image)] = Content(mask)
-        contents.examined[names.raw_mask(image)] = proof['mask_sha256']
+        contents.examined[names.raw_mask(image)] = proof.mask_sha256
 
 
 def _add_image(contents: Contents, source: Source) -> None:
@@ -201,15 +201,15 @@ def _add_image(contents: Contents, source: Source) -> None:
 
 def _describe_image(contents: Contents, record: Record, known: Collection[str]) -> None:
     """Say in its sidecar, and in that of its mask, how an image was defaced."""
-    image = HeadImage.from_relative_path(record['image'])
+    image = HeadImage.from_relative_path(record.image)
     if not was_defaced(record):
         return
     mask = names.raw_mask(image)
     if names.sidecar(mask) not in known:
-        contents.files[names.sidecar(mask)] = Content(data=describe.mask_sidecar(record['mode']))
+        contents.files[names.sidecar(mask)] = Content(data=describe.mask_sidecar(record.mode))
     sidecar = _sidecar(image, contents.files)
     with _json(sidecar):
-        text = describe.image_sidecar(_text(contents.files.get(sidecar)), record['mode'])
+        text = describe.image_sidecar(_text(contents.files.get(sidecar)), record.mode)
     contents.files[sidecar] = Content(data=text)
 
 

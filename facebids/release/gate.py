@@ -15,8 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from facebids.bids import suffixes
-from facebids.bids.metadata import METHODS
-from facebids.bids.records import Record
+from facebids.core.record import Record
 from facebids.errors import UsageError
 
 COPY, REPLACE, EXCLUDE, REFUSE = 'copy', 'replace', 'exclude', 'refuse'
@@ -134,7 +133,7 @@ def decide(
     UsageError
         If a wish names a file that is not there, or accepts what cannot be accepted.
     """
-    paths, known = list(paths), {record['image']: record for record in records}
+    paths, known = list(paths), {record.image: record for record in records}
     _check_wishes(paths, known, wishes)
     return tuple(
         _decide(path, known.get(path), wishes)
@@ -148,18 +147,15 @@ def _decide(path: str, record: Record | None, wishes: Wishes) -> Decision:
         return Decision(path, EXCLUDE, 'left out by name', record)
     if record is None:
         return _decide_unseen(path)
-    if not _is_whole(record):
-        reason = 'its metrics are damaged; delete them and run the participant level anew'
-        return Decision(path, REFUSE, reason, record)
-    verdict = record['verdict']
-    codes = ', '.join(reason['code'] for reason in record['reasons'])
-    if verdict == 'pass' and record.get('provenance'):
+    verdict = record.verdict
+    codes = ', '.join(record.codes)
+    if verdict == 'pass' and record.provenance:
         return Decision(path, REPLACE, 'verdict pass', record)
     if verdict == 'pass':
         reason = 'it was examined by a version that kept no hashes; run the participant level anew'
         return Decision(path, REFUSE, reason, record)
     accepted = wishes.accepted.get(path)
-    if verdict == 'review' and accepted and record.get('provenance'):
+    if verdict == 'review' and accepted and record.provenance:
         reason = f'verdict review ({codes}), accepted by {accepted.decided_by}: {accepted.reason}'
         return Decision(path, REPLACE, reason, record, accepted)
     if wishes.exclude_failed:
@@ -168,18 +164,6 @@ def _decide(path: str, record: Record | None, wishes: Wishes) -> Decision:
     if verdict == 'fail':
         remedy = 'leave it out with --exclude-failed'
     return Decision(path, REFUSE, f'verdict {verdict} ({codes}); {remedy}', record)
-
-
-def _is_whole(record: Record) -> bool:
-    """Return whether a record has all that a release is decided and described by."""
-    try:
-        codes = [reason['code'] for reason in record['reasons']]
-        (record.get('mask') or {}).keys()
-        version = (record.get('provenance') or {'version': ''})['version']
-        texts = [record['verdict'], record['participant_id'], version, *codes]
-        return record['mode'] in (None, *METHODS) and all(isinstance(text, str) for text in texts)
-    except (KeyError, TypeError, AttributeError):
-        return False
 
 
 def _decide_unseen(path: str) -> Decision:
@@ -215,13 +199,13 @@ def _check_wishes(paths: list[str], known: dict[str, Record], wishes: Wishes) ->
         )
     for image, accepted in wishes.accepted.items():
         record = known.get(image)
-        verdict = record.get('verdict') if record else 'no verdict'
+        verdict = record.verdict if record else 'no verdict'
         if image not in there or verdict not in ('review', 'pass'):
             raise UsageError(
                 f'--accept: {image} has {verdict}; only a review can be accepted. '
                 'Take its row out of the file.'
             )
-        if accepted.participant_id != record.get('participant_id'):
+        if record and accepted.participant_id != record.participant_id:
             raise UsageError(
                 f'--accept: {image} is not of {accepted.participant_id}. Correct its row.'
             )

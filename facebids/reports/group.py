@@ -9,8 +9,8 @@ from pathlib import Path
 
 import facebids
 from facebids.bids import citation, names
-from facebids.bids.columns import KNOWN, TISSUES, VERDICTS
-from facebids.bids.records import Record
+from facebids.core.metrics import metric_of
+from facebids.core.record import TISSUES, VERDICTS, Record
 from facebids.filesystem import write_text_atomic
 from facebids.reports import comparisons, curves, number, render, tables
 from facebids.studies.results import Results
@@ -62,7 +62,7 @@ def write_page(
         What comparisons between people gave.
     """
     results = results or Results()
-    counts = Counter(record['verdict'] for record in found)
+    counts = Counter(record.verdict for record in found)
     text = render(
         'group.html.j2',
         title='All images',
@@ -72,8 +72,8 @@ def write_page(
         plots=[_faces(found), _distances(found)],
         changed=_changed(found),
         volumes=_volumes(found),
-        pages={record['image']: f'{record["participant_id"]}.html' for record in found},
-        participants=len({record['participant_id'] for record in found}),
+        pages={record.image: f'{record.participant_id}.html' for record in found},
+        participants=len({record.participant_id for record in found}),
         methods=citation.paragraphs(),
         references=citation.REFERENCES,
         version=facebids.__version__,
@@ -120,7 +120,8 @@ def paired_plot(
     top
         Value at the upper end of the scale; by default the largest one.
     """
-    values = [[(record['identifiability'] or {}).get(key) for key in keys] for record in found]
+    metrics = [metric_of('identifiability', key) for key in keys]
+    values = [[metric.read(record) for metric in metrics] for record in found]
     largest = max((value for pair in values for value in pair if value is not None), default=0)
     top = top or math.ceil(largest * 5) / 5 or 1
 
@@ -130,11 +131,11 @@ def paired_plot(
     return PairedPlot(
         title=title,
         captions=captions,
-        note=' '.join(KNOWN[key].meaning for key in keys),
+        note=' '.join(metric.meaning for metric in metrics),
         pairs=tuple(
             Pair(
-                f'{record["image"]}: {number(before)}, {number(after)}',
-                record['verdict'],
+                f'{record.image}: {number(before)}, {number(after)}',
+                record.verdict,
                 height(before),
                 height(after),
                 round(SPREAD * ((index + 0.5) / len(found) - 0.5), 1),
@@ -147,7 +148,7 @@ def paired_plot(
 
 
 def _faces(found: Sequence[Record]) -> PairedPlot:
-    views = max((record['identifiability'] or {}).get('views') or 0 for record in found)
+    views = max(record.identifiability.views if record.identifiability else 0 for record in found)
     return paired_plot(
         found,
         ('faces_before', 'faces_after'),
@@ -184,13 +185,13 @@ def _volumes(found: Sequence[Record]) -> list[curves.Scatter]:
             f'{name}, {suffix}',
             'mL',
             _values(
-                [record for record in found if record['suffix'] == suffix],
+                [record for record in found if record.suffix == suffix],
                 'utility',
                 f'{key}_after_ml',
                 f'{key}_before_ml',
             ),
         )
-        for suffix in sorted({record['suffix'] for record in found})
+        for suffix in sorted({record.suffix for record in found})
         for key, name in TISSUES.items()
     ]
     return [plot for plot in plots if plot is not None]
@@ -199,11 +200,12 @@ def _volumes(found: Sequence[Record]) -> list[curves.Scatter]:
 def _values(found: Sequence[Record], section: str, *keys: str) -> list[curves.Value]:
     """Return the numbers of every image that has all of them: after, and before if asked for.
 
-    Records of earlier versions lack some, and so do those of images that failed.
+    Records of images that an error stopped have none.
     """
-    numbers = [(record, record.get(section) or {}) for record in found]
+    metrics = [metric_of(section, key) for key in keys]
+    numbers = [(record, [metric.read(record) for metric in metrics]) for record in found]
     return [
-        curves.Value(record['image'], record['verdict'], *(section[key] for key in keys))
-        for record, section in numbers
-        if all(section.get(key) is not None for key in keys)
+        curves.Value(record.image, record.verdict, *values)
+        for record, values in numbers
+        if None not in values
     ]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import facebids
 from facebids.bids import citation, names, records
-from facebids.bids.columns import COLUMNS, SECTIONS, VERDICTS, Metric
 from facebids.bids.names import HeadImage
-from facebids.bids.records import Record
+from facebids.core.metrics import SECTIONS, Metric, values
+from facebids.core.record import VERDICTS, Record
 from facebids.filesystem import write_text_atomic
 from facebids.reports import render
 
@@ -75,7 +75,7 @@ def write_pages(output_dir: str | Path, private_dir: str | Path, participant: st
             private=private,
             sections=sections,
             verdicts=VERDICTS,
-            headings=SECTIONS,
+            headings={section: heading for section, (_, heading) in SECTIONS.items()},
             methods=citation.paragraphs(),
             references=citation.REFERENCES,
             version=facebids.__version__,
@@ -96,31 +96,21 @@ def make_section(record: Record, output_dir: Path, private_dir: Path | None) -> 
     private_dir
         Folder of the figures before defacing; None returns the section of the public report.
     """
-    image = HeadImage.from_relative_path(record['image'])
+    image = HeadImage.from_relative_path(record.image)
     if private_dir:
         figures = [_private_figure(image, kind, output_dir, private_dir) for kind in FIGURES]
-    elif record['verdict'] == 'fail':
+    elif record.verdict == 'fail':
         figures = []
     else:
         figures = [_public_figure(image, kind, output_dir) for kind in FIGURES]
-    flat = records.row(record)
-    shown = [
-        (records.describe(name), flat.get(name))
-        for name in records.columns([flat])
-        if _is_metric(name)
-    ]
-    sections = list(SECTIONS)
-    named = (record['identifiability'] or {}).get('named') or {}
+    shown = [item for item in values(record).items() if not item[0].column.startswith('named_')]
+    named = record.identifiability.named if record.identifiability else {}
     return ImageSection(
         record=record,
         figures=[figure for figure in figures if figure.pictures],
-        metrics=sorted(shown, key=lambda item: sections.index(item[0].section)),
-        views=[(view, seen.get('before'), seen.get('after')) for view, seen in named.items()],
+        metrics=shown,
+        views=[(view, seen.before, seen.after) for view, seen in named.items()],
     )
-
-
-def _is_metric(column: str) -> bool:
-    return column not in COLUMNS and not column.startswith('named_')
 
 
 def _public_figure(image: HeadImage, kind: str, output_dir: Path) -> Figure:

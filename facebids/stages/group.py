@@ -8,6 +8,7 @@ from facebids.bids.metadata import generated_by
 from facebids.bids.names import HeadImage
 from facebids.cli.console import make_console, show_findings, show_places, show_results
 from facebids.config import Settings
+from facebids.core.record import Record
 from facebids.errors import NoImagesError, UsageError
 from facebids.filesystem import write_json_atomic, write_text_atomic
 from facebids.release import tree
@@ -35,7 +36,7 @@ def run_group(settings: Settings) -> int:
         If a release was asked for, and something must not leave.
     """
     found = records.read_all(settings.output_dir, settings.participant_label)
-    there = {record['participant_id'].removeprefix('sub-') for record in found}
+    there = {record.participant_id.removeprefix('sub-') for record in found}
     if not found:
         raise NoImagesError(
             f'{settings.output_dir}: no metrics of images here. Run the participant level first, '
@@ -50,7 +51,7 @@ def run_group(settings: Settings) -> int:
         make_console().print(_dry_run(settings, found), soft_wrap=True)
         return 0
     make_writable(settings.output_dir, 'output')
-    images = [HeadImage.from_relative_path(record['image']) for record in found]
+    images = [HeadImage.from_relative_path(record.image) for record in found]
     attacked = _attack(settings, images)
     _write(settings, found, attacked)
     show_results(found, {})
@@ -64,15 +65,15 @@ def run_group(settings: Settings) -> int:
             lambda leaving: attacked if leaving == images else _attack(settings, leaving),
         )
         return 0
-    return int(any(record['verdict'] == 'fail' for record in found))
+    return int(any(record.verdict == 'fail' for record in found))
 
 
-def _dry_run(settings: Settings, found: list[records.Record]) -> str:
+def _dry_run(settings: Settings, found: list[Record]) -> str:
     """Say of each image what its verdict is, and for a release what would become of it."""
     if settings.release:
         paths = [source.relative for source in tree.walk(settings.bids_dir)]
         return release.describe(release.decide(settings, settings.release, paths, found))
-    return '\n'.join(f'{record["image"]}: {record["verdict"]}' for record in found)
+    return '\n'.join(f'{record.image}: {record.verdict}' for record in found)
 
 
 def _attack(settings: Settings, images: list[HeadImage]) -> Results:
@@ -88,13 +89,12 @@ def _attack(settings: Settings, images: list[HeadImage]) -> Results:
     return dataset.attack(settings.private_dir, images, faces, settings.seed, notes)
 
 
-def _write(settings: Settings, found: list[records.Record], attacked: Results) -> None:
+def _write(settings: Settings, found: list[Record], attacked: Results) -> None:
     from facebids.reports.group import write_page
 
     places = results.places(attacked)
-    rows = [records.row(record) | places.get(record['image'], {}) for record in found]
-    header = records.columns([records.row(record) for record in found])
-    meanings = records.dictionary(header) | results.dictionary(results.IMAGE_COLUMNS)
+    rows = [records.row(record) | places.get(record.image, {}) for record in found]
+    meanings = records.dictionary(found) | results.dictionary(results.IMAGE_COLUMNS)
     tables = {
         names.GROUP_TABLE: (names.GROUP_DICTIONARY, meanings, rows),
         names.COMPARISONS_TABLE: (

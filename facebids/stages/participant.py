@@ -15,9 +15,9 @@ from facebids.bids.inputs import collect_images, read_description
 from facebids.bids.metadata import public_paths, write_dataset_files
 from facebids.bids.names import HeadImage
 from facebids.bids.plan import ParticipantPlan, count_left_alone, describe, make_plan
-from facebids.bids.records import Record
 from facebids.cli.console import ImageProgress, make_console, show_places, show_results
 from facebids.config import Settings
+from facebids.core.record import Record
 from facebids.filesystem import sweep, write_text_atomic
 from facebids.stages.crashes import NOT_REACHED, read_crashes, why_missing
 from facebids.stages.folders import make_writable, prepare_places
@@ -91,7 +91,7 @@ def _process(
     if not finished:
         raise KeyboardInterrupt
     _show(settings, results, progress, log_dir, crash_dir if crashes else None)
-    return int(any(result['verdict'] == 'fail' for result in results.values()))
+    return int(any(result.verdict == 'fail' for result in results.values()))
 
 
 def publish(settings: Settings, results: dict[HeadImage, Record]) -> None:
@@ -123,8 +123,8 @@ def remove_stale(settings: Settings, image: HeadImage, result: Record) -> None:
     """
     public = public_paths(settings.output_dir, image)
     withheld = public_paths(settings.private_dir / names.withheld(''), image)
-    stale = withheld if result['verdict'] != 'fail' else public
-    if result['identifiability'] is None:
+    stale = withheld if result.verdict != 'fail' else public
+    if result.identifiability is None:
         stale = public + withheld
     for path in stale:
         path.unlink(missing_ok=True)
@@ -132,18 +132,18 @@ def remove_stale(settings: Settings, image: HeadImage, result: Record) -> None:
 
 def _checked(image: HeadImage, result: Record, output_dir: Path) -> Record:
     """Return the record, or that of a failure if the image that it released is not there."""
-    if result['verdict'] == 'fail' or (output_dir / names.defaced(image)).is_file():
+    if result.verdict == 'fail' or (output_dir / names.defaced(image)).is_file():
         return result
     return records.failed(image, 'output_missing', 'The defaced image was not written.')
 
 
 def _public(result: Record, settings: Settings) -> Record:
     """Return the record without any folder of this machine in its sentences."""
-    reasons = [
-        reason | {'message': _without_folders(reason['message'], settings)}
-        for reason in result['reasons']
-    ]
-    return result | {'reasons': reasons}
+    reasons = tuple(
+        replace(reason, message=_without_folders(reason.message, settings))
+        for reason in result.reasons
+    )
+    return replace(result, reasons=reasons)
 
 
 def _without_folders(text: str, settings: Settings) -> str:

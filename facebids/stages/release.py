@@ -11,9 +11,9 @@ from pathlib import Path
 from facebids.bids import names, records
 from facebids.bids.inputs import read_description
 from facebids.bids.names import HeadImage
-from facebids.bids.records import Record
 from facebids.cli.console import make_console, show_places
 from facebids.config import ReleaseSettings, Settings
+from facebids.core.record import Record
 from facebids.errors import OutputError, ReleaseRefused, UsageError
 from facebids.filesystem import write_json_atomic, write_text_atomic
 from facebids.release import build, certificate, cohort, gate, tree, validator

@@ -1,123 +1,198 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The atlas's face region on an image's own grid, the brain guard, and what the mask achieves."""
+"""From an image and its alignment to the face mask, and what the mask takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from nibabel.affines import apply_affine
 from scipy import ndimage
 
-from facebids.core.atlas import SHELL_STEPS_MM
+from facebids.core import images, verdict
+from facebids.core.alignment import motion
+from facebids.core.alignment.result import Alignment
+from facebids.core.arrays import BoolArray, FloatArray
+from facebids.core.atlas import SHELL_STEPS_MM, HeadAtlas, generic_atlas
+from facebids.core.defacing.guard import MARGIN_MM, brain_guard
 from facebids.core.foreground import head_mask
-from facebids.core.grids import carry_over, coarse_slices, refine
+from facebids.core.grids import carry_over
+from facebids.core.images import Volume
+from facebids.core.record import Coverage
 from facebids.errors import NotAHeadError
 
 RESOLUTION = 2.0  # mm, of the atlas whose regions are carried over
-ENOUGH_SKIN = 0.98  # share of the face's skin in the mask at which the region reaches far enough
+ENOUGH_SKIN = 0.98  # share of the skin of the face in the mask at which the region is deep enough
 WORTH_A_STEP = 0.01  # share of the skin that a deeper region has to gain
-MARGIN_MM = 3.0  # between mask and brain
-OWN_MM = 1.5  # by which the own brain may be found too small: fluid is dark as bone is
-GROWTH_MM = 10.0  # how far from the atlas's brain the subject's is looked for
-SCALP_MM = 9.0  # and how far under the atlas's skin: scalp and skull are thicker
-BRIDGE_MM = 2.0  # half the width under which a connection is no brain
-LOCAL_MM = 12.0  # Gaussian in which the brain's signal is averaged
-LIKE_BRAIN = (0.55, 1.6)  # signal over that average
-# A face has about 600 cm2 of skin, one voxel's layer of which is 60 mL at 1 mm and 180 mL at 3 mm.
-# A fiftieth of it is the rim of a forehead or an ear.
+# The skin of a face covers about 600 cm2. One layer of voxels of it is 60 mL at 1 mm and 180 mL
+# at 3 mm. A fiftieth of it is the rim of a forehead or an ear.
 NO_FACE_SHARE, NO_FACE_ML = 0.02, 3.0
 
 
-def subject_brain(data, distance, skin, zooms):
-    """Grow the atlas's brain to where this subject's brain reaches.
+@dataclass(frozen=True)
+class FaceMask:
+    """The face mask of an image.
 
-    Affine registration leaves a brain up to 10 mm outside the atlas's. What has the signal of the
-    brain nearby, hangs together with it over more than thin bridges and no way longer than
-    `GROWTH_MM`, and lies `SCALP_MM` under the skin is taken for brain.
-
-    Parameters
+    Attributes
     ----------
-    data : ndarray, shape (X, Y, Z)
-        Intensities.
-    distance : ndarray, shape (X, Y, Z)
-        Signed distance (mm, atlas) to the atlas's brain, negative inside.
-    skin : ndarray, shape (X, Y, Z)
-        The same to the atlas's skin.
-    zooms : array of 3 floats
-        Voxel sizes, mm.
-
-    Returns
-    -------
-    ndarray of bool, shape (X, Y, Z)
+    mask : shape (X, Y, Z)
+        Voxels to replace.
+    guard : shape (X, Y, Z)
+        Voxels that must not change.
+    coverage
+        What the mask takes of head and skin.
     """
-    core = distance < -3
-    weight = ndimage.gaussian_filter(core.astype(np.float32), LOCAL_MM / zooms, truncate=3)
-    local = ndimage.gaussian_filter(data * core, LOCAL_MM / zooms, truncate=3)
-    ratio = data / (local / np.maximum(weight, 1e-4) + 1e-6)
-    alike = (ratio > LIKE_BRAIN[0]) & (ratio < LIKE_BRAIN[1]) & (distance < GROWTH_MM)
-    alike &= skin < -SCALP_MM
-    solid = alike | (distance < 0)
-    eroded = ndimage.distance_transform_edt(solid, sampling=zooms) > BRIDGE_MM
-    solid = eroded | core
-    # By no longer way: muscle outside the skull hangs together with the brain around its base.
-    steps = int(np.ceil(GROWTH_MM / min(zooms)))
-    kept = ndimage.binary_dilation(solid & (distance < 0), iterations=steps, mask=solid)
-    return ndimage.distance_transform_edt(~kept, sampling=zooms) <= BRIDGE_MM
+
+    mask: BoolArray
+    guard: BoolArray
+    coverage: Coverage
 
 
-def face_mask(atlas, volume, transform, head, margin=MARGIN_MM, keep=()):
-    """Voxels to be replaced: the face region without the brain guard.
+def mask_image(
+    path: str | Path,
+    volume: Volume,
+    alignment: Alignment,
+    *,
+    margin: float = MARGIN_MM,
+    keep: Sequence[str] = (),
+    passed_on: bool = False,
+) -> FaceMask:
+    """Find the face mask of an image, of one or several volumes.
 
-    Outwards the mask is cut by surfaces of the atlas alone; nothing of the subject's skin is in
-    it. Where much of the skin lies deeper than the region reaches, the region takes the atlas's
-    next step inwards, if that gains skin. The guard, which is the atlas's brain with a margin and
-    the subject's own brain with a smaller one, takes precedence.
+    The mask of a series covers the face in each position that the head takes in it. The mask is
+    empty if the image is kept unchanged: it arrived defaced and is passed on, or the registration
+    is beyond doubt and the field of view holds no face.
 
     Parameters
     ----------
-    atlas : HeadAtlas
-    volume : Volume
-        The image.
-    transform : ndarray, shape (4, 4)
-        Atlas RAS mm to subject RAS mm.
-    head : ndarray of bool, shape (X, Y, Z)
-        The subject's head.
-    margin : float
+    path
+        The file, whose volumes are read where there are several.
+    volume
+        The image: the mean of a series.
+    alignment
+        Where the image lies relative to the head atlas.
+    margin
         Least distance (mm) between the mask and the brain.
-    keep : sequence of str
-        Keys of `atlas.KEEPABLE` that are left.
+    keep
+        Keys of `atlas.KEEPABLE` that the mask leaves out.
+    passed_on
+        Whether the image is passed on unchanged.
 
-    Returns
-    -------
-    mask, guard : ndarray of bool, shape (X, Y, Z)
-        Voxels to replace, and voxels that must not be touched.
-    numbers : dict
-        `coverage` of the mask, and `shell_mm`, the step that was taken.
+    Raises
+    ------
+    NotAHeadError
+        If no head is found, and the alignment rests on this image alone.
     """
-    place = (atlas, volume.data.shape, volume.affine, transform)
-    guard = brain_guard(volume, place, margin)
-    sector = carry_over(atlas.face_skin_sector(keep), *place) < 0
+    atlas = generic_atlas(RESOLUTION)
+    affine, keep = alignment.affine, tuple(keep)
+    head = find_head(volume, atlas, affine, relied_on=alignment.relied_on)
+    found = face_mask(atlas, volume, affine, head, margin, keep)
+    if images.volume_count(path) > 1:
+        found = _follow_motion(found, path, volume, atlas, affine, head, keep)
+    in_view = face_in_view(atlas, volume, affine)
+    no_face = shows_no_face(in_view, found.coverage.skin_in_view_ml)
+    no_face = no_face and verdict.certain(alignment.numbers)
+    coverage = replace(found.coverage, face_in_view_share=in_view, no_face=no_face)
+    found = replace(found, coverage=coverage)
+    return _emptied(found, head, volume.zooms) if passed_on or no_face else found
+
+
+def _follow_motion(
+    found: FaceMask,
+    path: str | Path,
+    volume: Volume,
+    atlas: HeadAtlas,
+    affine: FloatArray,
+    head: BoolArray,
+    keep: tuple[str, ...],
+) -> FaceMask:
+    """Extend the mask to where the face lies in single volumes of a series."""
+    moved = motion.positions(path, volume, affine)
+    region = atlas.face_region(found.coverage.shell_mm, keep)
+    mask = found.mask.copy()
+    for elsewhere in moved.transforms:
+        there = carry_over(region, atlas, mask.shape, volume.affine, elsewhere) < 0
+        mask |= there & ~found.guard
+    coverage = replace(_taken(found.coverage, mask, head, volume.zooms), motion_mm=moved.largest_mm)
+    return FaceMask(mask, found.guard, coverage)
+
+
+def _emptied(found: FaceMask, head: BoolArray, zooms: FloatArray) -> FaceMask:
+    mask = np.zeros_like(found.mask)
+    coverage = replace(
+        _taken(found.coverage, mask, head, zooms),
+        guard_cost_ml=0.0,
+        skin_removed_share=None,
+        shell_mm=None,
+    )
+    return FaceMask(mask, found.guard, coverage)
+
+
+def face_mask(
+    atlas: HeadAtlas,
+    volume: Volume,
+    affine: FloatArray,
+    head: BoolArray,
+    margin: float = MARGIN_MM,
+    keep: tuple[str, ...] = (),
+) -> FaceMask:
+    """Return the face region of the atlas without the brain guard, on the grid of an image.
+
+    Outwards the mask is bounded by surfaces of the atlas alone, so that its shape holds nothing of
+    the skin of the subject. If much of the skin lies deeper than the region reaches, the region
+    takes the next step of the atlas inwards, provided that this gains skin. The guard, which is
+    the brain of the atlas with a margin and the brain of the subject with a smaller one, takes
+    precedence.
+
+    Parameters
+    ----------
+    atlas
+        The head atlas.
+    volume
+        The image.
+    affine : shape (4, 4)
+        Atlas RAS mm to subject RAS mm.
+    head : shape (X, Y, Z)
+        The head of the subject.
+    margin
+        Least distance (mm) between the mask and the brain.
+    keep
+        Keys of `atlas.KEEPABLE` that the mask leaves out.
+    """
+    shape = volume.data.shape
+    guard = brain_guard(atlas, volume, affine, margin)
+    sector = carry_over(atlas.face_skin_sector(keep), atlas, shape, volume.affine, affine) < 0
     best, share = None, -1.0
     for shell in SHELL_STEPS_MM:
-        mask = (carry_over(atlas.face_region(shell, keep), *place) < 0) & ~guard
-        numbers = coverage(mask, guard, head, sector, volume.zooms) | {'shell_mm': shell}
-        removed = numbers['skin_removed_share']
-        if best is None or removed > share + WORTH_A_STEP:
-            best, share = (mask, guard, numbers), removed
+        region = carry_over(atlas.face_region(shell, keep), atlas, shape, volume.affine, affine)
+        mask = (region < 0) & ~guard
+        numbers = coverage(mask, guard, head, sector, volume.zooms, shell)
+        removed = numbers.skin_removed_share
+        if best is None or (removed is not None and removed > share + WORTH_A_STEP):
+            best = FaceMask(mask, guard, numbers)
+            share = share if removed is None else removed
         if removed is None or removed >= ENOUGH_SKIN:
             break
+    assert best is not None  # there is a first step
     return best
 
 
-def find_head(volume, atlas, transform, *, relied_on):
+def find_head(
+    volume: Volume, atlas: HeadAtlas, affine: FloatArray, *, relied_on: bool
+) -> BoolArray:
     """Find the voxels of the head.
 
     Parameters
     ----------
-    volume : Volume
-    atlas : HeadAtlas
-    transform : ndarray, shape (4, 4)
+    volume
+        The image.
+    atlas
+        The head atlas.
+    affine : shape (4, 4)
         Atlas RAS mm to subject RAS mm.
-    relied_on : bool
-        Whether the transform is known from another image: then the generic head stands for one
-        that cannot be told from the air.
+    relied_on
+        Whether the affine is known from another image. The generic head then replaces a head that
+        does not stand out from the air.
 
     Returns
     -------
@@ -126,116 +201,108 @@ def find_head(volume, atlas, transform, *, relied_on):
     Raises
     ------
     NotAHeadError
-        If no head is found, and the transform is not relied on.
+        If no head is found, and the affine is not relied on.
     """
     try:
         return head_mask(volume.data, volume.zooms, hounsfield=volume.hounsfield)
     except NotAHeadError:
         if not relied_on:
             raise
-        return carry_over(atlas.depth, atlas, volume.data.shape, volume.affine, transform) < 0
+        shape = volume.data.shape
+        return carry_over(atlas.depth, atlas, shape, volume.affine, affine) < 0
 
 
-def face_in_view(atlas, volume, transform):
-    """Share of the generic face's skin that lies in an image's field of view.
+def face_in_view(atlas: HeadAtlas, volume: Volume, affine: FloatArray) -> float:
+    """Return the share of the skin of the generic face that lies in the field of view.
 
-    Geometry alone: an image that shows skin badly has it in view all the same.
+    This is geometry alone: an image that shows skin poorly still has it in view.
 
     Parameters
     ----------
-    atlas : HeadAtlas
-    volume : Volume
-    transform : ndarray, shape (4, 4)
+    atlas
+        The head atlas.
+    volume
+        The image.
+    affine : shape (4, 4)
         Atlas RAS mm to subject RAS mm.
-
-    Returns
-    -------
-    float
     """
     skin = (np.abs(atlas.depth) < 1) & (atlas.face_skin_sector() < 0)
-    index = np.linalg.inv(volume.affine) @ transform @ atlas.affine
+    index = np.linalg.inv(volume.affine) @ affine @ atlas.affine
     voxels = apply_affine(index, np.argwhere(skin))
     last = np.array(volume.data.shape) - 0.5
     return float(((voxels > -0.5) & (voxels < last)).all(axis=1).mean())
 
 
-def shows_no_face(numbers):
-    """Whether so little of a face is in view that none could be recognised.
+def shows_no_face(in_view: float, skin_ml: float) -> bool:
+    """Return whether so little of a face is in view that it cannot be recognised.
 
     Parameters
     ----------
-    numbers : dict
-        `skin_in_view_ml` from `coverage`, and `face_in_view_share` from `face_in_view`.
+    in_view
+        Share of the skin of the generic face in view (`face_in_view`).
+    skin_ml
+        Volume of the skin of the subject in view, mL.
     """
-    return (
-        numbers['face_in_view_share'] <= NO_FACE_SHARE and numbers['skin_in_view_ml'] <= NO_FACE_ML
-    )
+    return in_view <= NO_FACE_SHARE and skin_ml <= NO_FACE_ML
 
 
-def brain_guard(volume, place, margin=MARGIN_MM):
-    """Voxels that must not be touched: the atlas's guard and a margin around the own brain.
-
-    Parameters
-    ----------
-    volume : Volume
-    place : tuple
-        The arguments of `carry_over` but its field.
-    margin : float
-        Least distance (mm) from the brain.
-
-    Returns
-    -------
-    ndarray of bool, shape (X, Y, Z)
-    """
-    atlas = place[0]
-    slices = coarse_slices(volume.zooms)
-    zooms = volume.zooms * [part.step for part in slices]
-    distance, skin = (carry_over(f, *place)[slices] for f in (atlas.brain, atlas.depth))
-    brain = subject_brain(volume.data[slices], distance, skin, zooms)
-    near = ndimage.distance_transform_edt(~brain, sampling=zooms) <= margin + OWN_MM
-    guard = carry_over(atlas.brain_guard, *place) < margin - MARGIN_MM
-    return guard | refine(near, slices, guard.shape)
-
-
-def coverage(mask, guard, head, sector, zooms):
-    """How much of the head and of the face's skin a mask takes.
+def coverage(
+    mask: BoolArray,
+    guard: BoolArray,
+    head: BoolArray,
+    sector: BoolArray,
+    zooms: FloatArray,
+    shell: float | None = None,
+) -> Coverage:
+    """Measure how much of the head and of the skin of the face a mask takes.
 
     Parameters
     ----------
-    mask, guard : ndarray of bool, shape (X, Y, Z)
-        From `face_mask`.
-    head : ndarray of bool, shape (X, Y, Z)
-        The subject's head.
-    sector : ndarray of bool, shape (X, Y, Z)
-        Where skin identifies.
-    zooms : array of 3 floats
+    mask, guard : shape (X, Y, Z)
+        As of `FaceMask`.
+    head : shape (X, Y, Z)
+        The head of the subject.
+    sector : shape (X, Y, Z)
+        Where skin identifies a person.
+    zooms : shape (3,)
         Voxel sizes, mm.
+    shell
+        Depth of the region, mm.
 
     Returns
     -------
-    dict
-        `volume_ml` of the mask; `head_removed_ml` and `head_removed_share`: what it takes of the
-        head; `skin_removed_share`: of the voxels of the head's outer layer inside the sector,
-        those in the mask, None when the image shows none; `skin_in_view_ml`: their volume;
-        `guard_cost_ml`: volume of the face region's skin layer that the brain guard keeps.
+    Coverage
+        Skin is the outer layer of voxels of the head inside the sector. What is known only of the
+        whole image (`face_in_view_share`, `no_face`, `motion_mm`) is left at its default.
     """
-    # Voxels beyond the grid count as head, so that a cropped face's cut is no skin.
+    # Voxels beyond the grid count as head, so that the cut through a cropped face is not skin.
     layer = head & ~ndimage.binary_erosion(head, iterations=1, border_value=1)
     skin = layer & sector
     voxel_ml = float(np.prod(zooms)) / 1000
     total = int(skin.sum())
-    return taken(mask, head, zooms) | {
-        'skin_removed_share': float((skin & mask).sum() / total) if total else None,
-        'skin_in_view_ml': total * voxel_ml,
-        'guard_cost_ml': float((skin & guard).sum() * voxel_ml),
-    }
+    nothing = Coverage(
+        volume_ml=0.0,
+        head_removed_ml=0.0,
+        head_removed_share=0.0,
+        skin_removed_share=float((skin & mask).sum() / total) if total else None,
+        skin_in_view_ml=total * voxel_ml,
+        guard_cost_ml=float((skin & guard).sum() * voxel_ml),
+        shell_mm=shell,
+        motion_mm=None,
+        face_in_view_share=0.0,
+        no_face=False,
+    )
+    return _taken(nothing, mask, head, zooms)
 
 
-def taken(mask, head, zooms):
-    """Volume of a mask (mL, air included), and what it takes of the head: `coverage`."""
+def _taken(
+    numbers: Coverage, mask: BoolArray, head: BoolArray, zooms: FloatArray
+) -> Coverage:
+    """Return the numbers with the volumes that a mask takes, in mL."""
     voxel_ml = float(np.prod(zooms)) / 1000
-    return {
-        'volume_ml': float(mask.sum() * voxel_ml),
-        'head_removed_ml': float((mask & head).sum() * voxel_ml),
-        'head_removed_share': float((mask & head).sum() / max(head.sum(), 1)),
-    }
+    return replace(
+        numbers,
+        volume_ml=float(mask.sum() * voxel_ml),
+        head_removed_ml=float((mask & head).sum() * voxel_ml),
+        head_removed_share=float((mask & head).sum() / max(head.sum(), 1)),
+    )

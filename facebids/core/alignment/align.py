@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From an image to its alignment: registered by itself, borrowed, or shared."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from facebids.core import verdict
+from facebids.core.alignment import coregistration, registration, space_template
+from facebids.core.alignment.result import Alignment, TemplateAlignment, as_matrix
+from facebids.core.arrays import FloatArray
+from facebids.core.atlas import generic_atlas
+from facebids.core.images import Volume
+from facebids.core.record import Registration
+
+
+@dataclass(frozen=True)
+class PreparedTemplate:
+    """A space template to which the head atlas was registered, and what it was made of.
+
+    Attributes
+    ----------
+    target
+        What images are registered to.
+    name, files, fit
+        As of :class:`facebids.core.alignment.result.TemplateAlignment`.
+    """
+
+    target: space_template.TemplateAtlas
+    name: str
+    files: dict[str, str]
+    fit: dict[str, Any]
+
+
+def align(
+    volume: Volume, contrast: str, seed: int = 0, template: PreparedTemplate | None = None
+) -> Alignment:
+    """Register an image to the head atlas by itself.
+
+    Parameters
+    ----------
+    volume
+        The image.
+    contrast
+        Contrast of the atlas to register to.
+    seed
+        Random seed of the sampling.
+    template
+        Space template through which it is registered.
+
+    Raises
+    ------
+    ImageError
+        If no head is found in the image.
+    """
+    image = volume.data, volume.affine
+    through = None
+    if template:
+        found, from_template = space_template.register(*image, template.target, contrast, seed)
+        through = TemplateAlignment(
+            name=template.name,
+            files=template.files,
+            fit=template.fit,
+            from_atlas=as_matrix(template.target.from_atlas),
+            affine=as_matrix(from_template),
+        )
+    else:
+        atlas = generic_atlas(registration.RESOLUTION)
+        found = registration.register(*image, atlas, contrast, seed)
+    quality = found.quality
+    numbers = Registration(
+        quality=quality['score'],
+        brain=quality['brain'],
+        tissue=quality['tissue'],
+        head=quality['head'],
+        brain_in_view=quality['brain_in_view'],
+        scale=_scale(found.affine),
+        start=found.start,
+        origin='own',
+        source=None,
+        contrast=contrast,
+        coregistration=None,
+        template=through.name if through else None,
+    )
+    return Alignment(as_matrix(found.affine), numbers, found.attempts, through)
+
+
+def borrow(
+    volume: Volume, source: Volume, alignment: Alignment, name: str, seed: int = 0
+) -> Alignment | None:
+    """Co-register an image to another one of the participant and borrow its alignment.
+
+    Parameters
+    ----------
+    volume
+        The image.
+    source, alignment, name
+        The other image, its alignment, and its path relative to the dataset.
+    seed
+        Random seed of the sampling.
+
+    Returns
+    -------
+    Alignment or None
+        None if the result, or the alignment of the source, is not good enough.
+    """
+    if verdict.fails(alignment.numbers):
+        return None
+    atlas = generic_atlas(registration.RESOLUTION)
+    found = coregistration.coregister(volume, source, alignment.affine, atlas, seed)
+    borrowed = alignment.moved(
+        found.affine,
+        origin='borrowed',
+        source=name,
+        coregistration=found.quality,
+        scale=_scale(found.affine @ alignment.affine),
+        start=found.start,
+    )
+    borrowed = replace(borrowed, attempts=found.attempts)
+    return None if verdict.fails(borrowed.numbers) else borrowed
+
+
+def share(alignment: Alignment, name: str) -> Alignment:
+    """Return the alignment of an image acquired together with another one, on the same grid."""
+    numbers = replace(alignment.numbers, origin='shared', source=name)
+    return replace(alignment, numbers=numbers)
+
+
+def _scale(affine: FloatArray) -> float:
+    return float(np.cbrt(np.linalg.det(affine[:3, :3])))

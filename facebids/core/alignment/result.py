@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known once an image is registered, as it passes from step to step."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from facebids.core.arrays import FloatArray
+from facebids.core.record import Registration
+
+Matrix = tuple[tuple[float, float, float, float], ...]  # 4 x 4, row by row
+
+
+def as_matrix(affine: FloatArray) -> Matrix:
+    """Return an affine, shape (4, 4), as plain numbers for JSON."""
+    return tuple(tuple(map(float, row)) for row in affine)  # type: ignore[misc]  # four each
+
+
+@dataclass(frozen=True)
+class TemplateAlignment:
+    """How an image was registered to the head atlas through a space template.
+
+    Attributes
+    ----------
+    name
+        Space template, ``'MNIPediatricAsym:cohort-3'``.
+    files
+        SHA-256 of its files, by name.
+    fit
+        Agreement of the head atlas with the space template.
+    from_atlas
+        Head atlas RAS mm to template RAS mm.
+    affine
+        Template RAS mm to subject RAS mm.
+    """
+
+    name: str
+    files: dict[str, str]
+    fit: dict[str, Any]
+    from_atlas: Matrix
+    affine: Matrix
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Where an image lies relative to the head atlas.
+
+    Attributes
+    ----------
+    matrix
+        Head atlas RAS mm to subject RAS mm.
+    numbers
+        What the record says of it.
+    attempts
+        Score of each start that was tried.
+    template
+        The space template through which it was found.
+    """
+
+    matrix: Matrix
+    numbers: Registration
+    attempts: dict[str, float]
+    template: TemplateAlignment | None = None
+
+    @property
+    def affine(self) -> FloatArray:
+        """Head atlas RAS mm to subject RAS mm, shape (4, 4)."""
+        return np.array(self.matrix)
+
+    @property
+    def relied_on(self) -> bool:
+        """Whether it rests on another image, so that the head need not show in this one."""
+        return self.numbers.origin != 'own'
+
+    def moved(self, rigid: FloatArray, **numbers: Any) -> 'Alignment':
+        """Return the alignment of another image of the same head.
+
+        Parameters
+        ----------
+        rigid
+            Subject RAS mm of this image to that of the other, shape (4, 4).
+        numbers
+            What the record says of the other instead.
+        """
+        template = self.template and replace(
+            self.template, affine=as_matrix(rigid @ np.array(self.template.affine))
+        )
+        return replace(
+            self,
+            matrix=as_matrix(rigid @ self.affine),
+            numbers=replace(self.numbers, **numbers),
+            template=template,
+        )

@@ -1,0 +1,509 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The record of an image: its verdict, the reasons, and every number measured.
+
+Each number is a field that carries its label, meaning and unit. Tables, data dictionaries,
+thresholds and pages are generated from these fields (:mod:`facebids.core.metrics`). Reading and
+writing a record as JSON is done here and nowhere else.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias, TypeVar
+
+SCHEMA_VERSION = 2  # of the JSON file; 1 had no version, and `way` for `origin`
+
+Verdict: TypeAlias = Literal['pass', 'review', 'fail']
+Severity: TypeAlias = Literal['note', 'review', 'fail']
+Safer: TypeAlias = Literal['lower', 'higher']
+Number: TypeAlias = bool | int | float | str | None
+
+VERDICTS: dict[str, str] = {
+    'pass': 'no attack recognised the face; a lower bound of the risk',
+    'review': 'a person has to look at the image before it is shared',
+    'fail': 'the image is withheld',
+}
+TISSUES = {'gm': 'Grey matter', 'wm': 'White matter', 'csf': 'Cerebrospinal fluid'}
+
+
+def metric(
+    label: str, meaning: str, *, unit: str | None = None, safer: Safer | None = None
+) -> Any:
+    """Declare a number of a section.
+
+    Parameters
+    ----------
+    label
+        Name of the number on pages.
+    meaning
+        What was measured, in sentences.
+    unit
+        Unit as BIDS writes it; None for a pure number, count or share.
+    safer
+        Direction in which the number is safer, None if neither is.
+    """
+    return field(metadata={'label': label, 'meaning': meaning, 'unit': unit, 'safer': safer})
+
+
+@dataclass(frozen=True)
+class Registration:
+    """How the image was aligned with the head atlas, and how well."""
+
+    quality: float = metric(
+        'Registration quality',
+        'Agreement of the registered image with the head atlas: geometric mean of brain agreement '
+        'and head overlap.',
+        safer='higher',
+    )
+    brain: float = metric(
+        'Brain agreement',
+        'Correlation ratio between the intensities of the atlas and of the image over the brain, '
+        'from 0 to 1.',
+        safer='higher',
+    )
+    tissue: float | None = metric(
+        'Tissue agreement',
+        'Correlation ratio inside the brain alone, where it depends on the contrast between grey '
+        'and white matter; n/a for CT.',
+        safer='higher',
+    )
+    head: float = metric(
+        'Head overlap', 'Dice overlap of the head of the atlas and of the image.', safer='higher'
+    )
+    brain_in_view: float = metric(
+        'Brain in view', 'Share of the atlas brain inside the field of view.'
+    )
+    scale: float = metric(
+        'Head size', 'Size of the head relative to the atlas, which is about a tenth too large.'
+    )
+    start: str = metric(
+        'Start of the registration', 'Initial pose from which the registration was kept.'
+    )
+    origin: Literal['own', 'borrowed', 'shared'] = metric(
+        'Origin of the registration',
+        'own: the image itself was registered to the atlas. borrowed: the image was co-registered '
+        'to another image of the participant, to which the numbers of this section belong. '
+        'shared: the image was acquired together with another one.',
+    )
+    source: str | None = metric(
+        'Source of the registration',
+        'Image from which the registration is borrowed or with which it is shared.',
+    )
+    contrast: str = metric(
+        'Contrast of the atlas', 'Contrast of the atlas to which the image was registered.'
+    )
+    coregistration: float | None = metric(
+        'Agreement with the source',
+        'Correlation ratio over the brain between the image and its source, from 0 to 1; n/a if '
+        'the registration is its own.',
+        safer='higher',
+    )
+    template: str | None = metric(
+        'Template',
+        'TemplateFlow template through which the image was registered; n/a if none was requested.',
+    )
+
+
+def _seen(zone: str) -> Any:
+    return metric(
+        f'{zone.capitalize()} in view',
+        f'Share of the {zone} of the generic face inside the field of view on arrival.',
+    )
+
+
+def _gone(zone: str) -> Any:
+    return metric(
+        f'{zone.capitalize()} gone',
+        f'Share of the {zone} in view without tissue down to 15 mm under the generic skin.',
+    )
+
+
+@dataclass(frozen=True)
+class Screening:
+    """Whether the image showed a face when it arrived."""
+
+    finding: Literal['face', 'defaced', 'no_face_in_view'] = metric(
+        'Finding of the screening',
+        'What the image showed on arrival: face, defaced, or no_face_in_view.',
+    )
+    passed_on: bool = metric(
+        'Passed on unchanged', 'Whether the image arrived defaced and no voxel was replaced.'
+    )
+    eyes_seen: float = _seen('eyes')
+    eyes_gone: float | None = _gone('eyes')
+    nose_seen: float = _seen('nose')
+    nose_gone: float | None = _gone('nose')
+    midface_seen: float = _seen('midface')
+    midface_gone: float | None = _gone('midface')
+    faces_certain: int | None = metric(
+        'Certain faces on arrival',
+        'Views in which a face was detected with certainty, for an image that looked defaced; n/a '
+        'otherwise.',
+    )
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What the mask takes of the head and of the skin of the face."""
+
+    volume_ml: float = metric('Mask volume', 'Volume of the mask, including air.', unit='mL')
+    head_removed_ml: float = metric(
+        'Head volume removed', 'Volume of the head inside the mask.', unit='mL'
+    )
+    head_removed_share: float = metric(
+        'Head removed', 'Share of the voxels of the head inside the mask.'
+    )
+    skin_removed_share: float | None = metric(
+        'Face skin removed',
+        'Share of the skin in the face region of the atlas that is inside the mask.',
+        safer='higher',
+    )
+    skin_in_view_ml: float = metric(
+        'Face skin in view', 'Volume of that skin inside the field of view.', unit='mL'
+    )
+    guard_cost_ml: float = metric(
+        'Face skin guarded',
+        'Volume of that skin kept because it is close to the brain.',
+        unit='mL',
+        safer='lower',
+    )
+    shell_mm: float | None = metric(
+        'Depth of the region', 'Depth of the face region under the generic skin.', unit='mm'
+    )
+    motion_mm: float | None = metric(
+        'Motion in the series',
+        'Largest displacement of the face between the mean of a series and its first, middle and '
+        'last volume; n/a for a single volume.',
+        unit='mm',
+    )
+    face_in_view_share: float = metric(
+        'Face in view', 'Share of the skin of the generic face inside the field of view.'
+    )
+    no_face: bool = metric(
+        'No face in view',
+        'Whether so little of a face is in view that the image is kept unchanged.',
+    )
+
+
+@dataclass(frozen=True)
+class Integrity:
+    """What changed in the saved file that must not change."""
+
+    guard_voxels_changed: int = metric(
+        'Brain guard changed',
+        'Voxels of the guard around the brain that changed; 0 in every released image.',
+    )
+    voxels_changed_outside: int = metric(
+        'Changed outside the mask',
+        'Voxels outside the mask that differ from the source; 0 in every released image.',
+    )
+
+
+@dataclass(frozen=True)
+class MaskNumbers(Integrity, Coverage):
+    """What was removed, and what changed that must not change."""
+
+
+def _before(tissue: str) -> Any:
+    name = TISSUES[tissue]
+    return metric(
+        f'{name} before', f'Volume of {name.lower()}, segmented in the source image.', unit='mL'
+    )
+
+
+def _after(tissue: str) -> Any:
+    name = TISSUES[tissue]
+    return metric(
+        f'{name} after',
+        f'Volume of {name.lower()} in the same region, segmented in the defaced image.',
+        unit='mL',
+    )
+
+
+def _change(tissue: str) -> Any:
+    name = TISSUES[tissue]
+    return metric(
+        f'{name}, change',
+        f'Relative change of the volume of {name.lower()}, as a share of the volume before.',
+    )
+
+
+@dataclass(frozen=True)
+class Utility:
+    """What defacing costs the analysis of the image."""
+
+    brain_ml: float | None = metric(
+        'Brain volume',
+        'Volume of grey and white matter connected to the centre of the brain, estimated from '
+        'the image independently of the mask and of the brain guard.',
+        unit='mL',
+    )
+    brain_voxels_changed: int | None = metric(
+        'Brain voxels changed',
+        'Voxels of that brain, more than 2 mm under its surface, that changed; 0 in every '
+        'released image.',
+    )
+    brain_changed_ml: float | None = metric(
+        'Brain volume changed', 'Volume of these voxels.', unit='mL'
+    )
+    gm_before_ml: float | None = _before('gm')
+    gm_after_ml: float | None = _after('gm')
+    gm_change: float | None = _change('gm')
+    wm_before_ml: float | None = _before('wm')
+    wm_after_ml: float | None = _after('wm')
+    wm_change: float | None = _change('wm')
+    csf_before_ml: float | None = _before('csf')
+    csf_after_ml: float | None = _after('csf')
+    csf_change: float | None = _change('csf')
+    registration_shift_mean_mm: float | None = metric(
+        'Shift of the registration, mean',
+        'Mean distance, over the surface of the atlas brain, between the registrations of the '
+        'source and of the defaced image; measured where a face was put on.',
+        unit='mm',
+    )
+    registration_shift_max_mm: float | None = metric(
+        'Shift of the registration, largest', 'Largest of these distances.', unit='mm'
+    )
+
+
+@dataclass(frozen=True)
+class FaceSeen:
+    """Whether a face was detected in a named view, before and after defacing."""
+
+    before: bool
+    after: bool
+
+
+@dataclass(frozen=True)
+class Identifiability:
+    """What face recognition finds before and after defacing.
+
+    `named` has the views with a fixed pose (frontal, profile, ...) by name.
+    """
+
+    views: int = metric(
+        'Views attacked', 'Renders of the head, from seeded random views, searched for a face.'
+    )
+    faces_before: int = metric(
+        'Faces before',
+        'Views of the source image in which a face was detected. At 0 the attack is blind, and '
+        'finding no face afterwards proves nothing.',
+    )
+    faces_after: int = metric(
+        'Faces after', 'Views of the defaced image in which a face was detected.', safer='lower'
+    )
+    faces_certain_before: int = metric(
+        'Certain faces before',
+        'Of the faces before, those detected with certainty (score of 0.5 or more).',
+    )
+    faces_certain_after: int = metric(
+        'Certain faces after',
+        'Of the faces after, those detected with certainty. Detectors often see something like a '
+        'face in a cut head, and are rarely certain of it.',
+        safer='lower',
+    )
+    distance_within_before: float | None = metric(
+        'Distance within the original',
+        'Mean distance between face embeddings of different views of the source image: how far '
+        'apart two pictures of one person are. It is the yardstick of the next number.',
+        unit='arbitrary',
+    )
+    distance_before_after: float | None = metric(
+        'Distance to the original',
+        'Mean distance between face embeddings of the defaced and of the source image; n/a if no '
+        'face was detected in one of them.',
+        unit='arbitrary',
+        safer='higher',
+    )
+    distance_before_after_min: float | None = metric(
+        'Least distance to the original',
+        'Least distance between any face detected before and any detected after.',
+        unit='arbitrary',
+        safer='higher',
+    )
+    distance_at_known_place: float | None = metric(
+        'Distance at the known place',
+        'Mean distance between matching views when the defaced one is embedded at the position of '
+        'the face before defacing, whether a face is detected there or not: the attack by someone '
+        'who knows where the face was.',
+        unit='arbitrary',
+        safer='higher',
+    )
+    agreement_before_after: float | None = metric(
+        'Agreement with the original',
+        'Share of the face whose shape agrees between the source and the defaced image, from 0 to '
+        '1: what remains for a comparison of depth maps.',
+        safer='lower',
+    )
+    shape_in_view_before: float = metric(
+        'Shape in view',
+        'Share of the compared face whose shape the source image shows, from 0 to 1. Where it is '
+        'too small, shapes cannot be compared.',
+    )
+    seed: int = metric(
+        'Seed of the views',
+        'Random seed of the views and lights: the same seed renders the same pictures.',
+    )
+    volumes: int = metric(
+        'Volumes attacked',
+        'Volumes that were attacked: of a series the mean and the one with the strongest signal. '
+        'The one that shows the face best counts.',
+    )
+    named: dict[str, FaceSeen] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The files and the software that a verdict is on.
+
+    Attributes
+    ----------
+    version
+        Version of FaceBIDS.
+    software_sha256
+        Digest of its source code.
+    source_sha256, defaced_sha256, mask_sha256
+        Digests of the image as it was read, of the defaced image and of the face mask.
+    """
+
+    version: str
+    source_sha256: str
+    defaced_sha256: str
+    mask_sha256: str
+    software_sha256: str = ''
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One reason for a verdict.
+
+    Attributes
+    ----------
+    code
+        Machine-readable name, ``'face_found_after'``.
+    severity
+        A note does not change the verdict.
+    message
+        What it means, in one sentence.
+    value
+        The number that was objected to, None if it was not measured.
+    threshold
+        Its limit, or both limits.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    value: Number = None
+    threshold: float | tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """Everything known about one image.
+
+    Attributes
+    ----------
+    image
+        Path relative to the input dataset; it identifies the image.
+    participant_id, session_id, suffix
+        Entities of the image.
+    mode
+        Defacing mode; None if an error stopped the image, or it arrived defaced and was passed on.
+    verdict, reasons
+        The verdict, and why, the most severe reason first.
+    registration, screening, mask, utility, identifiability, provenance
+        The numbers by section; None if an error stopped the image.
+    """
+
+    image: str
+    participant_id: str
+    session_id: str | None
+    suffix: str
+    mode: str | None = None
+    verdict: Verdict = 'fail'
+    reasons: tuple[Reason, ...] = ()
+    registration: Registration | None = None
+    screening: Screening | None = None
+    mask: MaskNumbers | None = None
+    utility: Utility | None = None
+    identifiability: Identifiability | None = None
+    provenance: Provenance | None = None
+
+    @property
+    def passed_on(self) -> bool:
+        """Whether the image arrived defaced and no voxel was replaced."""
+        return self.screening is not None and self.screening.passed_on
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Codes of the reasons."""
+        return tuple(reason.code for reason in self.reasons)
+
+
+# --- JSON ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _MetricsFile:
+    """A metrics file: the version of its schema, and the record of each image."""
+
+    schema_version: int
+    images: tuple[Record, ...]
+
+
+Kind = TypeVar('Kind')
+
+
+_ADAPTERS: dict[type, Any] = {}  # made once: making one takes longer than reading a record
+
+
+def _adapter(kind: type) -> Any:
+    from pydantic import TypeAdapter
+
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+def dumps(value: Any) -> str:
+    """Return a dataclass of numbers as JSON text, in full precision."""
+    return json.dumps(asdict(value), indent=1)
+
+
+def loads(kind: type[Kind], text: str | bytes) -> Kind:
+    """Return the dataclass that :func:`dumps` wrote.
+
+    Parameters
+    ----------
+    kind
+        A dataclass of this module.
+    text
+        JSON.
+
+    Raises
+    ------
+    ValueError
+        If the text is no JSON, or a value is missing or of another type.
+    """
+    loaded: Kind = _adapter(kind).validate_json(text, strict=True)
+    return loaded
+
+
+def to_json(records: Iterable[Record]) -> dict[str, Any]:
+    """Return the content of a metrics file with these records, for JSON."""
+    return asdict(_MetricsFile(SCHEMA_VERSION, tuple(records)))
+
+
+def from_json(text: str | bytes) -> tuple[Record, ...]:
+    """Return the records of a metrics file.
+
+    Raises
+    ------
+    ValueError
+        If the file is of another schema version, or a record is damaged.
+    """
+    found = loads(_MetricsFile, text)
+    if found.schema_version != SCHEMA_VERSION:
+        raise ValueError(f'schema version {found.schema_version}, not {SCHEMA_VERSION}')
+    return found.images
