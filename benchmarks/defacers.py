@@ -97,7 +97,7 @@ def deface(path, found, mode, out_path, seed=0):
     start = clock()
     atlas, transform = generic_atlas(masks.RESOLUTION), found.registration.affine
     values = fill.fill(found.volume, found.mask, atlas, transform, mode, seed)
-    outside = images.replace_voxels(path, found.mask, out_path, values)
+    outside = images.replace_voxels(path, found.mask, out_path, [values])
     return outside, clock() - start
 
 

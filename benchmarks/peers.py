@@ -202,7 +202,7 @@ def compare(path, out_path, brain, affine):
         `altered`: what of header and of the voxels deep in the brain is not what it was;
         `brain_changed`: voxels, None without a mask; `head_changed`: share.
     """
-    before, after = images.read_nifti(path), images.read_nifti(out_path)
+    before, after = images.open_nifti(path), images.open_nifti(out_path)
     altered = [name for name, same in _header(before, after).items() if not same]
     if before.shape != after.shape:
         return {'altered': [*altered, 'grid'], 'brain_changed': None, 'head_changed': None}

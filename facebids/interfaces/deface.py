@@ -59,6 +59,7 @@ class Deface(SimpleInterface):
         return runtime
 
     def _values(self, mask):
+        """Intensities of the mask's voxels for each volume in turn, or None for zeros."""
         if not mask.any() or (self.inputs.mode == 'remove' and self.inputs.fill == 'zero'):
             return None
         path, seed = self.inputs.in_file, self.inputs.seed
@@ -70,13 +71,11 @@ class Deface(SimpleInterface):
         hounsfield = self.inputs.contrast in COMPUTED
         volume = images.read_volume(path, hounsfield=hounsfield)
         if images.volume_count(path) == 1 and found['way'] == 'own':
-            return fill.fill(volume, *place, seed)
-        # single volumes of a series may show the head badly
+            return [fill.fill(volume, *place, seed)]
+        # Single volumes of a series may show the head badly.
         head = masks.find_head(volume, atlas, transform, relied_on=found['way'] != 'own') & ~mask
-        return np.stack(
-            [
-                fill.fill(volume, *place, seed + number, head)
-                for number, volume in enumerate(images.read_volumes(path, hounsfield=hounsfield))
-            ],
-            axis=1,
+        around = fill.Surroundings.of(head, volume.zooms)
+        return (
+            fill.fill(each, *place, seed + number, around)
+            for number, each in enumerate(images.read_volumes(path, hounsfield=hounsfield))
         )

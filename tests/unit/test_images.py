@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import gzip
+import tracemalloc
+from functools import partial
 
 import nibabel as nib
 import numpy as np
@@ -157,9 +159,104 @@ def test_colours_are_refused(tmp_path):
 def test_each_volume_gets_values_of_its_own(tmp_path):
     source = make(tmp_path / 'in.nii.gz', shape=(*SHAPE, 2))
     count = int(MASK.sum())
-    values = np.stack([np.arange(count), -np.arange(count)], axis=1)
-    assert images.replace_voxels(source, MASK, tmp_path / 'out.nii.gz', values) == 0
-    np.testing.assert_array_equal(stored(tmp_path / 'out.nii.gz')[MASK], values)
+    values = [np.arange(count), -np.arange(count)]
+    assert images.replace_voxels(source, MASK, tmp_path / 'out.nii.gz', iter(values)) == 0
+    np.testing.assert_array_equal(stored(tmp_path / 'out.nii.gz')[MASK].T, values)
+
+
+def test_values_must_be_there_for_every_volume(tmp_path):
+    source = make(tmp_path / 'in.nii.gz', shape=(*SHAPE, 2))
+    with pytest.raises(ValueError, match='shorter'):
+        images.replace_voxels(source, MASK, tmp_path / 'out.nii.gz', [np.zeros(MASK.sum())])
+
+
+def test_long_series_are_never_scaled_as_a_whole(tmp_path):
+    """One copy of the stored numbers, and a few volumes as scaled floats: no more."""
+    count = 200
+    source = make(tmp_path / 'in.nii.gz', shape=(*SHAPE, count))
+    single = 8 * int(np.prod(SHAPE))  # bytes of a scaled volume
+
+    def peak_of(work):
+        tracemalloc.start()
+        work()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    def mirrored():
+        return (-volume.data[MASK] for volume in images.read_volumes(source))
+
+    out_path = tmp_path / 'out.nii'
+    stored_once = 2 * int(np.prod(SHAPE)) * count
+    few = 20 * single + 2**20  # buffers of files, too
+    assert peak_of(lambda: images.read_volume(source)) < few
+    assert peak_of(lambda: images.strongest_volume(source)) < few
+    replace = partial(images.replace_voxels, source, MASK, out_path)
+    assert peak_of(lambda: replace(mirrored())) < stored_once + few
+    expected = np.clip(-stored(source)[MASK].astype(float), -32768, 32767)
+    np.testing.assert_array_equal(stored(out_path)[MASK], expected)
+
+
+def damage(path, field, value, index=None):
+    """Overwrite a field of a NIfTI-1 header in a file."""
+    opener = gzip.open if path.suffix == '.gz' else open
+    with opener(path, 'rb') as file:
+        content = bytearray(file.read())
+    header = np.frombuffer(content, nib.nifti1.header_dtype, 1)
+    if index is None:
+        header[field] = value
+    else:
+        header[field][0, index] = value
+    with opener(path, 'wb') as file:
+        file.write(bytes(content))
+
+
+@pytest.mark.parametrize('ending', ['.nii', '.nii.gz'])
+@pytest.mark.parametrize(
+    ('field', 'value', 'index'),
+    [
+        ('datatype', 999, None),
+        ('datatype', 0, None),
+        ('vox_offset', 1e9, None),
+        ('vox_offset', 3e38, None),
+        ('vox_offset', -352, None),
+        ('vox_offset', np.nan, None),
+        ('dim', -20, 2),
+        ('dim', 0, 1),
+        ('dim', 0, 0),
+        ('dim', 8, 0),
+        ('dim', [3, 32767, 32767, 32767, 1, 1, 1, 1], None),
+        ('dim', [7] + [32767] * 7, None),
+        ('srow_x', np.nan, None),
+        ('srow_x', 0, None),
+    ],
+)
+@pytest.mark.parametrize(
+    'read',
+    [
+        images.read_volume,
+        images.volume_count,
+        images.is_complex,
+        images.strongest_volume,
+        lambda path: images.same_grid(path, path),
+        lambda path: list(images.read_volumes(path)),
+        lambda path: images.replace_voxels(path, MASK, path.with_name('out.nii')),
+        lambda path: images.write_mask(MASK, path, path.with_name('mask.nii')),
+    ],
+)
+@pytest.mark.filterwarnings('ignore:Extension size')  # read up to a wrong offset
+def test_damaged_headers_are_named(tmp_path, ending, field, value, index, read):
+    path = make(tmp_path / f'in{ending}')
+    damage(path, field, value, index)
+    with pytest.raises(UnreadableImageError, match=r'in\.nii.*(copy|affine)'):
+        read(path)
+
+
+@pytest.mark.parametrize('ending', ['.nii', '.nii.gz'])
+def test_files_that_are_missing_are_named(tmp_path, ending):
+    for read in (images.volume_count, images.is_complex, images.strongest_volume):
+        with pytest.raises(UnreadableImageError, match='FileNotFoundError'):
+            read(tmp_path / f'in{ending}')
 
 
 def test_grids_are_the_same_or_not(tmp_path):

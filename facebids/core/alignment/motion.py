@@ -53,7 +53,7 @@ def positions(path, mean, transform, seed=0):
     face = np.argwhere((np.abs(atlas.depth) < 2) & (atlas.face_skin_sector() < 0))[::50]
     points = np.c_[face, np.ones(len(face))] @ (transform @ atlas.affine).T
     transforms, largest = [], 0.0
-    for number, volume in enumerate(images.read_volumes(path)):
+    for number, volume in enumerate(images.read_volumes(path, hounsfield=mean.hounsfield)):
         if number not in chosen or np.ptp(volume.data) == 0:
             continue
         found = coregister(volume, mean, transform, atlas, seed, good_enough=0)

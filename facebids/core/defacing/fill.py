@@ -55,7 +55,28 @@ class Setting:
     rng: np.random.Generator
 
 
-def fill(volume, mask, atlas, transform, mode, seed=0, head=None):
+@dataclass(frozen=True)
+class Surroundings:
+    """The head and the air around it, the same for all volumes of a series.
+
+    Parameters
+    ----------
+    head : ndarray of bool, shape (X, Y, Z)
+        The subject's head.
+    from_head : ndarray, shape (X, Y, Z)
+        Distance of each voxel from it, mm.
+    """
+
+    head: np.ndarray
+    from_head: np.ndarray
+
+    @classmethod
+    def of(cls, head, zooms):
+        """Measure the distances from a head, in an image with voxels of `zooms` mm."""
+        return cls(head, ndimage.distance_transform_edt(~head, sampling=zooms))
+
+
+def fill(volume, mask, atlas, transform, mode, seed=0, around=None):
     """Compute new intensities for the voxels of a mask.
 
     Parameters
@@ -68,8 +89,9 @@ def fill(volume, mask, atlas, transform, mode, seed=0, head=None):
     mode : {'remove', 'blur', 'reface'}
     seed : int
         Of the noise.
-    head : ndarray of bool, shape (X, Y, Z), optional
-        The subject's head, for a volume that shows it badly; found in the volume unless given.
+    around : Surroundings, optional
+        The subject's head, for the volumes of a series, which may show it badly. By default, it
+        is found in the volume.
 
     Returns
     -------
@@ -84,15 +106,16 @@ def fill(volume, mask, atlas, transform, mode, seed=0, head=None):
         volume.zooms,
         np.random.default_rng([seed, 113102]),
     )
-    if head is None:
+    if around is None:
         known = np.nan_to_num(setting.data, nan=_air(setting.data))
         head = head_mask(known, setting.zooms, hounsfield=volume.hounsfield)
-    air = draw_air(setting, head)
+        around = Surroundings.of(head, setting.zooms)
+    air = draw_air(setting, around.from_head)
     if mode == 'remove':
         return air
     size, transform = undistorted(transform)
     skin = grids.carry_over(atlas.depth, atlas, mask.shape, volume.affine, transform) * size
-    return paint(setting, skin, head & ~mask, air, blurred=mode == 'blur')
+    return paint(setting, skin, around.head & ~mask, air, blurred=mode == 'blur')
 
 
 def undistorted(transform):
@@ -120,16 +143,15 @@ def undistorted(transform):
     return size, result
 
 
-def draw_air(setting, head):
+def draw_air(setting, from_head):
     """Draw air like the scan's own for every voxel of the mask, shape (N,).
 
     Values of its air far from the head, at random; the one value where most of it is equal (a
     background that was masked, or the padding of a CT).
     """
     clear = ~setting.mask & ~np.isnan(setting.data)
-    distance = ndimage.distance_transform_edt(~head, sampling=setting.zooms)
     for far in (CLEAR_MM, 0.0):
-        samples = setting.data[clear & (distance > far)]
+        samples = setting.data[clear & (from_head > far)]
         if len(samples) > 500:
             break
     count = int(setting.mask.sum())
