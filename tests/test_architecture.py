@@ -35,14 +35,20 @@ GROUND = {
     f'facebids.core.{name}'
     for name in (
         'arrays',
+        'contrasts',
+        'defacing.modes',
         'foreground',
         'grids',
         'images',
+        'metrics',
         'packages',
+        'record',
         'thresholds',
         'verdict',
     )
 }
+# What an image's numbers are called, the table of contrasts and that of modes: light, for all.
+TABLES = {f'facebids.core.{name}' for name in ('contrasts', 'defacing.modes', 'metrics', 'record')}
 DOWNWARDS = {
     'facebids.errors': set(),
     'facebids.config': set(),
@@ -52,7 +58,6 @@ DOWNWARDS = {
     'facebids.core.alignment': {
         'facebids.core.alignment',
         'facebids.core.atlas',
-        'facebids.core.defacing',
         *GROUND,
     },
     'facebids.core.defacing': {
@@ -74,8 +79,8 @@ DOWNWARDS = {
         'facebids.core.attack',
         *GROUND,
     },
-    'facebids.core': {'facebids.core.atlas', 'facebids.core.defacing.tissues', *GROUND},
-    'facebids.bids': {'facebids.bids'},
+    'facebids.core': {'facebids.core.atlas', *GROUND},
+    'facebids.bids': {'facebids.bids', *TABLES},
     'facebids.studies': {'facebids.studies', 'facebids.core', 'facebids.bids'},
     'facebids.release': {
         'facebids.release',
@@ -83,7 +88,12 @@ DOWNWARDS = {
         'facebids.bids',
         'facebids.core',
     },
-    'facebids.reports': {'facebids.reports', 'facebids.studies.results', 'facebids.bids'},
+    'facebids.reports': {
+        'facebids.reports',
+        'facebids.studies.results',
+        'facebids.bids',
+        *TABLES,
+    },
     'facebids.interfaces': {
         'facebids.interfaces',
         'facebids.core',

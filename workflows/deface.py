@@ -73,7 +73,7 @@ def init_deface_wf(*, contrast, settings, part):
     -------
     nipype.pipeline.engine.Workflow
         Inputs: ``in_file``, ``seen``: the image to look at, and ``registration``. Outputs:
-        ``screening``, ``mask``, ``coverage``, ``defaced``, ``seen_defaced``, ``integrity``.
+        ``screening``, ``mask``, ``coverage``, ``defaced``, ``seen_defaced``, ``defacing``.
     """
     workflow = pe.Workflow(name='deface_wf')
     inputnode = pe.Node(
@@ -81,7 +81,7 @@ def init_deface_wf(*, contrast, settings, part):
     )
     outputnode = pe.Node(
         niu.IdentityInterface(
-            fields=['screening', 'mask', 'coverage', 'defaced', 'seen_defaced', 'integrity']
+            fields=['screening', 'mask', 'coverage', 'defaced', 'seen_defaced', 'defacing']
         ),
         name='outputnode',
     )
@@ -111,7 +111,7 @@ def init_deface_wf(*, contrast, settings, part):
         (screen, face_mask, [('out_file', 'screening')]),
         (screen, outputnode, [('out_file', 'screening')]),
         (face_mask, outputnode, [('mask_file', 'mask'), ('coverage', 'coverage')]),
-        (deface, outputnode, [('out_file', 'defaced'), ('integrity', 'integrity')]),
+        (deface, outputnode, [('out_file', 'defaced'), ('defacing', 'defacing')]),
         (seen, outputnode, [('out_file', 'seen_defaced')]),
     ])  # fmt: skip
     return workflow

@@ -26,7 +26,7 @@ def init_identify_wf(*, relative_path, contrast, mode, seed):
     -------
     nipype.pipeline.engine.Workflow
         Inputs: ``in_file``, ``defaced``, ``registration``, ``screening``, ``coverage``,
-        ``integrity``, ``utility``.
+        ``defacing``, ``utility``.
         Outputs: ``before``, ``after``, ``record``.
     """
     workflow = pe.Workflow(name='identify_wf')
@@ -38,7 +38,7 @@ def init_identify_wf(*, relative_path, contrast, mode, seed):
                 'registration',
                 'screening',
                 'coverage',
-                'integrity',
+                'defacing',
                 'utility',
             ]
         ),
@@ -60,7 +60,7 @@ def init_identify_wf(*, relative_path, contrast, mode, seed):
             ('registration', 'registration'),
             ('screening', 'screening'),
             ('coverage', 'coverage'),
-            ('integrity', 'integrity'),
+            ('defacing', 'defacing'),
             ('utility', 'utility'),
         ]),
         (attack_before, judge, [('out_file', 'before')]),

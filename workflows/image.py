@@ -71,7 +71,7 @@ def init_image_wf(*, item, settings, template=None):
         (deface_wf, identify_wf, [
             ('outputnode.screening', 'inputnode.screening'),
             ('outputnode.coverage', 'inputnode.coverage'),
-            ('outputnode.integrity', 'inputnode.integrity'),
+            ('outputnode.defacing', 'inputnode.defacing'),
             ('outputnode.seen_defaced', 'inputnode.defaced'),
         ]),
         (inputnode, figures_wf, [('in_file', 'inputnode.in_file')]),

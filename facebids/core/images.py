@@ -381,3 +381,16 @@ def write_mask(mask: BoolArray, like: str | Path, out_path: str | Path) -> None:
     nib.save(
         nib.Nifti1Image(image.dataobj, image.header.get_best_affine(), image.header), out_path
     )
+
+
+def read_mask(path: str | Path) -> BoolArray:
+    """Read a mask as a boolean array, shape (X, Y, Z).
+
+    Raises
+    ------
+    UnreadableImageError
+        If the file cannot be read.
+    """
+    image = open_nifti(path)
+    with _readable(path):
+        return np.asanyarray(image.dataobj) > 0

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The figures of an image: slices with the mask's outline, and the renders that were attacked."""
 
-import numpy as np
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec
 
 from facebids.core import figures, images
@@ -30,8 +29,8 @@ class Figures(SimpleInterface):
         from PIL import Image
 
         volume = images.read_volume(self.inputs.in_file)
-        mask = files.read_mask(self.inputs.mask_file)
-        affine = np.array(files.read_registration(self.inputs.registration)['affine'])
+        mask = images.read_mask(self.inputs.mask_file)
+        affine = files.read_alignment(self.inputs.registration).affine
         attack = files.read_arrays(self.inputs.attack)
         drawn = {
             'slices': figures.slice_mosaic(volume.data, mask, volume.affine, affine),

@@ -57,10 +57,3 @@ def read_arrays(path):
     """Read all arrays of a file as a dict."""
     with np.load(path, allow_pickle=False) as arrays:
         return dict(arrays)
-
-
-def read_mask(path):
-    """Read a mask as a boolean array."""
-    import nibabel as nib
-
-    return np.asanyarray(nib.load(path).dataobj) > 0

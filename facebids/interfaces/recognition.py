@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The attack on one image: skin surface, renders, face detection, and enrolment."""
 
-import numpy as np
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
     File,
@@ -76,11 +75,11 @@ class Attack(SimpleInterface):
         return volumes
 
     def _look(self, volume, known):
-        registration = files.read_registration(self.inputs.registration)
-        affine = np.array(registration['affine'])
+        alignment = files.read_alignment(self.inputs.registration)
+        affine = alignment.affine
         try:
             return attacker.look_at(volume, affine, self.inputs.seed, known)
         except NotAHeadError:
-            if registration['way'] == 'own':
+            if not alignment.relied_on:
                 raise
             return attacker.look_at_nothing(affine, self.inputs.seed, known)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether an image shows a face, before anything is done to it."""
 
-import numpy as np
+from dataclasses import replace
+
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
     File,
@@ -38,15 +39,13 @@ class Screen(SimpleInterface):
         volume = images.read_volume(
             self.inputs.in_file, hounsfield=self.inputs.modality in COMPUTED
         )
-        registration = files.read_registration(self.inputs.registration)
-        affine = np.array(registration['affine'])
-        scale = float(np.cbrt(np.linalg.det(affine[:3, :3])))
-        quality = registration['quality'] | {'scale': scale}
-        found = screening.screen(volume, affine, quality, self.inputs.modality, self.inputs.seed)
-        # what was found by way of another image rests on that one's alignment, not on this one's
-        own = registration['coregistration'] is None
-        passed_on = found['finding'] == screening.DEFACED and own and not self.inputs.force
-        self._results['out_file'] = files.write_json(
-            runtime.cwd, 'screening.json', found | {'passed_on': passed_on}
+        alignment = files.read_alignment(self.inputs.registration)
+        found = screening.screen(volume, alignment, self.inputs.modality, self.inputs.seed)
+        # what an image shows through the registration of another one rests on the alignment of
+        # that one, not of this one
+        own = alignment.numbers.coregistration is None
+        passed_on = found.finding == screening.DEFACED and own and not self.inputs.force
+        self._results['out_file'] = files.write_numbers(
+            runtime.cwd, 'screening.json', replace(found, passed_on=passed_on)
         )
         return runtime

@@ -19,12 +19,13 @@ from nipype.interfaces.base import (
     traits,
 )
 
-import facebids
-from facebids import filesystem, provenance
+from facebids import filesystem
 from facebids.bids import metadata, names, records
 from facebids.bids.names import HeadImage, Template
 from facebids.core.alignment import registration
 from facebids.core.attack import engines
+from facebids.core.record import from_json
+from facebids.errors import UnreadableImageError
 from facebids.interfaces import files
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What defacing costs the analysis of an image."""
 
-import numpy as np
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
     File,
@@ -11,8 +10,7 @@ from nipype.interfaces.base import (
 )
 
 from facebids.core import images
-from facebids.core.atlas import generic_atlas
-from facebids.core.defacing import cost, masks
+from facebids.core.defacing import cost
 from facebids.interfaces import files
 
 
@@ -35,18 +33,13 @@ class Utility(SimpleInterface):
     output_spec = _UtilityOutputSpec
 
     def _run_interface(self, runtime):
-        atlas = generic_atlas(masks.RESOLUTION)
-        affine, affine_after = (
-            np.array(files.read_json(path)['affine']) if path else None
-            for path in (self.inputs.registration, self.inputs.registration_after)
-        )
+        after = self.inputs.registration_after
         numbers = cost.measure(
             images.read_volume(self.inputs.in_file),
             images.read_volume(self.inputs.defaced),
-            atlas,
-            affine,
+            files.read_alignment(self.inputs.registration).affine,
             self.inputs.modality,
+            files.read_alignment(after).affine if after else None,
         )
-        numbers |= cost.alignment_shift(affine, affine_after, atlas)
-        self._results['out_file'] = files.write_json(runtime.cwd, 'utility.json', numbers)
+        self._results['out_file'] = files.write_numbers(runtime.cwd, 'utility.json', numbers)
         return runtime

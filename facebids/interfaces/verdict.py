@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The record of an image: its numbers, and the verdict on them."""
 
-import numpy as np
+import json
+from pathlib import Path
+
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
     File,
@@ -10,13 +12,22 @@ from nipype.interfaces.base import (
     traits,
 )
 
+import facebids
 from facebids.bids.names import HeadImage
-from facebids.core import identifiability
-from facebids.core.attack import engines, render
-from facebids.core.attack.recognition import Recognition
+from facebids.core.attack import evidence
+from facebids.core.defacing.deface import Defacing
+from facebids.core.record import (
+    Coverage,
+    MaskNumbers,
+    Provenance,
+    Record,
+    Screening,
+    Utility,
+    to_json,
+)
 from facebids.core.verdict import judge
 from facebids.interfaces import files
-from facebids.interfaces.registration import section
+from facebids.provenance import source_digest
 
 
 class _JudgeInputSpec(BaseInterfaceInputSpec):
@@ -26,7 +37,7 @@ class _JudgeInputSpec(BaseInterfaceInputSpec):
     registration = File(exists=True, mandatory=True, desc='from Register')
     screening = File(exists=True, mandatory=True, desc='from Screen')
     coverage = File(exists=True, mandatory=True, desc='from FaceMask')
-    integrity = File(exists=True, mandatory=True, desc='from Deface')
+    defacing = File(exists=True, mandatory=True, desc='from Deface')
     utility = File(exists=True, mandatory=True, desc='from Utility')
     before = File(exists=True, mandatory=True, desc='attack on the original')
     after = File(exists=True, mandatory=True, desc='attack on the defaced image')
@@ -58,7 +69,11 @@ class Judge(SimpleInterface):
             screening=screening,
             mask=MaskNumbers(**vars(coverage), **vars(defacing.integrity)),
             utility=files.read_numbers(Utility, self.inputs.utility),
-            identifiability=self._identifiability(),
+            identifiability=evidence.compare(
+                files.read_arrays(self.inputs.before),
+                files.read_arrays(self.inputs.after),
+                self.inputs.seed,
+            ),
             provenance=Provenance(
                 version=facebids.__version__,
                 software_sha256=source_digest(),

@@ -7,11 +7,14 @@ view shows that place, and an attack finds no face in its renders either. A face
 or replaced is a face; so is one of which eyes or nose were kept, and everything doubtful.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from nibabel.affines import apply_affine
 
 from facebids.core import foreground, verdict
 from facebids.core.attack import attacker, depth
+from facebids.core.record import Screening
 
 FACE, DEFACED, NOT_IN_VIEW = FINDINGS = ('face', 'defaced', 'no_face_in_view')
 # Offsets along a ray from the generic skin (mm, outwards). Faces differ from the generic one by 4
@@ -30,7 +33,7 @@ LEAST_GONE = {'eyes': 0.5, 'nose': 0.9, 'midface': 0.85}
 MOST_CERTAIN = 3  # views with a certain face, as after defacing (`verdict`)
 
 
-def screen(volume, affine, registration, suffix, seed):
+def screen(volume, alignment, contrast, seed):
     """Decide whether an image shows a face.
 
     Parameters
@@ -52,16 +55,17 @@ def screen(volume, affine, registration, suffix, seed):
         `finding`, one of `FINDINGS`; for each zone `..._seen` and `..._gone` (see `look`);
         `faces_certain`: random views with a certain face, None where there was no attack.
     """
+    affine = alignment.affine
     numbers = look(volume, affine)
     finding, certain = decide(numbers), None
-    if finding == DEFACED and not is_aligned(registration, suffix):
+    if finding == DEFACED and not is_aligned(alignment.numbers, contrast):
         finding = FACE
     if finding == DEFACED:
         found = attacker.look_at(volume, affine, seed).recognition
         certain = int((found.certain & found.random).sum())
         if certain > MOST_CERTAIN:
             finding = FACE
-    return {'finding': finding, **numbers, 'faces_certain': certain}
+    return Screening(finding=finding, passed_on=False, **numbers, faces_certain=certain)
 
 
 def look(volume, affine):
@@ -124,6 +128,5 @@ def is_aligned(registration, suffix):
         Contrast; one without limits of its own, or that does not show the inside of the brain
         (CT), is never beyond doubt.
     """
-    return registration['tissue'] is not None and verdict.certain(
-        registration | {'contrast': suffix}, besides=('head',)
-    )
+    numbers = replace(registration, contrast=suffix, origin='own', coregistration=None)
+    return numbers.tissue is not None and verdict.certain(numbers, besides=('head',))

@@ -1,78 +1,136 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What defacing costs the analysis of a scan: brain voxels, tissue volumes, alignment.
+"""What defacing costs the analysis of an image: brain voxels, tissue volumes, registration.
 
-Head volume that was removed, and voxels outside the mask that differ, are measured where the
-mask is made and applied (`masks.coverage`, `images.replace_voxels`).
+Removed volume of the head, and voxels outside the mask that differ, are measured where the mask is
+made and applied (:mod:`facebids.core.defacing.masks`, :mod:`facebids.core.images`).
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from nibabel.affines import apply_affine
 from scipy import ndimage
 
 from facebids.core.alignment.registration import resample_isotropic
+from facebids.core.arrays import BoolArray, FloatArray
+from facebids.core.atlas import HeadAtlas, generic_atlas
+from facebids.core.contrasts import CONTRASTS
 from facebids.core.defacing import tissues
+from facebids.core.defacing.masks import RESOLUTION
+from facebids.core.defacing.tissues import Tissues
 from facebids.core.grids import carry_over, grid_points
+from facebids.core.images import Volume
+from facebids.core.record import TISSUES, Utility
 
-TISSUES = ('gm', 'wm', 'csf')
 OPENING_MM = 2.0  # half the width under which a connection is no brain
-CORE_MM = 3.0  # inside the atlas's brain, where the subject's must be
-MARGIN_MM = 2.0  # under the estimated brain's surface that is left out: a voxel of it
-FLUID_MM = 4.0  # around the estimated brain: gyri the opening took, and the fluid over them
-SURFACE_MM = 1.5  # half the thickness of the atlas's brain surface
+CORE_MM = 3.0  # inside the brain of the atlas, where the brain of the subject has to be
+MARGIN_MM = 2.0  # under the surface of the estimated brain that does not count: a voxel of it
+FLUID_MM = 4.0  # around the estimated brain: gyri lost by the opening, and the fluid over them
+SURFACE_MM = 1.5  # half the thickness of the surface of the atlas brain
 
 
-def measure(before, after, atlas, transform, modality):
+@dataclass(frozen=True)
+class BrainChange:
+    """Volume of the brain (mL), and what of it changed, in voxels and mL."""
+
+    brain_ml: float
+    voxels: int
+    changed_ml: float
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Distance between two registrations over the surface of the atlas brain, mm."""
+
+    mean_mm: float | None = None
+    max_mm: float | None = None
+
+
+# For each tissue: mL before, mL after, relative change.
+Volumes = dict[str, tuple[float | None, float | None, float | None]]
+NO_VOLUMES: Volumes = dict.fromkeys(TISSUES, (None, None, None))
+
+
+def measure(
+    before: Volume,
+    after: Volume,
+    affine: FloatArray,
+    suffix: str,
+    affine_after: FloatArray | None = None,
+) -> Utility:
     """Compare the brain of an image with that of its defaced copy.
 
     Parameters
     ----------
-    before, after : Volume
+    before, after
         The image and its defaced copy, on one grid.
-    atlas : HeadAtlas
-    transform : ndarray, shape (4, 4)
+    affine : shape (4, 4)
         Atlas RAS mm to subject RAS mm.
-    modality : str
+    suffix
+        Suffix of the image: some contrasts do not show tissues.
+    affine_after : shape (4, 4)
+        The same as `affine`, of the defaced image registered by itself.
 
     Returns
     -------
-    dict
-        `brain_change` and `volume_change`; every number is None where the contrast has no
-        tissues (`tissues.ORDER`) or there is no brain in view.
+    Utility
+        Numbers are None if the contrast shows no tissues, or no brain is in view.
     """
-    brain, found = None, {}
-    if modality in tissues.ORDER:
-        coarse, grid = resample_isotropic(before.data, before.affine, tissues.SPACING)
-        distance = carry_over(atlas.brain, atlas, coarse.shape, grid, transform)
-        found['before'] = tissues.segment(coarse, grid, distance, modality)
-        if found['before']:
-            brain = own_brain(found['before'], distance)
-    if brain is None:
-        return brain_change(before, after, None) | volume_change(None, None, None)
+    atlas = generic_atlas(RESOLUTION)
+    shift = registration_shift(affine, affine_after, atlas)
+    if suffix not in CONTRASTS or CONTRASTS[suffix].tissues is None:
+        return _utility(None, NO_VOLUMES, shift)
+    coarse, grid = resample_isotropic(before.data, before.affine, tissues.SPACING)
+    distance = carry_over(atlas.brain, atlas, coarse.shape, grid, affine)
+    found = tissues.segment(coarse, grid, distance, suffix)
+    brain = own_brain(found, distance) if found else None
+    if found is None or brain is None:
+        return _utility(None, NO_VOLUMES, shift)
     coarse, _ = resample_isotropic(after.data, after.affine, tissues.SPACING)
-    found['after'] = tissues.segment(coarse, grid, distance, modality)
     depth = signed_distance(brain)
-    return brain_change(before, after, _on_grid(depth, grid, before)) | volume_change(
-        found['before'], found['after'], depth < FLUID_MM
+    volumes = volume_change(
+        found, tissues.segment(coarse, grid, distance, suffix), depth < FLUID_MM
+    )
+    return _utility(brain_change(before, after, _on_grid(depth, grid, before)), volumes, shift)
+
+
+def _utility(brain: BrainChange | None, volumes: Volumes, shift: Shift) -> Utility:
+    gm, wm, csf = (volumes[name] for name in ('gm', 'wm', 'csf'))
+    return Utility(
+        brain_ml=brain.brain_ml if brain else None,
+        brain_voxels_changed=brain.voxels if brain else None,
+        brain_changed_ml=brain.changed_ml if brain else None,
+        gm_before_ml=gm[0],
+        gm_after_ml=gm[1],
+        gm_change=gm[2],
+        wm_before_ml=wm[0],
+        wm_after_ml=wm[1],
+        wm_change=wm[2],
+        csf_before_ml=csf[0],
+        csf_after_ml=csf[1],
+        csf_change=csf[2],
+        registration_shift_mean_mm=shift.mean_mm,
+        registration_shift_max_mm=shift.max_mm,
     )
 
 
-def own_brain(found, distance):
-    """Find the brain of the subject by its tissues, whatever the face mask and its guard are.
+def own_brain(found: Tissues, distance: FloatArray) -> BoolArray | None:
+    """Find the brain of the subject by its tissues, independently of the face mask and its guard.
 
-    It is what was segmented as grey or white matter within `tissues.REACH_MM` of the atlas's
-    brain and hangs together with the middle of it over more than thin bridges. The guard is the
-    atlas's brain with a margin and voxels of like signal; no number of it enters here.
+    It is what was segmented as grey or white matter within `tissues.REACH_MM` of the brain of the
+    atlas and is connected to its centre by more than thin bridges. The guard is the brain of the
+    atlas with a margin and voxels of similar signal; none of its numbers is used here.
 
-    It is no brain extraction: the thinnest gyri are opened away, fluid is not in it, and the
-    affine registration that carries the atlas over is the mask's own. A wrong registration shows
-    in its own numbers, not in this one.
+    This is not a brain extraction: the thinnest gyri are opened away, fluid is left out, and the
+    affine that carries the atlas over is the one of the mask. A wrong registration shows in its
+    own numbers, not in this one.
 
     Parameters
     ----------
-    found : dict of ndarray, shape (X, Y, Z)
+    found : shapes (X, Y, Z)
         From `tissues.segment`, voxels of `tissues.SPACING` mm.
-    distance : ndarray, shape (X, Y, Z)
-        Signed distance (mm, negative inside) to the atlas's brain.
+    distance : shape (X, Y, Z)
+        Signed distance (mm, negative inside) to the brain of the atlas.
 
     Returns
     -------
@@ -87,11 +145,11 @@ def own_brain(found, distance):
         return None
     largest = labels == sizes.argmax()
     near = ndimage.distance_transform_edt(~largest, sampling=tissues.SPACING) <= OPENING_MM
-    return tissue & near
+    return np.asarray(tissue & near)
 
 
-def signed_distance(brain):
-    """Distance (mm, negative inside) to the surface between the voxels of a mask and others."""
+def signed_distance(brain: BoolArray) -> FloatArray:
+    """Distance (mm, negative inside) to the surface of a mask, half-way between voxels."""
     outside, inside = (
         ndimage.distance_transform_edt(where, sampling=tissues.SPACING)
         for where in (~brain, brain)
@@ -100,92 +158,72 @@ def signed_distance(brain):
     return np.where(brain, half - inside, outside - half).astype(np.float32)
 
 
-def _on_grid(field, grid, volume):
+def _on_grid(field: FloatArray, grid: FloatArray, volume: Volume) -> FloatArray:
     """Sample a field of the affine `grid` at the voxels of a volume."""
     index = np.linalg.inv(grid) @ volume.affine
     shape = volume.data.shape
-    return ndimage.affine_transform(
-        field, index[:3, :3], index[:3, 3], output_shape=shape, order=1, mode='nearest'
+    return np.asarray(
+        ndimage.affine_transform(
+            field, index[:3, :3], index[:3, 3], output_shape=shape, order=1, mode='nearest'
+        )
     )
 
 
-def brain_change(before, after, depth):
+def brain_change(before: Volume, after: Volume, depth: FloatArray) -> BrainChange:
     """Count the voxels of the brain that defacing changed.
 
     Parameters
     ----------
-    before, after : Volume
+    before, after
         The image and its defaced copy, on one grid.
-    depth : ndarray, shape (X, Y, Z), or None
-        `signed_distance` to the brain's surface on that grid.
-
-    Returns
-    -------
-    dict
-        `brain_ml`: volume of the brain; `brain_voxels_changed` and `brain_changed_ml`: of it,
-        what was changed more than `MARGIN_MM` under its surface.
+    depth : shape (X, Y, Z)
+        `signed_distance` to the surface of the brain on that grid. What changed counts if it lies
+        more than `MARGIN_MM` under the surface.
     """
-    if depth is None:
-        return dict.fromkeys(('brain_ml', 'brain_voxels_changed', 'brain_changed_ml'))
     voxel_ml = float(np.prod(before.zooms)) / 1000
     # a voxel whose centre lies at the margin is half outside it
     changed = int(((before.data != after.data) & (depth < -MARGIN_MM - 1e-3)).sum())
-    return {
-        'brain_ml': float((depth < 0).sum() * voxel_ml),
-        'brain_voxels_changed': changed,
-        'brain_changed_ml': changed * voxel_ml,
-    }
+    return BrainChange(float((depth < 0).sum() * voxel_ml), changed, changed * voxel_ml)
 
 
-def volume_change(before, after, region):
+def volume_change(before: Tissues, after: Tissues | None, region: BoolArray) -> Volumes:
     """Compare the volumes of the tissues inside one region.
 
     Parameters
     ----------
-    before, after : dict of ndarray, shape (X, Y, Z), or None
+    before, after : shapes (X, Y, Z)
         From `tissues.segment`, of the image and of its defaced copy.
-    region : ndarray of bool, shape (X, Y, Z)
+    region : shape (X, Y, Z)
 
     Returns
     -------
     dict
-        For `gm`, `wm` and `csf`: `_before_ml`, `_after_ml` and `_change`, their difference as a
-        share of the one before.
+        For each tissue the volume before and after (mL), and the difference as a share of the
+        volume before.
     """
-    numbers = {}
+    volumes: Volumes = {}
     for name in TISSUES:
-        old, new = (_ml(found[name], region) if found else None for found in (before, after))
-        numbers |= {
-            f'{name}_before_ml': old,
-            f'{name}_after_ml': new,
-            f'{name}_change': new / old - 1 if old and new is not None else None,
-        }
-    return numbers
+        old, new = _ml(before[name], region), _ml(after[name], region) if after else None
+        volumes[name] = old, new, new / old - 1 if old and new is not None else None
+    return volumes
 
 
-def _ml(probability, region):
+def _ml(probability: FloatArray, region: BoolArray) -> float:
     return float(probability[region].sum() * tissues.SPACING**3 / 1000)
 
 
-def alignment_shift(before, after, atlas):
-    """Distance between where two registrations put the surface of the atlas's brain.
+def registration_shift(before: FloatArray, after: FloatArray | None, atlas: HeadAtlas) -> Shift:
+    """Measure the distance between two registrations over the surface of the atlas brain.
 
     Parameters
     ----------
-    before, after : ndarray, shape (4, 4), or None
+    before, after : shape (4, 4)
         Atlas RAS mm to subject RAS mm, of the image and of its defaced copy.
-    atlas : HeadAtlas
-
-    Returns
-    -------
-    dict
-        `registration_shift_mean_mm` and `registration_shift_max_mm`.
+    atlas
+        The head atlas.
     """
     if after is None:
-        return dict.fromkeys(('registration_shift_mean_mm', 'registration_shift_max_mm'))
+        return Shift()
     points = grid_points(atlas, np.abs(atlas.brain) < SURFACE_MM)
     shift = np.linalg.norm(apply_affine(after - before, points), axis=1)
-    return {
-        'registration_shift_mean_mm': float(shift.mean()),
-        'registration_shift_max_mm': float(shift.max()),
-    }
+    return Shift(float(shift.mean()), float(shift.max()))

@@ -113,7 +113,9 @@ def _follow_motion(
     for elsewhere in moved.transforms:
         there = carry_over(region, atlas, mask.shape, volume.affine, elsewhere) < 0
         mask |= there & ~found.guard
-    coverage = replace(_taken(found.coverage, mask, head, volume.zooms), motion_mm=moved.largest_mm)
+    coverage = replace(
+        _taken(found.coverage, mask, head, volume.zooms), motion_mm=moved.largest_mm
+    )
     return FaceMask(mask, found.guard, coverage)
 
 
@@ -295,9 +297,7 @@ def coverage(
     return _taken(nothing, mask, head, zooms)
 
 
-def _taken(
-    numbers: Coverage, mask: BoolArray, head: BoolArray, zooms: FloatArray
-) -> Coverage:
+def _taken(numbers: Coverage, mask: BoolArray, head: BoolArray, zooms: FloatArray) -> Coverage:
     """Return the numbers with the volumes that a mask takes, in mL."""
     voxel_ml = float(np.prod(zooms)) / 1000
     return replace(

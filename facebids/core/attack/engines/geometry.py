@@ -15,6 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from facebids.core.attack.depth import ANGLES, GRAZING, HEIGHTS, PIVOT, RAYS, generic, points
+from facebids.core.thresholds import LEAST_SHAPE
 
 NAME = 'geometry'
 # 52 adults of public scans: T1w, and FLAIR against T1w
@@ -26,7 +27,6 @@ BLOCK = 2  # cells of the depth map averaged along each side: 4 degrees, 5 mm
 SCALES_MM = (4.0, 2.5, 1.5, 0.7, 0.7, 0.7)  # residuals that count, narrower round by round
 PRIOR = 0.01  # keeps motions that a small overlap does not determine at nought
 MIDDLE = (HEIGHTS[:, None] > -60) & (HEIGHTS[:, None] < 25) & (np.abs(ANGLES) < np.deg2rad(60))
-LEAST_OVERLAP = 0.25  # share of the region below which nothing is said
 SHORT_LIST = 20
 BLOCK_PAIRS = 4_000_000  # scores held in memory at a time by `search`
 
@@ -68,6 +68,11 @@ def score(probes, gallery):
         NaN where less than a quarter of the face is seen in both.
     """
     return np.array([_agree(probe, _stack(gallery)) for probe in _stack(probes)])
+
+
+def share_in_view(template):
+    """Return the share of the compared face that a scan shows, in [0, 1]."""
+    return float((~np.isnan(template['relief'])).mean())
 
 
 def cells():
@@ -119,7 +124,7 @@ def _agree(probe, gallery):
     agreement = _welsch(difference - move @ motions.T, SCALES_MM[-1]) * known
     with np.errstate(invalid='ignore'):
         share = agreement.mean(1) / overlap
-    return np.where(overlap < LEAST_OVERLAP, np.nan, share)
+    return np.where(overlap < LEAST_SHAPE, np.nan, share)
 
 
 def _solve(weight, relief, motions):
@@ -217,7 +222,7 @@ def _short_lists(probes, gallery, count):
         overlap = part @ seen.T
         square = (mine**2) @ seen.T + part @ (values**2).T - 2 * mine @ values.T
         distance = square / np.maximum(overlap, 1)
-        distance[overlap < LEAST_OVERLAP * part.shape[1]] = np.inf
+        distance[overlap < LEAST_SHAPE * part.shape[1]] = np.inf
         lists[start : start + step] = np.argpartition(distance, count - 1, axis=1)[:, :count]
     return lists
 

@@ -6,7 +6,14 @@ The module has ``fill(context)``, which computes the new voxels from a
 The table needs the standard library alone: the command line reads it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from facebids.core.arrays import FloatArray
+    from facebids.core.defacing.fill import FillContext
 
 
 @dataclass(frozen=True)
@@ -38,3 +45,16 @@ _ROWS = (
     Mode('reface', 'face region replaced by a generic face', face_gone=False, register_again=True),
 )
 MODES = {row.name: row for row in _ROWS}
+
+
+def load(mode: str) -> 'Callable[[FillContext], FloatArray]':
+    """Return the function of a mode that computes new voxels, shape (N,).
+
+    Raises
+    ------
+    KeyError
+        If there is no such mode.
+    """
+    fill: Callable[[FillContext], FloatArray]
+    fill = import_module(f'{__name__}.{MODES[mode].name}').fill
+    return fill

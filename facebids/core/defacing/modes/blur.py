@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The face becomes a smooth head without features."""
+
+from facebids.core.arrays import FloatArray
+from facebids.core.defacing.fill import FillContext
+from facebids.core.defacing.modes import remove
+from facebids.core.defacing.paint import paint
+
+
+def fill(context: FillContext) -> FloatArray:
+    """Paint the generic head, its skin blurred, over air; shape (N,)."""
+    return paint(context, remove.fill(context), blurred=True)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The face becomes air like the air of the scan."""
+
+import numpy as np
+
+from facebids.core.arrays import FloatArray
+from facebids.core.defacing.fill import FillContext
+
+CLEAR_MM = 6.0  # air is sampled at this distance from the head or farther
+CONSTANT = 0.5  # share of equal voxels above which the air of a scan has no noise
+ENOUGH = 500  # voxels of air
+
+
+def fill(context: FillContext) -> FloatArray:
+    """Draw air like that of the scan for every voxel of the mask, shape (N,).
+
+    Values are drawn at random from the air far from the head. Where most of the air has one value
+    (a masked background, or the padding of a CT), every voxel gets that value.
+    """
+    clear = ~context.mask & ~np.isnan(context.data)
+    for far in (CLEAR_MM, 0.0):
+        samples = context.data[clear & (context.around.from_head > far)]
+        if len(samples) > ENOUGH:
+            break
+    count = int(context.mask.sum())
+    if not len(samples):
+        return np.full(count, np.nanmin(context.data), np.float32)
+    values, counts = np.unique(samples, return_counts=True)
+    if counts.max() > CONSTANT * len(samples):
+        return np.full(count, values[counts.argmax()], np.float32)
+    return context.rng.choice(samples, count)

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Paint the generic head into the mask, bent to meet the subject's head, in the scan's own signal.
+
+Signal is learned from the scalp beside the mask as a function of depth under the skin.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+from scipy import linalg, ndimage
+
+from facebids.core.arrays import BoolArray, FloatArray
+from facebids.core.defacing.fill import FillContext
+from facebids.core.grids import carry_over
+
+REACH_MM = 12.0  # Gaussian over which the skin beside the mask bends the generic skin
+FADE_MM = 25.0  # depth inside the mask over which that bending fades
+NEAR_MM = 8.0  # from the generic skin: what is farther away is not skin
+AWAY_MM = 4.0  # from the mask: nearer, the cut itself looks like skin
+PROFILE_MM = 10.0  # depth under the skin down to which signal is learned
+SOFT_MM = (2.0, 6.0)  # depth of soft tissue, which fills everything deeper
+BIAS_MM = 35.0  # Gaussian of the shading of the coil
+SEAM_MM = 3.0  # distance over which the tissue beside the mask continues into it
+# Sizes of the generic head relative to the atlas, in steps of a third: from a child to an adult.
+# The size of the subject, or the stretch of the affine, would tell the size of the removed face.
+SIZES = (0.66, 0.88, 1.17)
+MIDDLE_MM = (0.0, 10.0, -50.0)  # atlas point that stays where the registration puts it
+BLUR_MM = 12.0  # Gaussian over which the generic skin is blurred: removes lids, lips and nose
+COVER_MM = 4.0  # soft tissue over what is kept deep in the head, as the skull of a large forehead
+EDGE_MM = 8.0  # width over which blurred skin passes into air
+EVEN_RATIO = (0.3, 3.0)  # signal over its prediction; outside, it is not skin
+QUARTILE = 0.3186  # first quartile of the absolute value of a standard normal variable
+
+Profile = Callable[[FloatArray], FloatArray]
+
+
+def undistorted(affine: FloatArray) -> tuple[float, FloatArray]:
+    """Return an affine without stretch, in one of a few sizes.
+
+    Parameters
+    ----------
+    affine : shape (4, 4)
+        Atlas RAS mm to subject RAS mm.
+
+    Returns
+    -------
+    size : float
+        The nearest of `SIZES`.
+    affine : ndarray, shape (4, 4)
+        The nearest rotation (polar decomposition), in that size.
+    """
+    linear = affine[:3, :3]
+    own = float(np.cbrt(np.linalg.det(linear)))
+    size = min(SIZES, key=lambda size: abs(float(np.log(size / own))))
+    rotation, _ = linalg.polar(linear)
+    result = np.eye(4)
+    result[:3, :3] = size * rotation
+    result[:3, 3] = linear @ MIDDLE_MM + affine[:3, 3] - result[:3, :3] @ MIDDLE_MM
+    return size, result
+
+
+def paint(context: FillContext, air: FloatArray, *, blurred: bool) -> FloatArray:
+    """Paint the generic head into the mask.
+
+    Parameters
+    ----------
+    context
+        The image around the mask, and the atlas.
+    air : shape (N,)
+        Values of the N voxels of the mask if they were air.
+    blurred
+        Whether the skin is blurred until it has no features.
+
+    Returns
+    -------
+    ndarray of float32, shape (N,)
+    """
+    mask, zooms = context.mask, context.zooms
+    head = context.around.head & ~mask
+    depth = _depth(head | mask, zooms)
+    generic = _generic_skin(context)
+    away = ndimage.distance_transform_edt(~mask, sampling=zooms)
+    within = ndimage.distance_transform_edt(mask, sampling=zooms)
+    half = float(zooms.min()) / 2
+    scalp = (away > AWAY_MM) & (np.abs(generic) < NEAR_MM) & (depth < PROFILE_MM)
+    near = scalp & (np.abs(depth) < NEAR_MM)
+    bend = _spread(half - depth - generic, near, REACH_MM, zooms)
+    skin = generic + bend * np.exp(-((within / FADE_MM) ** 2))
+    if blurred:
+        skin = ndimage.gaussian_filter(skin, BLUR_MM / zooms, truncate=2.5)
+    skin = np.minimum(skin, _cover(mask, depth, zooms))
+    learned = scalp & head
+    profile = learn_profile(context.data[learned], depth[learned], half)
+    shading = _shading(context, learned, profile, depth)
+    tissue = profile(half - skin) * shading
+    if not blurred:  # the tissue beside the mask continues into it, so that no seam shows
+        beside = head & (away <= 2 * SEAM_MM)
+        step = np.where(beside, context.data - profile(depth) * shading, 0)
+        tissue += _spread(step, beside, SEAM_MM, zooms) * np.exp(-((within / SEAM_MM) ** 2))
+    tissue += context.rng.normal(0, _noise(context, head), mask.shape)
+    share = np.clip(0.5 - skin[mask] / (EDGE_MM if blurred else 2 * half), 0, 1)
+    return np.asarray((share * tissue[mask] + (1 - share) * air).astype(np.float32))
+
+
+def _generic_skin(context: FillContext) -> FloatArray:
+    """Signed distance (mm in the subject, negative inside) to the skin of the generic head."""
+    size, affine = undistorted(context.atlas_affine)
+    atlas, shape = context.atlas, context.mask.shape
+    return carry_over(atlas.depth, atlas, shape, context.affine, affine) * size
+
+
+def _depth(head: BoolArray, zooms: FloatArray) -> FloatArray:
+    """Depth under the skin (mm, negative outside) of a head without holes."""
+    outside = ~ndimage.binary_fill_holes(head)  # bone at the border of the mask is as dark as air
+    depth = ndimage.distance_transform_edt(~outside, sampling=zooms).astype(np.float32)
+    depth -= ndimage.distance_transform_edt(outside, sampling=zooms).astype(np.float32)
+    return np.asarray(depth)
+
+
+def _cover(mask: BoolArray, depth: FloatArray, zooms: FloatArray) -> FloatArray:
+    """Signed distance to a layer of soft tissue over what is kept deep in the head."""
+    deep = ~mask & (depth > COVER_MM)  # what is less deep is skin itself and would get a rim
+    distance = ndimage.distance_transform_edt(~deep, sampling=zooms).astype(np.float32)
+    return np.asarray(distance - COVER_MM)
+
+
+def learn_profile(values: FloatArray, depth: FloatArray, half: float) -> Profile:
+    """Learn signal as a function of depth under the skin.
+
+    Parameters
+    ----------
+    values, depth : shape (N,)
+        Intensities of the scalp and their depth under the skin, mm.
+    half
+        Half a voxel, mm.
+
+    Returns
+    -------
+    callable
+        Depth (mm, any shape) to signal. Under the scalp are skull and brain, but in a face soft
+        tissue: below the scalp the profile continues with soft tissue.
+    """
+    edges = np.arange(0, SOFT_MM[1] + 2 * half, 2 * half)
+    middles, medians = [], []
+    for low, high in pairwise(edges):
+        inside = values[(depth > low) & (depth <= high)]
+        if len(inside):
+            middles.append((low + high) / 2)
+            medians.append(float(np.median(inside)))
+    soft = values[(depth >= SOFT_MM[0]) & (depth <= SOFT_MM[1])]
+    soft = soft if len(soft) else values
+    middles.append(SOFT_MM[1] + 2 * half)
+    medians.append(float(np.median(soft)) if len(soft) else 0.0)
+
+    def profile(where: FloatArray) -> FloatArray:
+        return np.asarray(np.interp(where, middles, medians).astype(np.float32))
+
+    return profile
+
+
+def _shading(
+    context: FillContext, learned: BoolArray, profile: Profile, depth: FloatArray
+) -> FloatArray:
+    """Shading of the coil: the scan over what its depth predicts, smoothed and extrapolated."""
+    level = np.maximum(profile(depth), 1e-3 * np.nanmax(np.abs(context.data)))
+    ratio = np.where(learned, context.data / level, 1)
+    use = learned & (ratio > EVEN_RATIO[0]) & (ratio < EVEN_RATIO[1])
+    return np.asarray(
+        np.exp(_spread(np.log(np.where(use, ratio, 1)), use, BIAS_MM, context.zooms))
+    )
+
+
+def _spread(values: FloatArray, known: BoolArray, width: float, zooms: FloatArray) -> FloatArray:
+    """Extrapolate known values: their Gaussian mean where any are near, 0 elsewhere."""
+    sigma = width / zooms
+    values = np.where(known, values, 0).astype(np.float32)
+    weight = ndimage.gaussian_filter(known.astype(np.float32), sigma, truncate=3)
+    return np.asarray(
+        ndimage.gaussian_filter(values, sigma, truncate=3) / np.maximum(weight, 1e-4)
+    )
+
+
+def _noise(context: FillContext, where: BoolArray) -> float:
+    """Return the standard deviation of the noise in tissue, from neighbouring voxels.
+
+    Two independent values differ by sqrt(2) times as much. The first quartile is used, since the
+    differences at edges are not noise.
+    """
+    difference = np.abs(np.diff(context.data, axis=0))[where[1:] & where[:-1]]
+    difference = difference[~np.isnan(difference)]
+    if not len(difference):
+        return 0.0
+    return float(np.quantile(difference, 0.25) / (QUARTILE * np.sqrt(2)))
