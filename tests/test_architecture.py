@@ -106,6 +106,7 @@ DOWNWARDS = {
         'facebids.interfaces',
         'facebids.bids.plan',
         'facebids.bids.names',
+        *TABLES,
     },
     'facebids.stages': {
         'facebids.stages',

@@ -51,7 +51,6 @@ def init_image_wf(*, item, settings, template=None):
     sink = pe.Node(
         Sink(
             relative_path=image.relative_path,
-            mode=settings.mode,
             output_dir=str(settings.output_dir),
             private_dir=str(settings.private_dir),
             work_dir=str(settings.work_dir),

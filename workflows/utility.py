@@ -4,6 +4,7 @@
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
+from facebids.core.defacing.modes import MODES
 from facebids.interfaces.registration import Register
 from facebids.interfaces.utility import Utility
 
@@ -44,7 +45,7 @@ def init_utility_wf(*, item, settings, template=None):
         ]),
         (utility, outputnode, [('out_file', 'utility')]),
     ])  # fmt: skip
-    if settings.mode == 'reface':
+    if MODES[settings.mode].register_again:
         register_after = pe.Node(
             Register(modality=item.contrast, seed=settings.seed),
             name='register_after',
