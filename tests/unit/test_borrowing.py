@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What becomes of registrations that others wait for."""
 
-import json
+from dataclasses import replace
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 from facebids.core.alignment import coregistration, registration
 from facebids.core.alignment.coregistration import Coregistration
 from facebids.core.alignment.registration import Registration
-from facebids.errors import GridError, UnreadableImageError
+from facebids.errors import GridError, UnexpectedError, UnreadableImageError
 from facebids.interfaces import files
-from facebids.interfaces.registration import Coregister, Register, Share, section
+from facebids.interfaces.files import RegistrationFile
+from facebids.interfaces.registration import Coregister, Register, Share
 
 QUALITY = {'score': 0.8, 'brain': 0.7, 'tissue': 0.3, 'head': 0.9, 'brain_in_view': 1.0}
 SHIFT = np.eye(4)
@@ -38,7 +40,7 @@ def image(tmp_path, name, shape=(20, 20, 20), shift=0.0):
 def run(interface, tmp_path, **inputs):
     path = interface(**inputs).run(cwd=str(tmp_path)).outputs.out_file
     kept = tmp_path / f'{interface.__name__}.json'
-    kept.write_text(json.dumps(files.read_json(path)))
+    kept.write_bytes(Path(path).read_bytes())
     return str(kept)
 
 
@@ -50,23 +52,23 @@ def borrow(tmp_path, monkeypatch, source, quality=0.9):
         source_file=image(tmp_path, 'source.nii.gz'), source='source.nii.gz',
         source_registration=source,
     )  # fmt: skip
-    return files.read_registration(path)
+    return files.read_alignment(path)
 
 
 def source_of(tmp_path, **changes):
     path = run(Register, tmp_path, in_file=image(tmp_path, 'source.nii.gz'), modality='T1w')
-    found = files.read_json(path)
-    found['quality'] |= changes
-    return files.write_json(tmp_path, 'source.json', found)
+    found = files.read_alignment(path)
+    found = replace(found, numbers=replace(found.numbers, **changes))
+    return files.write_numbers(tmp_path, 'source.json', RegistrationFile(found))
 
 
 def test_a_borrowed_affine_goes_by_way_of_the_source(tmp_path, monkeypatch):
     found = borrow(tmp_path, monkeypatch, source_of(tmp_path, brain=0.5))
-    np.testing.assert_allclose(found['affine'], SHIFT @ (0.9 * np.eye(4)))
-    told = section(found)
-    assert (told['way'], told['source'], told['contrast']) == ('borrowed', 'source.nii.gz', 'T1w')
-    assert (told['coregistration'], told['brain']) == (0.9, 0.5)
-    assert told['scale'] == pytest.approx(0.9)
+    np.testing.assert_allclose(found.affine, SHIFT @ (0.9 * np.eye(4)))
+    told = found.numbers
+    assert (told.origin, told.source, told.contrast) == ('borrowed', 'source.nii.gz', 'T1w')
+    assert (told.coregistration, told.brain) == (0.9, 0.5)
+    assert told.scale == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize('why', ['no agreement', 'bad source', 'broken source'])
@@ -76,16 +78,16 @@ def test_what_cannot_be_borrowed_is_registered_by_itself(tmp_path, monkeypatch, 
         (tmp_path / 'broken.nii').write_bytes(b'no image')
         source = run(Register, tmp_path, in_file=str(tmp_path / 'broken.nii'), modality='T1w')
     found = borrow(tmp_path, monkeypatch, source, 0.1 if why == 'no agreement' else 0.9)
-    told = section(found)
-    assert (told['way'], told['source'], told['contrast']) == ('own', None, 'FLAIR')
-    assert told['coregistration'] is None
+    told = found.numbers
+    assert (told.origin, told.source, told.contrast) == ('own', None, 'FLAIR')
+    assert told.coregistration is None
 
 
 def test_an_error_reaches_whoever_needs_the_registration(tmp_path):
     (tmp_path / 'broken.nii').write_bytes(b'no image')
     path = run(Register, tmp_path, in_file=str(tmp_path / 'broken.nii'), modality='T1w')
     with pytest.raises(UnreadableImageError, match='cannot be read as NIfTI'):
-        files.read_registration(path)
+        files.read_alignment(path)
 
 
 def share(tmp_path, **changes):
@@ -97,12 +99,24 @@ def share(tmp_path, **changes):
 
 
 def test_what_was_acquired_together_shares_its_affine(tmp_path):
-    found = files.read_registration(share(tmp_path))
-    np.testing.assert_allclose(found['affine'], 0.9 * np.eye(4))
-    assert (found['way'], found['source']) == ('shared', 'source.nii.gz')
+    found = files.read_alignment(share(tmp_path))
+    np.testing.assert_allclose(found.affine, 0.9 * np.eye(4))
+    assert (found.numbers.origin, found.numbers.source) == ('shared', 'source.nii.gz')
 
 
 @pytest.mark.parametrize('changes', [{'shape': (20, 20, 21)}, {'shift': 0.5}])
 def test_another_grid_shares_nothing(tmp_path, changes):
     with pytest.raises(GridError, match='mask would not fit'):
-        files.read_registration(share(tmp_path, **changes))
+        files.read_alignment(share(tmp_path, **changes))
+
+
+def test_an_unforeseen_error_stops_only_the_image_itself(tmp_path, monkeypatch):
+    """Others borrow from it: they are registered by themselves."""
+
+    def broken(*_):
+        raise RuntimeError('of a library')
+
+    monkeypatch.setattr(registration, 'register', broken)
+    path = run(Register, tmp_path, in_file=image(tmp_path, 'in.nii.gz'), modality='T1w')
+    with pytest.raises(UnexpectedError, match='RuntimeError'):
+        files.read_alignment(path)

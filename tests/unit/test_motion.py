@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+import make
 import nibabel as nib
 import numpy as np
 import pytest
 
 from facebids.core import images
 from facebids.core.alignment import motion
-from facebids.interfaces import files
 from facebids.interfaces.masks import FaceMask
 
 SHIFT = 2  # voxels of 4 mm
@@ -35,13 +35,8 @@ def test_a_volume_that_moved_is_found_and_still_ones_are_not(series, phantom_sca
 
 
 def test_the_mask_of_a_series_covers_the_face_of_every_volume(series, phantom_scan, tmp_path):
-    registration = {
-        'affine': phantom_scan.transform.tolist(),
-        'quality': dict.fromkeys(('score', 'brain', 'tissue', 'head', 'brain_in_view'), 0.9),
-        'start': '', 'way': 'own', 'source': None, 'contrast': 'T1w', 'coregistration': None,
-    }  # fmt: skip
-    path = files.write_json(tmp_path, 'registration.json', registration)
-    screening = files.write_json(tmp_path, 'screening.json', {'passed_on': False})
+    path = make.written_alignment(tmp_path, phantom_scan.transform)
+    screening = make.written(tmp_path, 'screening.json', make.SCREENING)
     single = nib.load(series).slicer[..., 0]
     nib.save(single, tmp_path / 'single.nii.gz')
     masks = []
@@ -51,7 +46,7 @@ def test_the_mask_of_a_series_covers_the_face_of_every_volume(series, phantom_sc
         result = FaceMask(in_file=str(source), registration=path, screening=screening).run(
             cwd=str(folder)
         )
-        masks.append(files.read_mask(result.outputs.mask_file))
+        masks.append(images.read_mask(result.outputs.mask_file))
     whole, one = masks
     assert (whole & ~one).sum() > 0.005 * one.sum()
     assert not (one & ~whole).sum() > 0.005 * one.sum()

@@ -3,9 +3,13 @@ import json
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
+from make import image_record, seen
 
-from facebids.bids import columns, names, records
+from facebids.bids import names, records
 from facebids.bids.names import HeadImage
+from facebids.core import record
+from facebids.core.metrics import METRICS
+from facebids.core.record import Reason
 from facebids.errors import DatasetError
 
 T1W = HeadImage.from_relative_path('sub-01/ses-A/anat/sub-01_ses-A_T1w.nii.gz')
@@ -13,25 +17,16 @@ FLAIR = HeadImage.from_relative_path('sub-01/ses-A/anat/sub-01_ses-A_FLAIR.nii.g
 NAME = names.metrics(T1W)
 
 
+FOUND = {
+    'faces_before': 9,
+    'distance_within_before': None,
+    'distance_before_after': float('nan'),
+    'named': seen(half_side=(True, False)),
+}
+
+
 def _record(image, **changes):
-    return {
-        'image': image.relative_path,
-        'participant_id': image.participant_id,
-        'session_id': image.session_id,
-        'suffix': image.suffix,
-        'verdict': 'pass',
-        'reasons': [],
-        'registration': {'quality': 0.9},
-        'mask': {'volume_ml': 800.0, 'guard_voxels_changed': 0},
-        'identifiability': {
-            'views': 10,
-            'faces_before': 9,
-            'faces_after': 0,
-            'distance_before_after': float('nan'),
-            'named': {'half_side': {'before': True, 'after': False}},
-        },
-        **changes,
-    }
+    return image_record(image.relative_path, **{'identifiability': FOUND} | changes)
 
 
 def test_later_records_take_the_place_of_earlier_ones_of_the_same_image(tmp_path):
@@ -75,13 +70,13 @@ def test_records_of_some_participants(tmp_path):
     other = HeadImage.from_relative_path('sub-02/anat/sub-02_T1w.nii.gz')
     records.merge(tmp_path, NAME, [_record(T1W)])
     records.merge(tmp_path, names.metrics(other), [_record(other)])
-    assert [item['image'] for item in records.read_all(tmp_path, ['02'])] == [other.relative_path]
+    assert [item.image for item in records.read_all(tmp_path, ['02'])] == [other.relative_path]
     assert len(records.read_all(tmp_path)) == 2
 
 
 def test_the_table_has_a_value_or_na_in_every_cell():
-    reason = {'code': 'face_found_after', 'severity': 'fail', 'message': 'm'}
-    rows = [_record(T1W, verdict='fail', reasons=[reason, reason]), _record(FLAIR)]
+    reason = Reason('face_found_after', 'fail', 'm')
+    rows = [_record(T1W, verdict='fail', reasons=(reason, reason)), _record(FLAIR)]
     header, first, second = (line.split('\t') for line in records.table(rows).splitlines())
     assert len(header) == len(first) == len(second)
     values = dict(zip(header, first, strict=True))
@@ -96,16 +91,52 @@ def test_the_table_has_a_value_or_na_in_every_cell():
 
 
 def test_the_dictionary_describes_every_column_and_says_what_is_safer():
-    header = records.columns([records.row(_record(T1W, mask={'odd_number': 1}))])
-    dictionary = records.dictionary(header)
-    assert list(dictionary) == header
+    table, dictionary = records.table([_record(T1W)]), records.dictionary([_record(T1W)])
+    assert list(dictionary) == table.splitlines()[0].split('\t')
     assert all(item['Description'] for item in dictionary.values())
-    metrics = {name: item for name, item in dictionary.items() if name not in columns.COLUMNS}
+    metrics = {name: item for name, item in dictionary.items() if name not in records.COLUMNS}
+    assert {metric.column for metric in METRICS} < set(metrics)
     assert all('safer' in item['Description'] for item in metrics.values())
     assert dictionary['verdict']['Levels'].keys() == {'pass', 'review', 'fail'}
     assert dictionary['mask_volume_ml']['Units'] == 'mL'
     assert 'half side view before' in dictionary['named_half_side_before']['Description']
-    assert 'mask step' in dictionary['mask_odd_number']['Description']
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path):
+    numbers = {'distance_at_known_place': 0.1 + 0.2, 'distance_within_before': 1 / 3}
+    written = image_record(T1W.relative_path, identifiability=numbers)
+    records.write(tmp_path / 'record.json', written)
+    assert records.read(tmp_path / 'record.json') == written
+
+
+DAMAGED = {
+    'no JSON': '{"images": [',
+    'a list': '[]',
+    'nothing': '{}',
+    'nested too deeply': '[' * 100_000,
+    'an older version': '{"schema_version": 1, "images": []}',
+    'no Unicode': b'\xff\xfe',
+}
+
+
+@pytest.mark.parametrize('text', DAMAGED.values(), ids=DAMAGED)
+def test_damaged_metrics_are_named(tmp_path, text):
+    path = tmp_path / NAME
+    path.parent.mkdir(parents=True)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(DatasetError, match='desc-identifiability_metrics.json'):
+        records.read_all(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('key', 'value'),
+    [('verdict', 'perhaps'), ('verdict', None), ('image', 1), ('mask', {}), ('reasons', [{}])],
+)
+def test_a_record_with_a_wrong_value_is_not_read(key, value):
+    content = record.to_json([_record(T1W, identifiability=None)])
+    content['images'][0][key] = value
+    with pytest.raises(ValueError, match=key):
+        record.from_json(json.dumps(content))
 
 
 def test_a_record_that_is_not_there(tmp_path):

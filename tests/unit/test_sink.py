@@ -3,14 +3,20 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
+import make
 import numpy as np
 import pytest
 
-from facebids import provenance
+from facebids import filesystem
 from facebids.bids import names, records
 from facebids.bids.names import HeadImage
+from facebids.core.alignment.result import TemplateAlignment, as_matrix
+from facebids.core.record import to_json
+from facebids.errors import UnreadableImageError
 from facebids.interfaces import sink
+from facebids.interfaces.files import RegistrationFile
 
 IMAGE = HeadImage.from_relative_path('sub-01/anat/sub-01_T1w.nii.gz')
 FILES = ('mask', 'before', 'after', 'slices', 'renders', 'slices_before', 'renders_before')
@@ -24,9 +30,16 @@ def write(tmp_path, monkeypatch):
     for name in FILES:
         (tmp_path / name).write_text(name)
 
-    def run(verdict, defaced='new', killed_at=None, template=None, passed_on=False):
-        found = {'affine': np.eye(4).tolist(), 'template': template}
-        (tmp_path / 'registration').write_text(json.dumps(found))
+    def run(
+        verdict,
+        defaced='new',
+        killed_at=None,
+        template=None,
+        passed_on=False,
+        changed_meanwhile=None,
+    ):
+        found = replace(make.alignment(np.eye(4)), template=template)
+        make.written(tmp_path, 'registration', RegistrationFile(found))
 
         def copy(source, target):
             if target.name == killed_at:
@@ -34,17 +47,24 @@ def write(tmp_path, monkeypatch):
             original(source, target)
 
         (tmp_path / 'defaced').write_text(defaced)
-        record = records.failed(IMAGE, 'x', 'x') | {
-            'verdict': verdict,
-            'screening': {'passed_on': passed_on},
-        }
-        (tmp_path / 'record').write_text(json.dumps(record))
-        monkeypatch.setattr(sink, '_copy', copy)
         (tmp_path / 'in_file').write_text('the source')
+        record = make.image_record(
+            IMAGE.relative_path,
+            verdict=verdict,
+            mode=None if passed_on else 'remove',
+            screening={'passed_on': passed_on},
+            provenance={
+                f'{key}_sha256': filesystem.sha256(tmp_path / name)
+                for key, name in (('source', 'in_file'), ('defaced',) * 2, ('mask',) * 2)
+            },
+        )
+        (tmp_path / 'record').write_text(json.dumps(to_json([record])))
+        if changed_meanwhile:
+            (tmp_path / changed_meanwhile).write_text('something else')
+        monkeypatch.setattr(sink, '_copy', copy)
         sink.Sink(
             relative_path=IMAGE.relative_path,
             in_file=str(tmp_path / 'in_file'),
-            mode='remove',
             **{f'{name}_dir': str(tmp_path / name) for name in ('output', 'private', 'work')},
             **{name: str(tmp_path / name) for name in (*FILES, *ALWAYS)},
         ).run()
@@ -57,7 +77,7 @@ ALWAYS = ('registration', 'defaced', 'record')
 
 
 def verdicts(root):
-    return [record['verdict'] for record in records.read_all(root / 'output')]
+    return [record.verdict for record in records.read_all(root / 'output')]
 
 
 def defaced(root):
@@ -69,19 +89,25 @@ def test_a_released_image_is_there_with_all_that_belongs_to_it(write, tmp_path):
     write('pass')
     assert all((tmp_path / 'output' / name).is_file() for name in names.public_files(IMAGE))
     assert verdicts(tmp_path) == ['pass']
-    assert records.read(tmp_path / 'work' / names.record(IMAGE))['verdict'] == 'pass'
+    assert records.read(tmp_path / 'work' / names.record(IMAGE)).verdict == 'pass'
 
 
 def test_the_record_tells_which_files_the_verdict_is_on(write, tmp_path):
     write('pass')
-    found = records.read_all(tmp_path / 'output')[0]['provenance']
-    assert found['software_sha256'] == provenance.source_digest()
+    found = records.read_all(tmp_path / 'output')[0].provenance
     for key, path in (
         ('source', tmp_path / 'in_file'),
         ('defaced', tmp_path / 'output' / names.defaced(IMAGE)),
         ('mask', tmp_path / 'output' / names.mask(IMAGE)),
     ):
-        assert found[f'{key}_sha256'] == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert getattr(found, f'{key}_sha256') == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize('name', ['in_file', 'defaced', 'mask'])
+def test_a_file_that_changes_during_the_run_is_not_released(write, tmp_path, name):
+    with pytest.raises(UnreadableImageError, match='changed while'):
+        write('pass', changed_meanwhile=name)
+    assert not (tmp_path / 'output').exists()
 
 
 def test_a_withheld_image_takes_back_the_released_one(write, tmp_path):
@@ -113,13 +139,13 @@ def test_an_image_that_arrived_defaced_is_in_no_study(write, tmp_path, monkeypat
     assert (tmp_path / 'private' / names.private_figure(IMAGE, 'slices')).is_file()
 
 
-TEMPLATE = {
-    'name': 'Child:cohort-3:res-2',
-    'affine': np.diag([0.5, 0.5, 0.5, 1]).tolist(),
-    'files': {'tpl-Child_cohort-3_res-2_T1w.nii.gz': 'abc'},
-    'from_atlas': np.eye(4).tolist(),
-    'quality': {'brain': 0.5},
-}
+TEMPLATE = TemplateAlignment(
+    name='Child:cohort-3:res-2',
+    files={'tpl-Child_cohort-3_res-2_T1w.nii.gz': 'abc'},
+    fit={'brain': 0.5},
+    from_atlas=as_matrix(np.eye(4)),
+    affine=as_matrix(np.diag([0.5, 0.5, 0.5, 1])),
+)
 
 
 def transforms(root):
@@ -138,7 +164,7 @@ def test_transforms_lead_to_the_template_that_was_named(write, tmp_path):
     assert 'Parameters: 0.5 0 0 0 0.5' in (anat / f'{to_template}.txt').read_text()
     sidecar = json.loads((anat / f'{to_template}.json').read_text())
     assert sidecar['Template'] == 'Child:cohort-3:res-2'
-    assert sidecar['TemplateFiles'] == TEMPLATE['files']
+    assert sidecar['TemplateFiles'] == TEMPLATE.files
 
 
 @pytest.mark.parametrize('verdict', ['pass', 'fail'])

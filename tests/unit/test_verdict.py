@@ -1,204 +1,208 @@
 # SPDX-License-Identifier: Apache-2.0
-import copy
+from dataclasses import replace
 
 import pytest
+from make import NO_UTILITY, REGISTRATION, changed, image_record, seen
 
-from facebids.core.thresholds import THRESHOLDS
+from facebids.core.contrasts import CONTRASTS
+from facebids.core.defacing.modes import MODES
+from facebids.core.metrics import METRICS
+from facebids.core.thresholds import THRESHOLDS, limit
 from facebids.core.verdict import MAY_BE_UNDEFINED, certain, fails, judge
 
-GOOD = {
-    'suffix': 'T1w',
-    'mode': 'remove',
-    'registration': {
-        'brain': 0.6,
-        'tissue': 0.3,
-        'head': 0.92,
-        'brain_in_view': 1.0,
-        'scale': 0.88,
-    },
-    'mask': {
-        'skin_removed_share': 1.0,
-        'guard_cost_ml': 0.2,
-        'guard_voxels_changed': 0,
-        'voxels_changed_outside': 0,
-    },
-    'utility': {'brain_voxels_changed': 0, 'gm_change': 0.001},
-    'identifiability': {
-        'faces_before': 10,
-        'faces_after': 0,
-        'faces_certain_before': 9,
-        'faces_certain_after': 0,
-        'distance_before_after': None,
-        'distance_at_known_place': 0.6,
-    },
-}
+GOOD = image_record()
+LIMITED = sorted({t.metric.column for t in THRESHOLDS})
+BY_COLUMN = {metric.column: metric for metric in METRICS}
+UNDEFINED = {metric.column for metric in MAY_BE_UNDEFINED}
 
 
-def changed(path, value):
-    record = copy.deepcopy(GOOD)
-    section, key = path.split('.')
-    record[section][key] = value
-    return record
+def with_number(metric, value):
+    return changed(GOOD, **{metric.section: {metric.key: value}})
+
+
+def codes(record):
+    return judge(record).codes
 
 
 def test_all_well_passes():
-    assert judge(GOOD) == ('pass', [])
+    found = judge(GOOD)
+    assert (found.verdict, found.reasons) == ('pass', ())
+
+
+def test_an_earlier_verdict_does_not_count():
+    assert judge(replace(GOOD, verdict='fail')).verdict == 'pass'
 
 
 @pytest.mark.parametrize('threshold', THRESHOLDS, ids=lambda t: f'{t.name}-{t.severity}-{t.value}')
 def test_each_threshold_is_enforced(threshold):
     beyond = threshold.least - 0.01 if threshold.least is not None else threshold.most + 1
-    record = changed(threshold.number, beyond)
-    record['suffix'] = threshold.suffix or 'T1w'
-    verdict, reasons = judge(record)
-    assert verdict != 'pass'
-    assert threshold.name in {reason['code'] for reason in reasons}
+    record = changed(GOOD, registration={'contrast': threshold.contrast or 'T1w'})
+    metric = threshold.metric
+    found = judge(changed(record, **{metric.section: {metric.key: beyond}}))
+    assert found.verdict != 'pass'
+    assert threshold.name in found.codes
     if threshold.severity == 'fail':
-        assert verdict == 'fail'
+        assert found.verdict == 'fail'
 
 
-@pytest.mark.parametrize('path', sorted({t.number for t in THRESHOLDS} - set(MAY_BE_UNDEFINED)))
+@pytest.mark.parametrize('column', sorted(set(LIMITED) - UNDEFINED))
 @pytest.mark.parametrize('missing', [None, float('nan')])
-def test_what_was_not_measured_never_passes(path, missing):
-    verdict, reasons = judge(changed(path, missing))
-    assert verdict != 'pass'
-    assert any(reason['code'].endswith('_unknown') for reason in reasons)
-    assert all(reason['value'] is None for reason in reasons)
+def test_what_was_not_measured_never_passes(column, missing):
+    found = judge(with_number(BY_COLUMN[column], missing))
+    assert found.verdict != 'pass'
+    assert any(code.endswith('_unknown') for code in found.codes)
+    assert all(reason.value is None for reason in found.reasons)
 
 
-@pytest.mark.parametrize('certain', [0, None])
-def test_blind_attack_proves_nothing(certain):
+def test_blind_attack_proves_nothing():
     """A head that faces the wrong way has something like a face in a view or two."""
-    verdict, reasons = judge(changed('identifiability.faces_certain_before', certain))
-    assert verdict == 'fail'
-    assert reasons[0]['code'] == 'attack_blind'
+    found = judge(changed(GOOD, identifiability={'faces_certain_before': 0}))
+    assert found.verdict == 'fail'
+    assert found.codes[0] == 'attack_blind'
 
 
 @pytest.mark.parametrize(
-    ('number', 'found'),
+    ('key', 'found'),
     [
         ('distance_before_after', {'faces_after': 5}),
-        ('distance_before_after', {'named': {'top': {'before': True, 'after': True}}}),
+        ('distance_before_after', {'named': seen(top=(True, True))}),
         ('distance_at_known_place', {}),
     ],
 )
-def test_a_distance_is_missing_only_where_there_was_nothing_to_compare(number, found):
-    record = changed(f'identifiability.{number}', None)
-    record['identifiability'] |= found
-    assert f'{number}' in {r['message'].split()[0].split('.')[-1] for r in judge(record)[1]}
+def test_a_distance_is_missing_only_where_there_was_nothing_to_compare(key, found):
+    record = changed(GOOD, identifiability={key: None, **found})
+    labels = {reason.message for reason in judge(record).reasons}
+    assert any(BY_COLUMN[key].label in label for label in labels)
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_a_shape_that_was_not_compared_is_reviewed(mode):
+    record = replace(changed(GOOD, identifiability={'agreement_before_after': None}), mode=mode)
+    found = judge(record)
+    assert (found.verdict, found.codes) == ('review', ('shape_recognised_after_unknown',))
+
+
+def test_no_shape_is_compared_where_the_face_before_was_hardly_in_view():
+    record = changed(
+        GOOD, identifiability={'agreement_before_after': None, 'shape_in_view_before': 0.24}
+    )
+    assert judge(record).verdict == 'pass'
 
 
 @pytest.mark.parametrize('change', [-0.03, 0.03])
 def test_grey_matter_may_neither_shrink_nor_grow(change):
-    verdict, reasons = judge(changed('utility.gm_change', change))
-    assert verdict == 'review'
-    assert reasons[0]['code'] == 'grey_matter_changed'
+    found = judge(changed(GOOD, utility={'gm_change': change}))
+    assert found.verdict == 'review'
+    assert found.codes[0] == 'grey_matter_changed'
 
 
 def test_a_single_brain_voxel_fails_the_image():
-    verdict, reasons = judge(changed('utility.brain_voxels_changed', 1))
-    assert verdict == 'fail'
-    assert reasons[0]['code'] == 'brain_changed'
+    found = judge(changed(GOOD, utility={'brain_voxels_changed': 1}))
+    assert found.verdict == 'fail'
+    assert found.codes[0] == 'brain_changed'
 
 
-@pytest.mark.parametrize('utility', [{}, {'brain_voxels_changed': None, 'gm_change': None}, None])
+@pytest.mark.parametrize('utility', [NO_UTILITY, None])
 def test_tissues_are_missing_only_where_the_contrast_has_none(utility):
-    record = GOOD | {'utility': utility}
-    assert 'brain_changed_unknown' in {reason['code'] for reason in judge(record)[1]}
-    codes = {reason['code'] for reason in judge(record | {'suffix': 'PDw'})[1]}
-    assert not codes & {'brain_changed_unknown', 'grey_matter_changed_unknown'}
+    record = replace(GOOD, utility=utility)
+    assert 'brain_changed_unknown' in codes(record)
+    other = set(codes(replace(record, suffix='PDw')))
+    assert not other & {'brain_changed_unknown', 'grey_matter_changed_unknown'}
 
 
-@pytest.mark.parametrize('path', sorted(MAY_BE_UNDEFINED))
-def test_no_number_is_endless(path):
-    assert judge(changed(path, float('inf')))[0] != 'pass'
+@pytest.mark.parametrize('metric', MAY_BE_UNDEFINED, ids=lambda metric: metric.column)
+def test_no_number_is_endless(metric):
+    assert judge(with_number(metric, float('inf'))).verdict != 'pass'
 
 
 def test_a_contrast_without_limits_never_passes():
-    verdict, reasons = judge(GOOD | {'suffix': 'angio'})
-    assert verdict == 'fail'
-    assert reasons[0]['code'] == 'contrast_unknown'
+    found = judge(changed(GOOD, registration={'contrast': 'angio'}))
+    assert found.verdict == 'fail'
+    assert found.codes[0] == 'contrast_unknown'
 
 
-def test_gravest_reason_comes_first_and_once():
-    record = changed('mask.skin_removed_share', 0.5)
-    record['registration']['head'] = 0.1
-    verdict, reasons = judge(record)
-    codes = [reason['code'] for reason in reasons]
-    assert verdict == 'fail'
-    assert codes[0] == 'face_skin_left'
-    assert len(codes) == len(set(codes))
+def test_every_contrast_has_limits():
+    assert {t.contrast for t in THRESHOLDS} == {None, *CONTRASTS}
 
 
-def by_way_of(way, **numbers):
-    record = copy.deepcopy(GOOD) | {'suffix': 'bold'}
-    record['registration'] |= {'way': way, 'contrast': 'T1w'} | numbers
-    return record
+def test_most_severe_reason_comes_first_and_once():
+    found = judge(changed(GOOD, mask={'skin_removed_share': 0.5}, registration={'head': 0.1}))
+    assert found.verdict == 'fail'
+    assert found.codes[0] == 'face_skin_left'
+    assert len(found.codes) == len(set(found.codes))
+
+
+def registered(origin, **numbers):
+    record = image_record('sub-01/func/sub-01_task-rest_bold.nii.gz')
+    return changed(record, registration={'origin': origin, 'contrast': 'T1w', **numbers})
 
 
 def test_a_borrowed_registration_is_judged_by_that_of_its_source_and_the_agreement_with_it():
-    assert judge(by_way_of('borrowed', coregistration=0.7)) == ('pass', [])
+    assert judge(registered('borrowed', coregistration=0.7)).reasons == ()
     for numbers, code in (
         ({'coregistration': 0.1}, 'coregistration_failed'),
         ({'coregistration': None}, 'coregistration_failed_unknown'),
         ({'coregistration': 0.7, 'brain': 0.1}, 'registration_failed'),
     ):
-        verdict, reasons = judge(by_way_of('borrowed', **numbers))
-        assert verdict == 'fail'
-        assert reasons[0]['code'] == code
+        found = judge(registered('borrowed', **numbers))
+        assert found.verdict == 'fail'
+        assert found.codes[0] == code
 
 
 def test_a_shared_registration_needs_no_agreement():
-    assert judge(by_way_of('shared', coregistration=None)) == ('pass', [])
+    assert judge(registered('shared')).reasons == ()
 
 
 @pytest.mark.parametrize(
-    ('way', 'brain', 'expected'),
+    ('origin', 'brain', 'expected'),
     [('own', 0.6, 'fail'), ('borrowed', 0.6, 'review'), ('borrowed', 0.21, 'fail')],
 )
-def test_where_the_face_is_known_a_blind_attack_is_reviewed(way, brain, expected):
-    record = by_way_of(way, coregistration=0.7, brain=brain)
-    record['identifiability']['faces_certain_before'] = 0
-    verdict, reasons = judge(record)
-    assert verdict == expected
-    assert 'attack_blind' in [reason['code'] for reason in reasons]
+def test_where_the_face_is_known_a_blind_attack_is_reviewed(origin, brain, expected):
+    record = registered(origin, coregistration=0.7, brain=brain)
+    found = judge(changed(record, identifiability={'faces_certain_before': 0}))
+    assert found.verdict == expected
+    assert 'attack_blind' in found.codes
 
 
 def faceless(found):
-    record = by_way_of('borrowed', coregistration=0.7)
-    record['mask'] |= {'no_face': True, 'skin_removed_share': 0.0, 'skin_in_view_ml': 0.4}
-    record['identifiability'] = {'faces_certain_before': found}
-    return record
-
-
-def test_an_image_without_a_face_passes_with_a_note():
-    verdict, (reason,) = judge(faceless(0))
-    assert verdict == 'pass'
-    assert (reason['code'], reason['severity'], reason['value']) == (
-        'no_face_in_view',
-        'note',
-        0.4,
+    return changed(
+        registered('borrowed', coregistration=0.7),
+        mask={'no_face': True, 'skin_removed_share': 0.0, 'skin_in_view_ml': 0.4},
+        identifiability={'faces_certain_before': found, 'distance_at_known_place': None},
     )
 
 
-@pytest.mark.parametrize('found', [1, None])
-def test_a_face_where_none_should_be_fails(found):
-    verdict, reasons = judge(faceless(found))
-    assert verdict == 'fail'
-    assert reasons[0]['code'] == 'face_in_view'
+def test_an_image_without_a_face_passes_with_a_note():
+    found = judge(faceless(0))
+    (reason,) = found.reasons
+    assert found.verdict == 'pass'
+    assert (reason.code, reason.severity, reason.value) == ('no_face_in_view', 'note', 0.4)
+
+
+@pytest.mark.parametrize('unknown', [False, True])
+def test_a_face_where_none_should_be_fails(unknown):
+    record = replace(faceless(0), identifiability=None) if unknown else faceless(1)
+    found = judge(record)
+    assert found.verdict == 'fail'
+    assert found.codes[0] == 'face_in_view'
 
 
 def test_nothing_may_be_changed_where_no_face_is():
-    record = faceless(0)
-    record['mask']['voxels_changed_outside'] = 3
-    assert judge(record)[0] == 'fail'
+    assert judge(changed(faceless(0), mask={'voxels_changed_outside': 3})).verdict == 'fail'
 
 
 def test_registrations_are_judged_by_themselves():
-    section = by_way_of('borrowed', coregistration=0.7)['registration']
+    section = replace(REGISTRATION, origin='borrowed', coregistration=0.7)
     assert certain(section)
     assert not fails(section)
-    assert not certain(section | {'coregistration': 0.38})
-    assert not fails(section | {'coregistration': 0.38})
-    assert fails(section | {'coregistration': 0.1})
-    assert fails(section | {'contrast': 'unheard of'})
+    assert not certain(replace(section, coregistration=0.38))
+    assert not fails(replace(section, coregistration=0.38))
+    assert fails(replace(section, coregistration=0.1))
+    assert fails(replace(section, contrast='unheard of'))
+
+
+def test_a_limit_is_found_by_its_name():
+    assert limit('face_skin_left').severity == 'review'
+    assert limit('face_skin_left', 'fail').least == 0.9
+    with pytest.raises(KeyError):
+        limit('nothing')
