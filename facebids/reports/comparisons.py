@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from facebids.reports import curves
-from facebids.reports.curves import Boxes, Plot
+from facebids.reports.curves import Plot
 from facebids.reports.tables import contrast
 from facebids.studies.results import FUSED, Outcome, Results, strongest
 
@@ -22,8 +22,7 @@ class Block:
     warning: str
     shown: tuple[Outcome, ...]
     rows: tuple[Outcome, ...]
-    plots: tuple[Plot | None, ...]
-    similarity: Boxes | None
+    plots: tuple[Plot, ...]
     reasons: tuple[str, ...]
 
 
@@ -46,6 +45,7 @@ def _block(outcomes: list[Outcome]) -> Block:
         reasons[f'{first.left_out} images are left out: not enrolled both before and after.'] = (
             None
         )
+    plots = (curves.cmc(mine), curves.roc(mine), curves.similarity(mine))
     return Block(
         key=first.key,
         heading=f'{first.title}: {sides}',
@@ -53,8 +53,7 @@ def _block(outcomes: list[Outcome]) -> Block:
         warning=_warning(mine),
         shown=tuple(mine),
         rows=tuple(outcomes),
-        plots=(curves.cmc(mine), curves.roc(mine)),
-        similarity=curves.similarity(mine),
+        plots=tuple(plot for plot in plots if plot is not None),
         reasons=tuple(reasons),
     )
 

@@ -1,76 +1,64 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the lines, bands and boxes of a plot lie; the templates draw them."""
+"""The plots of the pages."""
 
-import math
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from facebids.reports import number
+from facebids.reports.svg import COLOURS, NARROW, SOFT, WIDE, Draw, Tooltips, inline_svg
 from facebids.studies.results import Outcome
 
-WIDTH, HEIGHT = 400, 300
-LEFT, RIGHT, TOP, BOTTOM = 52, 384, 14, 250  # of the frame
-ROW = 34  # height of a row of boxes
-LABELS = 192  # width of their names
-LIMITS = 1.96  # standard deviations within which 95 % of differences lie
-PLACES = 50  # of the CMC, as many as S2 asked for
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Rectangle
+
+LIMITS = 1.96  # standard deviations: 95 % of normally distributed differences
+RANKS = 50  # of the CMC curve, as in S2
+ROW = 0.3  # height of a box with its label (inches)
+SPREAD = 0.16  # width of a column of points, of the distance between columns
 CAPTIONS = {
     'before': 'before defacing',
-    'after': 'defaced, among originals',
-    'after_both': 'both sides defaced',
+    'after': 'defaced probes, original gallery',
+    'after_both': 'defaced probes and gallery',
 }
-OF_PHOTOGRAPHS = {'before': 'scans before defacing', 'after': 'scans defaced'}
-SHORT = {'before': 'before', 'after': 'after', 'after_both': 'both after'}
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of a plot, as points of SVG, with the band of its interval around it."""
-
-    kind: str
-    label: str
-    points: str
-    band: str = ''
+OF_PHOTOGRAPHS = {'before': 'scans before defacing', 'after': 'defaced scans'}
+SHORT = {'before': 'before', 'after': 'after', 'after_both': 'both after', 'chance': 'chance'}
+DASHES = {'before': '-', 'after': (0, (4, 2)), 'after_both': (0, (1, 1.5))}
 
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot of lines. Ticks are ``(position, text)`` in pixels; ``summary`` says it in words."""
+    """A plot of a page.
+
+    Attributes
+    ----------
+    title
+        Heading.
+    svg
+        The plot as an ``<svg>`` element.
+    summary
+        What it shows, in words.
+    caption
+        Text below it.
+    """
 
     title: str
-    axes: tuple[str, str]
-    lines: tuple[Line, ...]
-    x_ticks: tuple[tuple[float, str], ...]
-    y_ticks: tuple[tuple[float, str], ...]
+    svg: str
     summary: str
-
-
-@dataclass(frozen=True)
-class Box:
-    """Percentiles 5, 25, 50, 75 and 95 of a set of scores, as positions; None: no score."""
-
-    kind: str
-    label: str
-    top: float
-    positions: tuple[float, ...] | None
-    text: str
-
-
-@dataclass(frozen=True)
-class Boxes:
-    """A plot of boxes, a row each."""
-
-    title: str
-    axis: str
-    rows: tuple[Box, ...]
-    x_ticks: tuple[tuple[float, str], ...]
-    height: float
-    summary: str
+    caption: str
 
 
 @dataclass(frozen=True)
 class Value:
-    """The number of an image, or one before and one after; ``kind`` is the verdict on it."""
+    """A measurement of an image after defacing, and before it where that was measured too.
+
+    ``kind`` is the verdict on the image.
+    """
 
     label: str
     kind: str
@@ -79,228 +67,311 @@ class Value:
 
 
 @dataclass(frozen=True)
-class Dot:
-    """An image in a plot, at a position in pixels."""
+class Pair:
+    """A measurement of an image before and after defacing; None: not measured."""
 
-    kind: str
     label: str
-    x: float
-    y: float
-
-
-@dataclass(frozen=True)
-class Scatter:
-    """A plot of images. ``rules`` are the heights of lines across it: bias and limits."""
-
-    title: str
-    axes: tuple[str, str]
-    dots: tuple[Dot, ...]
-    rules: tuple[tuple[str, float], ...]
-    x_ticks: tuple[tuple[float, str], ...]
-    y_ticks: tuple[tuple[float, str], ...]
-    summary: str
+    kind: str
+    before: float | None
+    after: float | None
 
 
 def caption(outcome: Outcome) -> str:
-    """Return the state of what was compared, in words."""
+    """Return the condition of a comparison in words."""
     captions = OF_PHOTOGRAPHS if outcome.study in ('S1', 'S2') else CAPTIONS
     return captions[outcome.condition]
 
 
 def cmc(outcomes: Sequence[Outcome]) -> Plot | None:
-    """Return the plot of how often the right person is within the first n; None: no curve."""
+    """Return the plot of the cumulative match characteristics, or None without any curve."""
     known = [item for item in outcomes if item.summary.get('cmc')]
     if not known:
         return None
-    places = min(PLACES, *(len(item.summary['cmc']) for item in known))
-    x = _scale(1, max(places, 2), LEFT, RIGHT)
-    y = _scale(0, 1, BOTTOM, TOP)
-    lines = [
-        Line(
-            item.condition,
-            caption(item),
-            _points([(x(n + 1), y(v)) for n, v in enumerate(item.summary['cmc'][:places])]),
-            _band(item, places, x, y),
-        )
-        for item in known
-    ]
-    chance = _points([(x(n), y(n / known[0].gallery_size)) for n in (1, places)])
-    lines.append(Line('chance', 'guessing', chance))
-    steps = sorted({1, *_round_steps(places)})
-    return Plot(
+    ranks = range(1, min(RANKS, *(len(item.summary['cmc']) for item in known)) + 1)
+    banded = [item for item in known if _has_band(item)]
+
+    def draw(axes: 'Axes') -> Tooltips:
+        tooltips = []
+        for item in known:
+            if item in banded:
+                low, high = (item.summary[f'cmc_{end}'][: len(ranks)] for end in ('low', 'high'))
+                axes.fill_between(
+                    ranks, low, high, color=COLOURS[item.condition], alpha=0.13, linewidth=0
+                )
+            tooltips += _curve(axes, item, ranks, item.summary['cmc'][: len(ranks)])
+        chance = [rank / known[0].gallery_size for rank in ranks]
+        axes.plot(ranks, chance, color=COLOURS['chance'], linewidth=1, label='chance')
+        axes.set(xlim=(1, max(len(ranks), 2)), xticks=_rank_ticks(len(ranks)))
+        axes.set(xlabel='rank', ylabel='identification rate')
+        _percent(axes.yaxis)
+        _legend(axes)
+        return tooltips
+
+    return _plot(
         'Cumulative match characteristic',
-        ('within the first ... places', 'searches, %'),
-        tuple(lines),
-        tuple((x(n), str(n)) for n in steps if n <= places),
-        _percent_ticks(y),
-        _say(known, 'rank1', 'right person first'),
+        f'cmc-{known[0].key}',
+        _compare(known, 'rank1', 'rank-1 identification rate'),
+        draw,
+        size=NARROW,
+        note='Bands: 95 % intervals.' if banded else '',
     )
 
 
 def roc(outcomes: Sequence[Outcome]) -> Plot | None:
-    """Return the ROC curves; None: there is none."""
+    """Return the plot of the ROC curves, or None without any curve."""
     known = [item for item in outcomes if (item.summary.get('roc') or {}).get('fpr')]
     if not known:
         return None
-    x, y = _scale(0, 1, LEFT, RIGHT), _scale(0, 1, BOTTOM, TOP)
-    lines = [
-        Line(
-            item.condition,
-            caption(item),
-            _points(
-                [
-                    (x(fpr), y(tpr))
-                    for fpr, tpr in zip(
-                        *(item.summary['roc'][k] for k in ('fpr', 'tpr')), strict=True
-                    )
-                ]
-            ),
-        )
-        for item in known
+
+    def draw(axes: 'Axes') -> Tooltips:
+        tooltips = []
+        for item in known:
+            curve = item.summary['roc']
+            tooltips += _curve(axes, item, curve['fpr'], curve['tpr'])
+        axes.plot([0, 1], [0, 1], color=COLOURS['chance'], linewidth=1, label='chance')
+        axes.set(xlabel='false match rate', ylabel='true match rate')
+        _percent(axes.xaxis)
+        _percent(axes.yaxis)
+        _legend(axes)
+        return tooltips
+
+    summary = _compare(known, 'auc', 'area under the curve', percent=False)
+    return _plot('ROC', f'roc-{known[0].key}', summary, draw, size=NARROW)
+
+
+def similarity(outcomes: Sequence[Outcome]) -> Plot | None:
+    """Return the plot of genuine and impostor scores, or None without any score."""
+    if not any(box for item in outcomes for box in item.spread.values()):
+        return None
+    rows = [
+        (f'{name}, {SHORT[item.condition]}', item.condition, who, item.spread.get(who))
+        for item in outcomes
+        for who, name in (('same', 'genuine'), ('other', 'impostor'))
     ]
-    lines.append(Line('chance', 'guessing', _points([(x(0), y(0)), (x(1), y(1))])))
-    return Plot(
-        'ROC',
-        ('pairs of two people taken for one, %', 'pairs of one person, %'),
-        tuple(lines),
-        _percent_ticks(x),
-        _percent_ticks(y),
-        _say(known, 'auc', 'area under the curve', percent=False),
+    texts = [_describe_box(box) for *_, box in rows]
+
+    def draw(axes: 'Axes') -> Tooltips:
+        tooltips = []
+        for height, ((_, condition, who, box), text) in enumerate(zip(rows, texts, strict=True)):
+            if box is None:
+                axes.text(0.02, height, text, transform=axes.get_yaxis_transform(), va='center')
+            else:
+                tooltips.append((_box(axes, height, box, COLOURS[condition], who), text))
+        axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel='similarity score')
+        axes.set_yticks(range(len(rows)), [label for label, *_ in rows])
+        axes.grid(visible=False, axis='y')
+        return tooltips
+
+    return _plot(
+        'Similarity',
+        f'similarity-{outcomes[0].key}',
+        '; '.join(f'{row[0]}: {text}' for row, text in zip(rows, texts, strict=True)),
+        draw,
+        size=(NARROW[0], 0.7 + ROW * len(rows)),
+        caption='Scores of genuine and impostor pairs: median, quartiles, 5th and 95th '
+        'percentile. The less the boxes overlap, the better the engine separates people.',
     )
 
 
-def similarity(outcomes: Sequence[Outcome]) -> Boxes | None:
-    """Return boxes of the scores of the same and of other people; None: there are no scores."""
-    values = [v for item in outcomes for box in item.spread.values() if box for v in box]
-    if not values:
-        return None
-    low, high = min(values), max(values)
-    x = _scale(low, high if high > low else low + 1, LABELS + 12, RIGHT)
-    rows = []
-    for item in outcomes:
-        for who, name in (('same', 'same person'), ('other', 'two people')):
-            box = item.spread.get(who)
-            rows.append(
-                Box(
-                    f'{item.condition} {who}',
-                    f'{name}, {SHORT[item.condition]}',
-                    TOP + ROW * len(rows),
-                    tuple(x(value) for value in box) if box else None,
-                    f'median {box[2]:.3g}, middle half {box[1]:.3g} to {box[3]:.3g}'
-                    if box
-                    else 'no scores: no face was found',
-                )
-            )
-    ticks = _ticks(x, low, high)
-    summary = '; '.join(f'{row.label}: {row.text}' for row in rows)
-    return Boxes('Similarity', 'score', tuple(rows), ticks, TOP + ROW * len(rows), summary)
-
-
-def distribution(title: str, axis: str, values: Sequence[Value]) -> Scatter | None:
-    """Return the share of images at or below each value; None: there are no values."""
+def distribution(title: str, unit: str, values: Sequence[Value]) -> Plot | None:
+    """Return the plot of the cumulative distribution of a measurement, or None without values."""
     if not values:
         return None
     ordered = sorted(values, key=lambda value: value.after)
-    highest = ordered[-1].after or 1.0
-    x, y = _scale(0, highest, LEFT, RIGHT), _scale(0, 1, BOTTOM, TOP)
-    dots = [
-        Dot(item.kind, f'{item.label}: {item.after:.3g}', x(item.after), y((n + 1) / len(ordered)))
-        for n, item in enumerate(ordered)
-    ]
     middle = statistics.median(item.after for item in ordered)
-    return Scatter(
-        title,
-        (axis, 'images, %'),
-        tuple(dots),
-        (),
-        _ticks(x, 0, highest),
-        _percent_ticks(y),
-        f'Median {middle:.3g}, range {ordered[0].after:.3g} to {ordered[-1].after:.3g} '
-        f'({len(ordered)} image{"s" if len(ordered) > 1 else ""})',
-    )
+
+    def draw(axes: 'Axes') -> Tooltips:
+        axes.set(xlabel=unit, ylabel='share of images', xlim=(0, ordered[-1].after or 1.0))
+        _percent(axes.yaxis)
+        return [
+            _dot(
+                axes, item.kind, item.after, rank / len(ordered), f'{item.label}: {item.after:.3g}'
+            )
+            for rank, item in enumerate(ordered, 1)
+        ]
+
+    summary = f'Median {middle:.3g}, range {ordered[0].after:.3g} to {ordered[-1].after:.3g}'
+    return _plot(title, title, f'{summary} ({_count(values)})', draw)
 
 
-def bland_altman(title: str, unit: str, values: Sequence[Value]) -> Scatter | None:
-    """Return differences against means, with limits of agreement; None: there are no values.
+def bland_altman(title: str, unit: str, values: Sequence[Value]) -> Plot | None:
+    """Return the Bland-Altman plot of a measurement, or None without values.
 
-    Bland and Altman (1986), Lancet 1:307. The limits are `LIMITS` standard deviations around the
-    mean difference, from two images on.
+    The limits of agreement are `LIMITS` standard deviations around the mean difference, and need
+    two images.
+
+    References
+    ----------
+    Bland and Altman (1986), Lancet 1:307.
     """
     if not values:
         return None
-    means = [(item.before + item.after) / 2 for item in values]
     differences = [item.after - item.before for item in values]
+    bias, *limits = agreement(differences)
+    summary = f'Mean difference {bias:.3g} {unit}'
+    if limits:
+        summary += f', limits of agreement {limits[0]:.3g} to {limits[1]:.3g} {unit}'
+
+    def draw(axes: 'Axes') -> Tooltips:
+        far = 1.1 * max(map(abs, (*differences, bias, *limits))) or 1.0
+        axes.set(xlabel=f'mean of before and after ({unit})', ylim=(-far, far))
+        axes.set(ylabel=f'after minus before ({unit})')
+        axes.axhline(bias, color=SOFT, linewidth=1)
+        for limit in limits:
+            axes.axhline(limit, color=SOFT, linewidth=1, linestyle=(0, (5, 4)))
+        axes.margins(x=0.05)
+        return [
+            _dot(
+                axes,
+                item.kind,
+                (item.before + item.after) / 2,
+                difference,
+                f'{item.label}: {item.before:.4g}, {item.after:.4g} {unit}',
+            )
+            for item, difference in zip(values, differences, strict=True)
+        ]
+
+    return _plot(title, title, f'{summary} ({_count(values)})', draw, size=NARROW)
+
+
+def agreement(differences: Sequence[float]) -> tuple[float, ...]:
+    """Return the mean of differences and, of two or more, their limits of agreement."""
     bias = statistics.fmean(differences)
-    rules, words = {'bias': bias}, f'Mean difference {bias:.3g} {unit}'
-    if len(values) > 1:
-        reach = LIMITS * statistics.stdev(differences)
-        rules |= {'lower limit': bias - reach, 'upper limit': bias + reach}
-        words += f', limits of agreement {bias - reach:.3g} to {bias + reach:.3g} {unit}'
-    lowest, highest = min(means), max(means)
-    room = (highest - lowest) / 20 or highest / 10 or 1.0
-    far = 1.1 * max(map(abs, (*differences, *rules.values()))) or 1.0
-    x, y = _scale(lowest - room, highest + room, LEFT, RIGHT), _scale(-far, far, BOTTOM, TOP)
-    dots = [
-        Dot(item.kind, f'{item.label}: {item.before:.4g}, {item.after:.4g} {unit}', x(mean), y(d))
-        for item, mean, d in zip(values, means, differences, strict=True)
-    ]
-    return Scatter(
-        title,
-        (f'mean of before and after, {unit}', f'after minus before, {unit}'),
-        tuple(dots),
-        tuple((name, y(height)) for name, height in rules.items()),
-        _ticks(x, lowest - room, highest + room),
-        _ticks(y, -far, far),
-        f'{words} ({len(values)} image{"s" if len(values) > 1 else ""})',
+    if len(differences) < 2:
+        return (bias,)
+    reach = LIMITS * statistics.stdev(differences)
+    return bias, bias - reach, bias + reach
+
+
+def paired(
+    title: str, captions: tuple[str, str], pairs: Sequence[Pair], top: float, note: str
+) -> Plot:
+    """Return the plot of a measurement before and after, a line an image.
+
+    Parameters
+    ----------
+    title
+        Heading.
+    captions
+        Labels of the two columns.
+    pairs
+        The measurements.
+    top
+        Upper end of the axis.
+    note
+        What is measured.
+    """
+    missing = sum(pair.after is None for pair in pairs)
+    if missing:
+        note += f' {missing} of {len(pairs)} images have no number after defacing.'
+
+    def draw(axes: 'Axes') -> Tooltips:
+        axes.set(xlim=(-0.35, 1.35), ylim=(0, top))
+        axes.set_xticks((0, 1), captions)
+        axes.tick_params(axis='x', length=0)
+        axes.grid(visible=False, axis='x')
+        axes.spines['left'].set_visible(False)
+        return [
+            _pair(axes, pair, SPREAD * ((number + 0.5) / len(pairs) - 0.5))
+            for number, pair in enumerate(pairs)
+        ]
+
+    return _plot(title, title, note.rstrip('.'), draw)
+
+
+# --- parts of plots -----------------------------------------------------------------------------
+
+
+def _plot(
+    title: str,
+    name: str,
+    summary: str,
+    draw: Draw,
+    *,
+    size: tuple[float, float] = WIDE,
+    caption: str = '',
+    note: str = '',
+) -> Plot:
+    """Return a plot; its caption is the summary and the note unless another is given."""
+    name = re.sub(r'\W+', '-', name).lower()
+    svg = inline_svg(draw, f'plot-{name}', f'{title}. {summary}.', size)
+    sentences = f'{summary[0].upper()}{summary[1:]}. {note}'.rstrip()
+    return Plot(title, svg, summary, caption or sentences)
+
+
+def _curve(
+    axes: 'Axes', item: Outcome, x: Sequence[float], y: Sequence[float]
+) -> list[tuple['Line2D', str]]:
+    (line,) = axes.plot(
+        x, y, color=COLOURS[item.condition], linestyle=DASHES[item.condition], linewidth=2,
+        label=SHORT[item.condition], clip_on=False,
+    )  # fmt: skip
+    return [(line, caption(item))]
+
+
+def _dot(axes: 'Axes', kind: str, x: float, y: float, text: str) -> tuple['Line2D', str]:
+    (dot,) = axes.plot(
+        x, y, 'o', color=COLOURS[kind], alpha=0.75, markersize=5, markeredgewidth=0, clip_on=False
     )
+    return dot, text
 
 
-def _ticks(scale, low: float, high: float) -> tuple[tuple[float, str], ...]:
-    return tuple((scale(value), f'{value:g}') for value in _nice(low, high))
+def _pair(axes: 'Axes', pair: Pair, shift: float) -> tuple['Line2D', str]:
+    points = [(x, y) for x, y in enumerate((pair.before, pair.after)) if y is not None]
+    (line,) = axes.plot(
+        [x + shift for x, _ in points], [y for _, y in points], 'o-', color=COLOURS[pair.kind],
+        alpha=0.6, linewidth=0.8, markersize=5, markeredgewidth=0, clip_on=False,
+    )  # fmt: skip
+    return line, f'{pair.label}: {number(pair.before)}, {number(pair.after)}'
 
 
-def _scale(low: float, high: float, start: float, end: float):
-    def place(value: float) -> float:
-        return round(start + (end - start) * (value - low) / (high - low), 1)
-
-    return place
-
-
-def _points(places: Sequence[tuple[float, float]]) -> str:
-    return ' '.join(f'{x:g},{y:g}' for x, y in places)
-
-
-def _band(item: Outcome, places: int, x, y) -> str:
-    low, high = (item.summary.get(f'cmc_{end}') for end in ('low', 'high'))
-    if not low or not high or None in low or None in high:
-        return ''
-    there = [(x(n + 1), y(value)) for n, value in enumerate(high[:places])]
-    back = [(x(n + 1), y(value)) for n, value in enumerate(low[:places])]
-    return _points([*there, *reversed(back)])
+def _box(axes: 'Axes', height: float, box: Sequence[float], colour: str, who: str) -> 'Rectangle':
+    low, quarter, median, three_quarters, high = box
+    axes.hlines(height, low, high, color=colour, linewidth=1)
+    axes.vlines(median, height - 0.32, height + 0.32, color=colour, linewidth=2.5, zorder=4)
+    (bar,) = axes.barh(
+        height, three_quarters - quarter, 0.5, quarter, color=colour,
+        alpha=0.55 if who == 'same' else 0.15, zorder=3,
+    )  # fmt: skip
+    return bar
 
 
-def _percent_ticks(scale) -> tuple[tuple[float, str], ...]:
-    return tuple((scale(part / 4), str(25 * part)) for part in range(5))
+def _describe_box(box: Sequence[float] | None) -> str:
+    if box is None:
+        return 'no scores: no face was found'
+    return f'median {box[2]:.3g}, quartiles {box[1]:.3g} to {box[3]:.3g}'
 
 
-def _round_steps(places: int) -> list[int]:
-    step = next(step for step in (1, 2, 5, 10) if places / step <= 6 or step == 10)
-    return list(range(step, places + 1, step))
+def _legend(axes: 'Axes') -> None:
+    axes.set(ylim=(0, 1))
+    axes.figure.legend(loc='outside lower center', ncols=4, handlelength=1.8, columnspacing=0.9)
 
 
-def _nice(low: float, high: float) -> list[float]:
-    """Return round numbers between two values, up to six of them."""
-    span = high - low or 1.0
-    step = 10 ** math.floor(math.log10(span / 4))
-    step *= next(factor for factor in (1, 2, 5, 10) if span / (step * factor) <= 5)
-    first = math.ceil(low / step)
-    return [round(n * step, 10) for n in range(first, math.floor(high / step) + 1)]
+def _percent(axis: 'Axis') -> None:
+    from matplotlib.ticker import FixedLocator, PercentFormatter
+
+    axis.set_major_locator(FixedLocator((0, 0.25, 0.5, 0.75, 1)))
+    axis.set_major_formatter(PercentFormatter(1))
 
 
-def _say(outcomes: Sequence[Outcome], key: str, what: str, percent: bool = True) -> str:
+def _rank_ticks(ranks: int) -> list[int]:
+    step = next(step for step in (1, 2, 5, 10) if ranks / step <= 6 or step == 10)
+    return sorted({1, *range(step, ranks + 1, step)})
+
+
+def _has_band(item: Outcome) -> bool:
+    ends = [item.summary.get(f'cmc_{end}') or [None] for end in ('low', 'high')]
+    return not any(None in end for end in ends)
+
+
+def _compare(outcomes: Sequence[Outcome], key: str, what: str, percent: bool = True) -> str:
     values = {caption(item): item.summary.get(key) for item in outcomes}
     words = [
         f'{where} {"n/a" if value is None else f"{value:.0%}" if percent else f"{value:.3f}"}'
         for where, value in values.items()
     ]
     return f'{what}: {", ".join(words)}'
+
+
+def _count(values: Sequence[Value]) -> str:
+    return f'{len(values)} image{"s" if len(values) > 1 else ""}'

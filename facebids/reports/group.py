@@ -4,7 +4,6 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import facebids
@@ -12,39 +11,8 @@ from facebids.bids import citation, names
 from facebids.core.metrics import metric_of
 from facebids.core.record import TISSUES, VERDICTS, Record
 from facebids.filesystem import write_text_atomic
-from facebids.reports import comparisons, curves, number, render, tables
+from facebids.reports import comparisons, curves, render, tables
 from facebids.studies.results import Results
-
-WIDTH, HEIGHT = 440, 260  # of a plot
-LEFT, RIGHT, TOP, BOTTOM = 130, 330, 20, 220  # where its two columns and its scale lie
-SPREAD = 36  # how far points of one column lie apart, so that equal ones can be told apart
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One image in a plot: heights of its two points (None: no point) and its shift sideways."""
-
-    label: str
-    verdict: str
-    before: float | None
-    after: float | None
-    shift: float
-
-
-@dataclass(frozen=True)
-class PairedPlot:
-    """A number before and after, a line an image.
-
-    ``ticks`` are ``(height, text)``; heights are in pixels from the top. ``missing`` counts the
-    images without a point after defacing.
-    """
-
-    title: str
-    captions: tuple[str, str]
-    note: str
-    pairs: tuple[Pair, ...]
-    ticks: tuple[tuple[float, str], ...]
-    missing: int
 
 
 def write_page(
@@ -86,16 +54,6 @@ def write_page(
         blocks=comparisons.blocks(results),
         larger=tables.larger(results),
         studies=tables.studies(results),
-        frame={
-            'width': curves.WIDTH,
-            'height': curves.HEIGHT,
-            'left': curves.LEFT,
-            'right': curves.RIGHT,
-            'top': curves.TOP,
-            'bottom': curves.BOTTOM,
-            'labels': curves.LABELS,
-        },
-        size={'width': WIDTH, 'height': HEIGHT, 'left': LEFT, 'right': RIGHT, 'bottom': BOTTOM},
     )
     write_text_atomic(Path(output_dir) / names.GROUP_PAGE, text)
 
@@ -106,48 +64,32 @@ def paired_plot(
     title: str,
     captions: tuple[str, str],
     top: float | None = None,
-) -> PairedPlot:
+) -> curves.Plot:
     """Return the plot of two numbers of ``identifiability``.
 
     Parameters
     ----------
     found
-        Records of all images; those without a number have no point.
+        Records of all images.
     keys
         The number before and the one after.
     title, captions
-        Of the plot and of its two columns.
+        Heading of the plot, and labels of its two columns.
     top
-        Value at the upper end of the scale; by default the largest one.
+        Upper end of the axis; by default the largest number, rounded up.
     """
     metrics = [metric_of('identifiability', key) for key in keys]
     values = [[metric.read(record) for metric in metrics] for record in found]
     largest = max((value for pair in values for value in pair if value is not None), default=0)
-    top = top or math.ceil(largest * 5) / 5 or 1
-
-    def height(value: float | None) -> float | None:
-        return None if value is None else round(BOTTOM - (BOTTOM - TOP) * value / top, 1)
-
-    return PairedPlot(
-        title=title,
-        captions=captions,
-        note=' '.join(metric.meaning for metric in metrics),
-        pairs=tuple(
-            Pair(
-                f'{record.image}: {number(before)}, {number(after)}',
-                record.verdict,
-                height(before),
-                height(after),
-                round(SPREAD * ((index + 0.5) / len(found) - 0.5), 1),
-            )
-            for index, (record, (before, after)) in enumerate(zip(found, values, strict=True))
-        ),
-        ticks=tuple((height(top * part), f'{top * part:.3g}') for part in (0, 0.5, 1)),
-        missing=sum(after is None for _, after in values),
-    )
+    pairs = [
+        curves.Pair(record.image, record.verdict, *pair)
+        for record, pair in zip(found, values, strict=True)
+    ]
+    note = ' '.join(metric.meaning for metric in metrics)
+    return curves.paired(title, captions, pairs, top or math.ceil(largest * 5) / 5 or 1, note)
 
 
-def _faces(found: Sequence[Record]) -> PairedPlot:
+def _faces(found: Sequence[Record]) -> curves.Plot:
     views = max(record.identifiability.views if record.identifiability else 0 for record in found)
     return paired_plot(
         found,
@@ -158,7 +100,7 @@ def _faces(found: Sequence[Record]) -> PairedPlot:
     )
 
 
-def _distances(found: Sequence[Record]) -> PairedPlot:
+def _distances(found: Sequence[Record]) -> curves.Plot:
     return paired_plot(
         found,
         ('distance_within_before', 'distance_before_after'),
@@ -167,7 +109,7 @@ def _distances(found: Sequence[Record]) -> PairedPlot:
     )
 
 
-def _changed(found: Sequence[Record]) -> list[curves.Scatter]:
+def _changed(found: Sequence[Record]) -> list[curves.Plot]:
     """Return the distributions of how much of heads and of brains was changed."""
     removed = curves.distribution(
         'Head removed', "share of the head's voxels", _values(found, 'mask', 'head_removed_share')
@@ -178,7 +120,7 @@ def _changed(found: Sequence[Record]) -> list[curves.Scatter]:
     return [plot for plot in (removed, brain) if plot is not None]
 
 
-def _volumes(found: Sequence[Record]) -> list[curves.Scatter]:
+def _volumes(found: Sequence[Record]) -> list[curves.Plot]:
     """Return how the volumes of tissues agree before and after, for each contrast."""
     plots = [
         curves.bland_altman(

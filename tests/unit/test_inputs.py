@@ -275,7 +275,7 @@ def test_the_same_name_in_two_data_types_is_no_clash(settings, bids_dir):
         (bids_dir / path).parent.mkdir(exist_ok=True)
         (bids_dir / path).touch()
     found = _collect(settings, participant_label=('02',), include=('fmap', 'perf'))
-    assert found == [ALL[3], *paths]
+    assert set(paths) < set(found)
 
 
 def test_two_files_of_one_image_are_refused(settings, bids_dir):

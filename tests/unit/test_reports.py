@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import html
 import re
 from html.parser import HTMLParser
 
@@ -159,23 +160,20 @@ def test_the_group_page_shows_each_number_before_beside_after(places):
     assert '2 of 3 images have no' in page.text
 
 
-def test_a_paired_plot_puts_values_on_one_scale():
+def test_a_paired_plot_names_each_image_and_counts_missing_numbers():
     found = [_record(T1W, 'fail'), _record(FLAIR, 'pass')]
     keys = ('distance_within_before', 'distance_before_after')
     plot = group.paired_plot(found, keys, 'Distance', ('a', 'b'))
-    top, bottom = plot.ticks[-1], plot.ticks[0]
-    assert (top[1], bottom[1]) == ('0.8', '0')
-    assert top[0] < plot.pairs[0].after < plot.pairs[0].before < bottom[0]
-    assert plot.pairs[1].after is None
-    assert plot.missing == 1
-    assert plot.pairs[0].shift < plot.pairs[1].shift
+    assert [title.partition(':')[0] for title in _tooltips(plot)] == [PATH, FLAIR.relative_path]
+    assert '1 of 2 images have no number after defacing' in plot.summary
+    assert {'a', 'b', '0.8'} <= _labels(plot)
 
 
-def test_a_plot_of_nothing_but_errors_has_a_scale():
+def test_a_plot_of_nothing_but_errors_has_an_axis():
     failed = records.failed(T1W, 'x', 'y')
     plot = group.paired_plot([failed], ('faces_before', 'faces_after'), 't', ('a', 'b'))
-    assert plot.ticks[-1][1] == '1'
-    assert plot.missing == 1
+    assert '1.0' in _labels(plot)
+    assert '1 of 1 images' in plot.summary
 
 
 def test_numbers_stand_under_the_heading_of_their_section(places):
@@ -209,20 +207,22 @@ def test_limits_of_agreement_are_those_of_the_differences():
     values = [curves.Value(str(b), 'pass', after=a, before=b) for b, a in pairs]
     plot = curves.bland_altman('Grey matter', 'mL', values)
     assert 'Mean difference 2 mL, limits of agreement -1.92 to 5.92 mL (3 images)' in plot.summary
-    heights = dict(plot.rules)
-    assert heights['upper limit'] < plot.dots[2].y < heights['bias'] < heights['lower limit']
-    assert plot.dots[0].y == heights['bias']
-    assert plot.dots[0].x < plot.dots[1].x < plot.dots[2].x
+    assert curves.agreement([2, 0, 4]) == pytest.approx((2, -1.92, 5.92))
+    assert curves.agreement([2]) == (2,)
+    assert _tooltips(plot) == ['500: 500, 502 mL', '600: 600, 600 mL', '700: 700, 704 mL']
+    xs, ys = zip(*_dots(plot), strict=True)
+    assert list(xs) == sorted(xs)
+    assert ys[2] < ys[0] < ys[1]  # from the top
     assert curves.bland_altman('Grey matter', 'mL', []) is None
 
 
 def test_a_distribution_rises_from_the_least_value_to_the_largest():
     values = [curves.Value(str(n), 'pass', after=n) for n in (4, 1, 2)]
     plot = curves.distribution('Head removed', 'share', values)
-    assert [dot.label for dot in plot.dots] == ['1: 1', '2: 2', '4: 4']
-    assert plot.dots[-1].x == curves.RIGHT
-    assert plot.dots[-1].y == curves.TOP
-    assert plot.dots[0].y > plot.dots[1].y > plot.dots[2].y
+    assert _tooltips(plot) == ['1: 1', '2: 2', '4: 4']
+    xs, ys = zip(*_dots(plot), strict=True)
+    assert list(xs) == sorted(xs)
+    assert list(ys) == sorted(ys, reverse=True)
     assert 'Median 2, range 1 to 4' in plot.summary
     assert curves.distribution('Head removed', 'share', []) is None
 
@@ -286,15 +286,26 @@ def _group_page(out, *outcomes, not_possible=()):
     return (out / names.GROUP_PAGE).read_text()
 
 
+def _tooltips(plot):
+    return [html.unescape(text) for text in re.findall('<title>(.*?)</title>', plot.svg)]
+
+
+def _labels(plot):
+    return {html.unescape(text) for text in re.findall('<text [^>]*>(.*?)</text>', plot.svg)}
+
+
+def _dots(plot):
+    """Return where the markers with a tooltip are, in the order in which they were drawn."""
+    groups = re.findall(r'<title>.*?</title>.*?<use [^>]*x="([^"]+)" y="([^"]+)"', plot.svg, re.S)
+    return [(float(x), float(y)) for x, y in groups]
+
+
 def test_before_and_after_stand_in_one_picture(places):
     text = _group_page(places[0], _outcome(), _outcome('after'), _outcome('after_both'))
     page = _Page(text)
-    assert (
-        text.count('<polyline class="curve before"')
-        == text.count('<polyline class="curve after"')
-        == 2
-    )
-    assert 'Right person first: before defacing 50%, defaced, among originals 50%' in page.text
+    assert text.count('<title>before defacing</title>') == 2
+    assert text.count('<title>defaced probes, original gallery</title>') == 2
+    assert 'Rank-1 identification rate: before defacing 50%, defaced probes' in page.text
     assert 'proves nothing' in page.text.replace('\n', ' ').replace('  ', ' ')
     assert '50 % (25 to 75)' in page.text
     assert '25 %\n' not in page.text
@@ -388,13 +399,11 @@ def test_a_table_of_many_people_is_folded():
     assert study.tables[1].folded
 
 
-def test_curves_lie_in_their_frame():
-    plot = curves.cmc([_outcome(), _outcome('after')])
-    points = [tuple(map(float, p.split(','))) for line in plot.lines for p in line.points.split()]
-    assert all(curves.LEFT <= x <= curves.RIGHT for x, _ in points)
-    assert all(curves.TOP <= y <= curves.BOTTOM for _, y in points)
-    assert plot.lines[0].points.split()[0] == f'{curves.LEFT},{(curves.TOP + curves.BOTTOM) / 2:g}'
-    assert [line.kind for line in plot.lines] == ['before', 'after', 'chance']
+def test_plots_name_every_curve():
+    for plot in (curves.cmc([_outcome(), _outcome('after')]), curves.roc([_outcome()])):
+        assert 'before defacing' in _tooltips(plot)
+        assert {'before', 'chance'} <= _labels(plot)
+    assert curves.cmc([_outcome()]).caption.endswith('. Bands: 95 % intervals.')
 
 
 def test_plots_without_numbers_are_left_out_or_say_so():
@@ -403,9 +412,28 @@ def test_plots_without_numbers_are_left_out_or_say_so():
     boxes = curves.similarity(
         [_outcome(), _outcome('after', spread={'same': None, 'other': None})]
     )
-    assert boxes.rows[0].positions == tuple(sorted(boxes.rows[0].positions))
-    assert boxes.rows[2].positions is None
+    assert len(_tooltips(boxes)) == 2
+    assert {'genuine, before', 'impostor, after'} <= _labels(boxes)
     assert 'no face was found' in boxes.summary
+
+
+def test_a_plot_is_the_same_every_time_and_says_what_it_shows():
+    one, again = (curves.cmc([_outcome(), _outcome('after')]) for _ in range(2))
+    assert one.svg == again.svg
+    assert f'role="img" aria-label="{one.title}. {one.summary}."' in one.svg
+    _Page(one.svg)
+
+
+def test_a_page_has_every_identifier_once_and_refers_to_its_own(places):
+    outcomes = [_outcome(key=key) for key in ('one', 'two')]
+    text = _group_page(places[0], *outcomes)
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    used = re.findall(r'(?:url\(|<use href=")#([^")]+)', text)
+    assert used
+    assert set(used) <= set(ids)
+    assert 'xmlns' not in text
+    assert '<style type' not in text
 
 
 @pytest.mark.parametrize(
