@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turn the command line into settings. It imports the standard library only: help is quick."""
+"""Parse the command line into settings. Standard library only, so that ``--help`` is fast."""
 
 import argparse
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,40 +12,43 @@ from typing import Any
 import facebids
 from facebids.bids.names import Template
 from facebids.bids.suffixes import BY_KEY, ON_REQUEST
+from facebids.cli.arguments import millimetres, whole_number
 from facebids.config import ReleaseSettings, Settings
 from facebids.errors import UsageError
 
 DESCRIPTION = """\
 Deface the head images of a BIDS dataset, and attack the result with face recognition.
-Run the participant level first (one job or many), then the group level once.
+Run the participant level first (as one job or many), then the group level once.
 """
 EPILOG = """\
-Exit codes: 0 done; 1 some image failed and is withheld, the others are done; 2 wrong options
-or no such template; 3 the release is refused; 65 not a usable BIDS dataset; 66 no matching image;
-70 internal error; 73 a folder that must not or cannot be written.
+Exit codes: 0 success; 1 an image failed and is withheld, all others are done; 2 invalid options
+or template; 3 release refused; 65 invalid BIDS dataset; 66 no matching image; 70 internal error;
+73 a folder must not or cannot be written.
 """
+
+Group = argparse._ArgumentGroup  # what add_argument_group returns; it has no public name
 
 
 def parse(argv: Sequence[str] | None = None) -> Settings:
-    """Return the settings that the command line asks for.
+    """Return the settings given on the command line.
 
     Parameters
     ----------
     argv
-        Arguments without the program name; None means those of the process.
+        Arguments without the program name. None: the arguments of the process.
 
     Raises
     ------
     SystemExit
-        Code 2 when the arguments are wrong, 0 after ``--help`` or ``--version``.
+        With code 2 if the arguments are invalid, with 0 after ``--help`` or ``--version``.
     """
     parser = make_parser()
     options = vars(parser.parse_args(argv))
     nprocs = options['nprocs'] or len(os.sched_getaffinity(0))
     if options['omp_nthreads'] > nprocs:
         parser.error(
-            f'--omp-nthreads {options["omp_nthreads"]} is more than the {nprocs} of --nprocs: '
-            'no step could run. Lower it, or raise --nprocs.'
+            f'--omp-nthreads {options["omp_nthreads"]} is more than --nprocs {nprocs}, so no step '
+            'could run. Lower it, or raise --nprocs.'
         )
     private = options['private_dir'] or options['work_dir'] / 'private'
     release = _release(parser, options)
@@ -89,188 +92,197 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     _add_positional(parser)
-    _add_selection(parser.add_argument_group('which images'))
-    _add_defacing(parser.add_argument_group('what becomes of the face (participant level)'))
-    _add_release(parser.add_argument_group('a dataset to upload (group level)'))
-    _add_places(parser.add_argument_group('where to work'))
-    _add_resources(parser.add_argument_group('how to run (participant level)'))
-    _add_output(parser.add_argument_group('what to show'))
+    _add_selection(parser.add_argument_group('selection of images'))
+    _add_defacing(parser.add_argument_group('defacing (participant level)'))
+    _add_release(parser.add_argument_group('release (group level)'))
+    _add_folders(parser.add_argument_group('folders'))
+    _add_resources(parser.add_argument_group('resources and execution (participant level)'))
+    _add_output(parser.add_argument_group('output'))
     return parser
 
 
 def _add_positional(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('bids_dir', type=_folder, help='the BIDS dataset; it is only read')
+    parser.add_argument('bids_dir', type=_path, help='BIDS dataset; only read')
     parser.add_argument(
-        'output_dir', type=_folder, help='the derivative dataset to write; made to be shared'
+        'output_dir', type=_path, help='derivative dataset to write; meant to be shared'
     )
     parser.add_argument(
         'analysis_level',
         choices=('participant', 'group'),
-        help='participant: deface and attack each image; group: tables and a page of all results',
+        help='participant: deface and attack each image; group: tables and a report of all images',
     )
 
 
-def _add_selection(group: Any) -> None:
+def _add_selection(group: Group) -> None:
     group.add_argument(
         '--participant-label', '--participant_label', nargs='+', type=_label('sub-'), default=(),
-        action=_Labels, metavar='LABEL', help='participants, with or without sub-; default: all',
+        action=_Labels, metavar='LABEL',
+        help='participants to process, with or without sub- (default: all)',
     )  # fmt: skip
     group.add_argument(
         '--session-label', '--session_label', nargs='+', type=_label('ses-'), default=(),
         action=_Labels, metavar='LABEL',
-        help='sessions, with or without ses-; default: all (participant level)',
+        help='sessions to process, with or without ses- (default: all; participant level)',
     )  # fmt: skip
     group.add_argument(
         '--include', nargs='+', choices=ON_REQUEST, default=(), action=_Labels,
-        metavar='DATATYPE', help='further data types to deface beside anat and ct: '
+        metavar='DATATYPE', help='data types to deface in addition to anat and ct: '
         f'{", ".join(ON_REQUEST)} (participant level)',
     )  # fmt: skip
     group.add_argument(
         '--bids-filter-file', type=_filters, default={}, dest='bids_filters', metavar='FILE',
-        help='JSON file with pybids entities that images must have, as in '
-        '{"t1w": {"acquisition": null}, "flair": {"run": 1}}; null: without it, "*": with any '
-        '(participant level)',
+        help='JSON file with the pybids entities that images must have, such as '
+        '{"t1w": {"acquisition": null}, "flair": {"run": 1}}; null: no such entity, "*": any '
+        'value (participant level)',
     )  # fmt: skip
     group.add_argument(
-        '--photos', type=_folder, dest='photos_dir', metavar='DIR',
-        help='photographs of the participants, several for each: sub-01/*.jpg or *.png. They are '
-        'compared with the scans, only read, and never copied or named in the output (group '
-        'level)',
+        '--photos', type=_path, dest='photos_dir', metavar='DIR',
+        help='photographs to compare with the scans, several for each participant: sub-01/*.jpg '
+        'or *.png; only read, and neither copied nor named in the output (group level)',
     )  # fmt: skip
     group.add_argument(
         '--skip-bids-validation', action='store_true',
-        help='take a dataset that is not fully BIDS: without dataset_description.json, or with '
-        'file names that the standard does not have',
+        help='accept a dataset that is not valid BIDS: without dataset_description.json, or with '
+        'non-standard file names',
     )  # fmt: skip
     group.add_argument(
-        '--bids-database-dir', type=_folder, metavar='PATH',
-        help='keep the index of the dataset here and use it again; delete it when the dataset '
-        'changes (participant level)',
+        '--bids-database-dir', type=_path, metavar='PATH',
+        help='folder in which to keep the index of the dataset between runs; delete it when the '
+        'dataset changes (participant level)',
     )  # fmt: skip
 
 
-def _add_defacing(group: Any) -> None:
+def _add_defacing(group: Group) -> None:
     group.add_argument(
         '--mode', choices=('remove', 'blur', 'reface'), default='remove',
-        help="remove: air like the scan's own; blur: a smooth head without features; reface: the "
-        "atlas's generic face, painted with the scan's own intensities (default: remove)",
+        help='how to replace the face. remove: with air; blur: with a smooth head without '
+        "features; reface: with the generic face of the atlas, in the scan's own intensities "
+        '(default: remove)',
     )  # fmt: skip
     group.add_argument(
         '--fill', choices=('air', 'zero'), default='air',
-        help="what remove leaves: air with the scan's noise, or plain zeros (default: air)",
+        help="what --mode remove fills in: air with the scan's own noise, or zeros (default: air)",
     )  # fmt: skip
     for part in ('ears', 'eyes'):
         group.add_argument(
             f'--keep-{part}', action='append_const', const=part, default=[], dest='keep',
-            help=f'leave the {part}, which identify people too',
+            help=f'do not deface the {part}, although they identify people too',
         )  # fmt: skip
     group.add_argument(
-        '--brain-margin', type=_distance, default=3.0, metavar='MM',
-        help='least distance (mm) between what is replaced and the brain (default: 3)',
+        '--brain-margin', type=millimetres(0, 20), default=3.0, metavar='MM',
+        help='smallest distance (mm) between replaced voxels and the brain (default: 3)',
     )  # fmt: skip
     group.add_argument(
         '--force',
         action='store_true',
-        help='deface images that arrive defaced, too; without it they are passed on as they are',
+        help='deface images that are already defaced; by default they are copied unchanged',
     )
     group.add_argument(
         '--template', type=_template, metavar='NAME[:cohort-X][:res-Y]',
-        help='register the images by way of this T1w template of TemplateFlow, as for children '
-        'or infants: MNIPediatricAsym:cohort-3; taken from TEMPLATEFLOW_HOME, or else fetched '
-        '(default: none, and nothing is ever fetched)',
+        help='T1w template of TemplateFlow to register images to first, for instance of children '
+        'or infants (MNIPediatricAsym:cohort-3); read from TEMPLATEFLOW_HOME, or else downloaded '
+        '(default: none, and nothing is downloaded)',
     )  # fmt: skip
 
 
-def _add_release(group: Any) -> None:
+def _add_release(group: Group) -> None:
     group.add_argument(
-        '--release-dir', type=_folder, metavar='DIR',
-        help='write the raw dataset with its images defaced here, and its certificate beside it; '
-        'only with proof: what may not leave is listed, and the exit code is 3',
+        '--release-dir', type=_path, metavar='DIR',
+        help='write the raw dataset with defaced images here and a certificate beside it; if '
+        'anything must not be shared, list it, write nothing and exit with code 3',
     )  # fmt: skip
     group.add_argument(
         '--exclude-failed', nargs='*', default=None, action=_Labels, metavar='IMAGE',
-        help='leave out images that may not be released; with paths relative to BIDS_DIR these '
-        'files alone, whatever they are',
+        help='leave out all images that may not be released; with paths relative to BIDS_DIR, '
+        'leave out exactly these files',
     )  # fmt: skip
     group.add_argument(
-        '--accept', type=_folder, dest='accept_file', metavar='FILE',
-        help='table (TSV) of images with the verdict review that a person looked at and releases: '
-        'participant_id, image, decided_by, reason; kept beside the release',
+        '--accept', type=_path, dest='accept_file', metavar='FILE',
+        help='table (TSV) of images with the verdict review that a person has inspected and '
+        'accepts, with the columns participant_id, image, decided_by, reason; copied beside the '
+        'release',
     )  # fmt: skip
     group.add_argument(
         '--link', choices=('auto', 'hard', 'copy'), default='auto',
-        help='files that do not change: hard links where possible, always, or never (default: '
-        'auto)',
+        help='add unchanged files as hard links where possible (auto), always (hard) or never '
+        '(copy) (default: auto)',
     )  # fmt: skip
     group.add_argument(
         '--metadata', choices=('report', 'scrub'), default='report',
-        help='metadata that identify people: list them and release nothing, or take them out of '
-        'the release; original values stand in the private folder alone (default: report)',
+        help='identifying metadata. report: list them and refuse the release; scrub: remove them '
+        'from the release and list the original values in the private folder (default: report)',
     )  # fmt: skip
 
 
-def _add_places(group: Any) -> None:
+def _add_folders(group: Group) -> None:
     group.add_argument(
-        '-w', '--work-dir', type=_folder, default=_folder('work'), metavar='PATH',
-        help='intermediate files, records and logs; faces can be recognised in them (default: '
-        'work in the current folder)',
+        '-w', '--work-dir', type=_path, default=_path('work'), metavar='PATH',
+        help='intermediate files, records and logs; they show recognisable faces (default: work '
+        'in the current folder)',
     )  # fmt: skip
     group.add_argument(
-        '--private-dir', type=_folder, metavar='PATH',
-        help='pictures and embeddings of the faces before defacing, and images that failed '
-        '(default: private in the work folder)',
+        '--private-dir', type=_path, metavar='PATH',
+        help='pictures and embeddings of faces before defacing, and images that failed (default: '
+        'private in the work folder)',
     )  # fmt: skip
     group.add_argument(
         '--clean-workdir', action='store_true',
-        help='delete the intermediate files, records and logs of earlier runs first; the private '
-        'folder stays (not while other jobs use the same work folder; participant level)',
+        help='first delete the intermediate files, records and logs of earlier runs, but not the '
+        'private folder; not while other jobs use the same work folder (participant level)',
     )  # fmt: skip
 
 
-def _add_resources(group: Any) -> None:
+def _add_resources(group: Group) -> None:
     group.add_argument(
-        '--nprocs', '--n-cpus', '--nthreads', type=_positive, metavar='N',
-        help='steps that run at the same time, each on a core (default: all cores)',
+        '--nprocs', '--n-cpus', '--nthreads', type=whole_number(1), metavar='N',
+        help='number of parallel processes (default: one for each core)',
     )  # fmt: skip
     group.add_argument(
-        '--omp-nthreads', type=_positive, default=1, metavar='N',
-        help='threads of a single step (default: 1; only one thread and one seed repeat a '
-        'registration exactly)',
+        '--omp-nthreads', type=whole_number(1), default=1, metavar='N',
+        help='number of threads of each process; registrations are reproducible with 1 only '
+        '(default: 1)',
     )  # fmt: skip
     group.add_argument(
-        '--random-seed', type=int, default=0, dest='seed', metavar='N',
-        help='start of all random numbers (default: 0)',
+        '--random-seed', type=whole_number(0), default=0, dest='seed', metavar='N',
+        help='random seed (default: 0)',
     )  # fmt: skip
     group.add_argument(
-        '--stop-on-first-crash', action='store_true', help='start nothing new after an error'
+        '--stop-on-first-crash', action='store_true', help='start no further step after an error'
     )
     group.add_argument(
         '--write-graph', action='store_true',
-        help='write the graph of all steps beside the log (.svg where Graphviz is installed, else '
+        help='write the graph of the workflow beside the log (.svg if Graphviz is installed, else '
         '.dot)',
     )  # fmt: skip
 
 
-def _add_output(group: Any) -> None:
+def _add_output(group: Group) -> None:
     group.add_argument(
-        '--dry-run', action='store_true', help='say what would be done and why; write nothing'
-    )
+        '--dry-run', action='store_true',
+        help='print what would be done and why, and write nothing',
+    )  # fmt: skip
     group.add_argument(
         '-v', '--verbose', action='count', default=0,
-        help='show each step, and the traceback of an internal error',
+        help='print each step, and the traceback of internal errors',
     )  # fmt: skip
     group.add_argument('--version', action='version', version=f'facebids {facebids.__version__}')
 
 
 class _Labels(argparse.Action):
-    """Collect labels as a tuple, each once, also over a repeated option."""
+    """Collect the unique values of a possibly repeated option as a tuple."""
 
-    def __call__(self, parser, namespace, values, option_string=None):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
         known = getattr(namespace, self.dest) or ()
         setattr(namespace, self.dest, tuple(dict.fromkeys((*known, *values))))
 
 
-def _label(prefix: str):
+def _label(prefix: str) -> Callable[[str], str]:
     def strip(text: str) -> str:
         label = text.removeprefix(prefix)
         if not label.replace('+', '').isalnum():
@@ -287,28 +299,8 @@ def _template(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _folder(text: str) -> Path:
+def _path(text: str) -> Path:
     return Path(os.path.abspath(os.path.expanduser(text)))
-
-
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number above 0')
-    return number
-
-
-def _distance(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 20:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a distance of 0 to 20 mm')
-    return number
 
 
 def _filters(text: str) -> dict[str, dict[str, Any]]:
@@ -317,9 +309,9 @@ def _filters(text: str) -> dict[str, dict[str, Any]]:
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(f'{text} cannot be read as JSON: {error}') from error
     if not isinstance(filters, dict) or not all(isinstance(v, dict) for v in filters.values()):
-        raise argparse.ArgumentTypeError(f'{text} must look like {{"t1w": {{"run": 1}}}}')
+        raise argparse.ArgumentTypeError(f'{text} must have the form {{"t1w": {{"run": 1}}}}')
     if unknown := set(filters) - set(BY_KEY):
         raise argparse.ArgumentTypeError(
-            f'{text}: unknown {", ".join(sorted(unknown))}. There are: {", ".join(BY_KEY)}.'
+            f'{text}: unknown key {", ".join(sorted(unknown))}. Known are {", ".join(BY_KEY)}.'
         )
     return filters

@@ -1,69 +1,87 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``facebids-phantom``: write a BIDS dataset of heads of people who do not exist."""
+"""``facebids-phantom``: write a BIDS dataset of phantom heads."""
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from facebids import __version__
+from facebids.cli.arguments import millimetres, whole_number
 from facebids.errors import FacebidsError, OutputError
 from facebids.filesystem import atomic_path, write_json_atomic, write_text_atomic
 
-MODALITIES = ('T1w', 'FLAIR', 'T2w', 'PDw')  # the atlas has CT too, BIDS has no place for it
+if TYPE_CHECKING:
+    from facebids.core.phantoms.phantom import Person, Scan
+
+MODALITIES = ('T1w', 'FLAIR', 'T2w', 'PDw')  # not CT, which BIDS does not have
 README = """\
 # Phantom heads
 
-Scans of people who do not exist, made by facebids-phantom from its head atlas. They may be shown
-anywhere. `phantom_truth.json` in each participant's folder of `sourcedata` holds the true
-transforms from the atlas to each scan.
+Simulated scans of people who do not exist, made by facebids-phantom from the head atlas of
+FaceBIDS. They may be shown anywhere. `sourcedata/sub-*/phantom_truth.json` holds the true
+transform from the atlas to each scan.
 """
 
 
-def build_parser():
-    """Return the command line's parser."""
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the ``facebids-phantom`` command."""
     parser = argparse.ArgumentParser(
         prog='facebids-phantom',
-        description='Write a BIDS dataset of phantom heads with faces: '
-        'every participant is somebody else, every session another day, every scan another pose.',
+        description='Write a BIDS dataset of phantom heads with faces. Each participant is a '
+        'different person; anatomy varies between sessions, and head pose between scans.',
     )
     parser.add_argument('output', type=Path, help='folder to write the dataset to')
-    parser.add_argument('--participants', type=_positive, default=2, help='default 2')
-    parser.add_argument('--sessions', type=_positive, default=1, help='default 1')
     parser.add_argument(
-        '--modalities', nargs='+', choices=MODALITIES, default=['T1w'], help='default T1w'
-    )
-    parser.add_argument(
-        '--photographs', type=int, default=0, metavar='N',
-        help='photographs of each participant, in sourcedata/photographs, for --photos '
-        '(default 0)',
+        '--participants', type=whole_number(1), default=2, metavar='N',
+        help='number of participants (default: 2)',
     )  # fmt: skip
-    parser.add_argument('--seed', type=int, default=0, help='same seed, same people (default 0)')
     parser.add_argument(
-        '--resolution', type=_millimetres, default=2.0, help='voxel size in mm (default 2)'
-    )
+        '--sessions', type=whole_number(1), default=1, metavar='N',
+        help='number of sessions of each participant (default: 1)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--modalities', nargs='+', choices=MODALITIES, default=['T1w'],
+        help='scans of each session (default: T1w)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--photographs', type=whole_number(0), default=0, metavar='N',
+        help='number of photographs of each participant, written to sourcedata/photographs for '
+        '--photos (default: 0)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--seed', type=whole_number(0), default=0, metavar='N',
+        help='random seed; the same seed gives the same dataset (default: 0)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--resolution', type=millimetres(0.5, 5), default=2.0, metavar='MM',
+        help='voxel size (mm, default: 2)',
+    )  # fmt: skip
     parser.add_argument('--version', action='version', version=f'%(prog)s {__version__}')
     return parser
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Write the dataset; return the exit code."""
-    options = build_parser().parse_args(argv)
+    options = make_parser().parse_args(argv)
     try:
         write_dataset(options)
     except FacebidsError as error:
-        print(f'facebids-phantom: {error}')
+        sys.stderr.write(f'facebids-phantom: {error}\n')
         return error.exit_code
     people = 'participant' if options.participants == 1 else 'participants'
     print(f'{options.participants} {people} written to {options.output}')
     return 0
 
 
-def write_dataset(options):
+def write_dataset(options: argparse.Namespace) -> None:
     """Write the dataset that the options ask for.
 
     Raises
     ------
     OutputError
-        If the folder holds something already or cannot be written.
+        If the folder is not empty or cannot be written.
     """
     root = options.output
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
@@ -89,7 +107,7 @@ def write_dataset(options):
         raise OutputError(f'{root} cannot be written: {error.strerror}.') from error
 
 
-def _write_participant(root, label, number, options):
+def _write_participant(root: Path, label: str, number: int, options: argparse.Namespace) -> None:
     import numpy as np
 
     from facebids.core.phantoms import phantom
@@ -104,7 +122,7 @@ def _write_participant(root, label, number, options):
         if options.sessions > 1:
             folder, stem = f'{label}/ses-{session:02d}', f'{label}_ses-{session:02d}'
         for modality in options.modalities:
-            # A scan's pose and noise are its own, whatever other modalities are asked for.
+            # pose and noise of a scan do not depend on which other modalities there are
             rng = np.random.default_rng([*seed, 1 + MODALITIES.index(modality)])
             pose = phantom.draw_pose(rng, person)
             name = f'{folder}/anat/{stem}_{modality}.nii.gz'
@@ -115,7 +133,9 @@ def _write_participant(root, label, number, options):
     write_json_atomic(root / 'sourcedata' / label / 'phantom_truth.json', truth)
 
 
-def _write_photographs(folder, person, number, options):
+def _write_photographs(
+    folder: Path, person: 'Person', number: int, options: argparse.Namespace
+) -> None:
     import numpy as np
 
     if options.photographs < 1:
@@ -130,7 +150,7 @@ def _write_photographs(folder, person, number, options):
             Image.fromarray(picture).save(temporary, 'PNG')
 
 
-def _write_scan(path, scan):
+def _write_scan(path: Path, scan: 'Scan') -> None:
     import nibabel as nib
 
     image = nib.Nifti1Image(scan.data, scan.affine)
@@ -141,20 +161,6 @@ def _write_scan(path, scan):
         nib.save(image, temporary)
     sidecar = {'Modality': 'MR', 'MagneticFieldStrength': 3, 'Manufacturer': 'phantom'}
     write_json_atomic(path.with_name(path.name.replace('.nii.gz', '.json')), sidecar)
-
-
-def _positive(text):
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError('must be at least 1')
-    return number
-
-
-def _millimetres(text):
-    number = float(text)
-    if not 0.5 <= number <= 5:
-        raise argparse.ArgumentTypeError('must be between 0.5 and 5')
-    return number
 
 
 if __name__ == '__main__':

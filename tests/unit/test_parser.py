@@ -68,9 +68,11 @@ def test_labels_may_be_repeated_and_count_once():
         (['data', 'out', 'both'], 'invalid choice'),
         (['data', 'out'], 'analysis_level'),
         ([*BASE, '--participant-label', '*'], 'not a label'),
-        ([*BASE, '--nprocs', '0'], 'not a whole number above 0'),
-        ([*BASE, '--nprocs', 'many'], 'not a whole number above 0'),
-        ([*BASE, '--nprocs', '2', '--omp-nthreads', '3'], 'more than the 2 of --nprocs'),
+        ([*BASE, '--nprocs', '0'], 'not a whole number of at least 1'),
+        ([*BASE, '--nprocs', 'many'], 'not a whole number of at least 1'),
+        ([*BASE, '--random-seed', '-1'], 'not a whole number of at least 0'),
+        ([*BASE, '--brain-margin', 'nan'], 'not a length from 0 to 20 mm'),
+        ([*BASE, '--nprocs', '2', '--omp-nthreads', '3'], 'more than --nprocs 2'),
         ([*BASE, '--bids-filter-file', 'missing.json'], r'missing.json cannot be read'),
         ([*BASE, '--include', 'eeg'], 'invalid choice'),
         ([*BASE, '--part', '01'], 'unrecognized arguments'),
@@ -86,9 +88,9 @@ def test_wrong_arguments_end_with_code_2_and_a_sentence(arguments, message, caps
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('{"T1w": {}}', 'unknown T1w. There are: t1w, '),
-        ('[]', 'must look like'),
-        ('{"t1w": 1}', 'must look like'),
+        ('{"T1w": {}}', 'unknown key T1w. Known are t1w, '),
+        ('[]', 'must have the form'),
+        ('{"t1w": 1}', 'must have the form'),
         ('{', 'cannot be read as JSON'),
     ],
 )

@@ -138,5 +138,29 @@ def test_dataset(tmp_path):
 def test_folder_in_use_is_refused(tmp_path, capsys):
     (tmp_path / 'something').write_text('precious')
     assert main([str(tmp_path)]) == 73
-    assert 'Choose a new one' in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert 'Choose a new one' in told.err
+    assert told.out == ''
     assert (tmp_path / 'something').read_text() == 'precious'
+
+
+@pytest.mark.parametrize(
+    ('option', 'value', 'message'),
+    [
+        ('--participants', '0', "'0' is not a whole number of at least 1"),
+        ('--participants', 'two', "'two' is not a whole number of at least 1"),
+        ('--sessions', '-1', "'-1' is not a whole number of at least 1"),
+        ('--photographs', '-3', "'-3' is not a whole number of at least 0"),
+        ('--seed', '-1', "'-1' is not a whole number of at least 0"),
+        ('--resolution', 'nan', "'nan' is not a length from 0.5 to 5 mm"),
+        ('--resolution', 'fine', "'fine' is not a length from 0.5 to 5 mm"),
+    ],
+)
+def test_wrong_numbers_end_with_code_2_and_a_sentence(tmp_path, capsys, option, value, message):
+    with pytest.raises(SystemExit) as end:
+        main([str(tmp_path / 'phantoms'), f'{option}={value}'])
+    assert end.value.code == 2
+    told = capsys.readouterr()
+    assert message in told.err
+    assert told.out == ''
+    assert not (tmp_path / 'phantoms').exists()
