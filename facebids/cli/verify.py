@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``facebids-verify``: hold a release against its certificate."""
+"""``facebids-verify``: compare a release with its certificate."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from facebids import __version__
 from facebids.cli.console import make_console
@@ -13,14 +14,17 @@ from facebids.cli.run import set_environment
 from facebids.errors import FacebidsError, UsageError
 
 DESCRIPTION = """\
-Hold a release against its certificate: is every file there, unchanged, and no other?
-With --attack, also look for faces in the released images, without the originals.
+Check that a release holds exactly the files of its certificate, unchanged.
+With --attack, also search the released images for faces, without the originals.
 """
-EPILOG = 'Exit codes: 0 all is as certified; 1 something is not; 2 wrong options; 65 unreadable.'
+EPILOG = (
+    'Exit codes: 0 the release is as certified; 1 it is not; 2 invalid options; '
+    '65 unreadable certificate.'
+)
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Return the command line's parser."""
+    """Return the parser of the ``facebids-verify`` command."""
     parser = argparse.ArgumentParser(
         prog='facebids-verify',
         description=DESCRIPTION,
@@ -28,10 +32,10 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('certificate', type=Path, help='CERTIFICATE.json')
-    parser.add_argument('release', type=Path, help='folder of the released dataset')
+    parser.add_argument('release', type=Path, help='folder of the release')
     parser.add_argument(
         '--attack', action='store_true',
-        help='render every defaced image anew and look for a face in it (minutes an image)',
+        help='render each defaced image and search it for faces (takes minutes for each image)',
     )  # fmt: skip
     parser.add_argument('--version', action='version', version=f'%(prog)s {__version__}')
     return parser
@@ -48,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def verify(path: Path, root: Path, *, attack: bool = False) -> int:
-    """Hold a release against its certificate, and say what is found.
+    """Compare a release with its certificate, and print the differences.
 
     Parameters
     ----------
@@ -57,17 +61,17 @@ def verify(path: Path, root: Path, *, attack: bool = False) -> int:
     root
         Folder of the release.
     attack
-        Also look for faces in its images.
+        Whether to search its images for faces too.
 
     Returns
     -------
     int
-        0, or 1 where something is not as certified.
+        0, or 1 if the release is not as certified.
 
     Raises
     ------
     UsageError
-        If there is no such release.
+        If the folder of the release does not exist.
     DatasetError
         If the certificate cannot be read.
     """
@@ -75,46 +79,47 @@ def verify(path: Path, root: Path, *, attack: bool = False) -> int:
 
     made = certificate.read(path)
     if not root.is_dir():
-        raise UsageError(f'{root}: there is no such folder.')
+        raise UsageError(f'{root}: no such folder.')
     console = make_console()
     differences = certificate.differences(made, root)
     for difference in differences:
         console.print(difference, style='red', soft_wrap=True)
-    state = f'{len(differences)} differ from' if differences else 'all as in'
+    state = f'{len(differences)} differences from' if differences else 'all as in'
     console.print(f'{len(made["Files"])} files, {state} the certificate of {made["Date"]}')
-    objections = _attack(root, made) if attack else 0
-    return int(bool(differences) or bool(objections))
+    failures = _attack(root, made) if attack else 0
+    return int(bool(differences) or bool(failures))
 
 
-def _attack(root: Path, made: dict) -> int:
-    """Attack every image; return how many there is something to object to."""
+def _attack(root: Path, made: dict[str, Any]) -> int:
+    """Attack every defaced image; return how many failed."""
     with TemporaryDirectory(prefix='facebids-') as cache:
         set_environment(Path(cache), 1)
         return _attack_each(root, made)
 
 
-def _attack_each(root: Path, made: dict) -> int:
+def _attack_each(root: Path, made: dict[str, Any]) -> int:
     from facebids.release.attack import attack, to_attack
 
     console = make_console()
-    there = to_attack(root, made)
-    objections = 0
-    for image in there:
+    images = to_attack(root, made)
+    failures = 0
+    for image in images:
         seen = attack(root, image)
         wrong = seen.problem or seen.objection
-        objections += bool(wrong)
+        failures += bool(wrong)
         console.print(
-            f'{seen.image}: a face in {seen.faces} of {seen.views} views, with certainty in '
+            f'{seen.image}: a face in {seen.faces} of {seen.views} views, certain in '
             f'{seen.certain}' + (f': {wrong}' if wrong else ''),
             style='red' if wrong else None, soft_wrap=True,
         )  # fmt: skip
-    console.print(f'{len(there)} images attacked, objections to {objections}')
+    console.print(f'{len(images)} images attacked, {failures} failed')
     console.print(
-        'Without the original, heads are turned otherwise and seen from elsewhere than in the '
-        'certificate, so counts differ. In a head that was refaced a face is to be found.',
+        'Without the original images the heads are aligned and seen differently than at the '
+        'participant level, so the counts differ from those of the certificate. In a refaced head '
+        'a face is expected.',
         soft_wrap=True,
     )
-    return objections
+    return failures
 
 
 if __name__ == '__main__':
