@@ -46,7 +46,7 @@ def init_register_wf(*, item, settings, template=None, name='register_wf'):
         'own': lambda: Register(**own),
         'borrowed': lambda: Coregister(**own, **source),
         'shared': lambda: Share(**source),
-    }[item.registration]()
+    }[item.origin]()
     register = pe.Node(interface, name='register', n_procs=settings.omp_nthreads, mem_gb=1)
     workflow.connect([
         (inputnode, register, [('in_file', 'in_file')]),

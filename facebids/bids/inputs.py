@@ -17,24 +17,26 @@ from facebids.errors import DatasetError, NoImagesError, UsageError
 
 __all__ = ['HeadImage', 'Inputs', 'collect_images', 'read_description']
 
-FILTERED = 'left out by --bids-filter-file'
-NOT_KNOWN = 'its name is not that of a head image that FaceBIDS knows'
+FILTERED = 'excluded by --bids-filter-file'
+NOT_KNOWN = 'not the name of a head image known to FaceBIDS'
 NOT_NIFTI = 'not a NIfTI image'
+OTHER_SESSION = 'not of the requested sessions'
 CT = re.compile(r'^/sub-[^/]+/(?:ses-[^/]+/)?ct/[^/]+_ct\.nii(?:\.gz)?$')
 
 
 class Inputs(NamedTuple):
-    """What a dataset holds of the participants and sessions that were asked for.
+    """The images of the requested participants.
 
     Attributes
     ----------
     images
-        Images to deface, ordered by path.
+        Images to deface, in the order of their paths.
     others
-        Images that were not asked for, of other sessions too: an image may be registered by way
-        of them.
+        Other head images, including those of other sessions, which may serve as reference for
+        the registration.
     left_alone
-        Path in the dataset and why, of every file that may show a face and stays as it is.
+        Relative path and reason of each file of the requested sessions that may show a face and
+        is not defaced.
     """
 
     images: tuple[HeadImage, ...]
@@ -43,19 +45,19 @@ class Inputs(NamedTuple):
 
 
 def collect_images(settings: Settings) -> Inputs:
-    """Find the head images that were asked for, and what is left alone.
+    """Find the requested head images, and all other files that may show a face.
 
-    Only the folders of the participants asked for are looked at, and in them those of data types
-    that hold images of heads: never derivatives or sourcedata, which also keeps indexing fast.
+    Only folders of the requested participants are indexed, and only data types with head images;
+    derivatives and sourcedata are not, which also keeps indexing fast.
 
     Raises
     ------
     UsageError
         If a participant, a session or an entity of a filter does not exist.
     DatasetError
-        If the folder is not a BIDS dataset, or two files would get the same output.
+        If the folder is not a BIDS dataset, or two images have the same output.
     NoImagesError
-        If nothing matches.
+        If no image matches.
     """
     read_description(settings.bids_dir, required=not settings.skip_bids_validation)
     _check_labels(settings)
@@ -64,23 +66,21 @@ def collect_images(settings: Settings) -> Inputs:
     _check_current(paths, settings)
     heads = [image for path in paths if (image := _head(path, settings))]
     passed = _passed(layout, settings)
-    images, others, left_alone = [], [], {}
-    for image in heads:
-        reason = _reason_against(image, passed, settings)
-        (others if reason else images).append(image)
-        left_alone[image.relative_path] = reason
+    reasons = {image: _reason_against(image, passed, settings) for image in heads}
+    images = [image for image in heads if not reasons[image]]
+    left_alone = {image.relative_path: reason for image, reason in reasons.items()}
     if not images:
         raise NoImagesError(
-            f'{settings.bids_dir}: no head image matches the request. Look at '
-            '--participant-label, --session-label, --bids-filter-file and --include, and at the '
-            'names of the files in the anat folders.'
+            f'{settings.bids_dir}: no head image matches the request. Check --participant-label, '
+            '--session-label, --bids-filter-file and --include, and the file names in the anat '
+            'folders.'
         )
     _check_unique(images)
     for path in _may_show_faces(settings):
         left_alone.setdefault(path, NOT_KNOWN if path.endswith(suffixes.NIFTI) else NOT_NIFTI)
     return Inputs(
         tuple(images),
-        tuple(others),
+        tuple(image for image in heads if reasons[image]),
         tuple(
             (path, reason)
             for path, reason in sorted(left_alone.items())
@@ -97,16 +97,17 @@ def read_description(bids_dir: str | Path, *, required: bool = True) -> dict[str
     bids_dir
         Folder of the dataset.
     required
-        Whether a raw dataset has to be described completely; otherwise what cannot be read is
-        an empty dictionary.
+        Whether a complete description of a raw dataset is required. If not, the description is
+        empty when it cannot be read.
 
     Raises
     ------
     DatasetError
-        If it is required and missing, unreadable, incomplete, or that of a derivative dataset.
+        If a required description is missing, unreadable, incomplete, or that of a derivative
+        dataset.
     """
     path = Path(bids_dir) / 'dataset_description.json'
-    remedy = 'Correct it, or use --skip-bids-validation if you know that the files are BIDS.'
+    remedy = 'Correct it, or use --skip-bids-validation if the images are organised as in BIDS.'
     try:
         description = json.loads(path.read_text(encoding='utf-8'))
         if not isinstance(description, dict):
@@ -145,16 +146,16 @@ def _check_known(kind: str, asked: tuple[str, ...], there: list[str]) -> None:
     if unknown := [label for label in asked if label not in there]:
         raise UsageError(
             f'--{kind}-label: no {kind} {", ".join(unknown)}. '
-            f'There {"is" if len(there) == 1 else "are"}: {", ".join(there) or "none"}.'
+            f'The dataset has {", ".join(there) or "none"}.'
         )
 
 
 def _index(settings: Settings) -> Any:
-    """Return the pybids layout of the folders that hold images of heads."""
+    """Return the pybids layout of the folders that hold head images."""
     import bids
     from bids.layout import BIDSLayout, BIDSLayoutIndexer
 
-    # a database serves later runs too, whoever they ask for
+    # later runs may use the same database for other participants
     restricted = settings if settings.bids_database_dir is None else None
     validate = not settings.skip_bids_validation
     try:
@@ -167,7 +168,7 @@ def _index(settings: Settings) -> Any:
                 indexer=BIDSLayoutIndexer(
                     validate=validate,
                     ignore=_ignored(restricted),
-                    force_index=[CT],  # which BIDS does not know yet
+                    force_index=[CT],  # not yet part of BIDS
                     index_metadata=False,
                 ),
             )
@@ -176,13 +177,13 @@ def _index(settings: Settings) -> Any:
     if Path(layout.root) != settings.bids_dir:
         raise UsageError(
             f'--bids-database-dir {settings.bids_database_dir} is the index of another dataset. '
-            'Name another folder.'
+            'Choose another folder.'
         )
     return layout
 
 
 def _ignored(settings: Settings | None) -> list[re.Pattern[str]]:
-    """Return patterns of what is not indexed; paths start with a slash at the dataset."""
+    """Return patterns of paths not to index; paths start with a slash for the dataset."""
     datatypes = '|'.join(suffixes.HEADS)
     patterns = [
         r'/\.',
@@ -190,7 +191,7 @@ def _ignored(settings: Settings | None) -> list[re.Pattern[str]]:
         rf'^/sub-[^/]+/(?:ses-[^/]+/)?(?!ses-|(?:{datatypes})(?:/|$))[^/]+',
         r'\.(?:json|tsv|tsv\.gz|bval|bvec)$',
     ]
-    if settings and settings.participant_label:  # other sessions may hold a reference
+    if settings and settings.participant_label:  # sessions stay: they may have a reference
         patterns.append(_all_but('^/sub-', settings.participant_label))
     return [re.compile(pattern) for pattern in patterns]
 
@@ -200,7 +201,7 @@ def _all_but(start: str, labels: tuple[str, ...]) -> str:
 
 
 def _query(layout: Any, settings: Settings, **entities: Any) -> list[str]:
-    """Return the absolute paths of the participants' images that have these entities."""
+    """Return the absolute paths of the images of the participants with these entities."""
     labels = list(settings.participant_label)
     asked = {'subject': labels} if labels else {}
     found = layout.get(return_type='filename', extension=list(suffixes.NIFTI), **entities)
@@ -209,7 +210,7 @@ def _query(layout: Any, settings: Settings, **entities: Any) -> list[str]:
 
 
 def _head(path: str, settings: Settings) -> HeadImage | None:
-    """Return the image that a file is, or None where its suffix is not one of a head image."""
+    """Return the head image at a path, or None if its suffix is not that of a head image."""
     relative = Path(path).relative_to(settings.bids_dir).as_posix()
     folder = PurePosixPath(relative).parent.name
     suffix = re.sub(r'\.nii(\.gz)?$', '', relative).rpartition('_')[2]
@@ -220,7 +221,7 @@ def _head(path: str, settings: Settings) -> HeadImage | None:
     except DatasetError:
         if folder in _wanted(settings):
             raise
-        return None  # nobody asked for it
+        return None  # not requested
 
 
 def _wanted(settings: Settings) -> tuple[str, ...]:
@@ -228,7 +229,7 @@ def _wanted(settings: Settings) -> tuple[str, ...]:
 
 
 def _passed(layout: Any, settings: Settings) -> dict[str, set[str]]:
-    """Return, for each suffix that has a filter, the paths that pass it."""
+    """Return the paths that pass the filter of each suffix with a filter."""
     from bids.layout import Query
 
     special = {None: Query.NONE, '*': Query.ANY}
@@ -240,7 +241,7 @@ def _passed(layout: Any, settings: Settings) -> dict[str, set[str]]:
             for name, value in entities.items()
         }
         try:
-            # a filter can restrict and never widen what is looked at
+            # a filter restricts the request and never extends it
             passed[suffix] = set(_query(layout, settings, **{'suffix': suffix, **chosen}))
         except ValueError as error:
             raise UsageError(f'--bids-filter-file, {key}: {error}') from error
@@ -252,12 +253,12 @@ def _reason_against(
 ) -> str | None:
     """Return why an image is not defaced, or None."""
     if image.datatype not in _wanted(settings):
-        hardly = image.suffix in suffixes.HARDLY_SHOW_FACES.get(image.datatype, ())
-        why = 'echo-planar, which hardly shows a face; ' if hardly else ''
-        return f'{why}use --include {image.datatype}'
+        echo_planar = image.suffix in suffixes.HARDLY_SHOW_FACES.get(image.datatype, ())
+        note = '; echo-planar images hardly show faces' if echo_planar else ''
+        return f'defaced only with --include {image.datatype}{note}'
     if image.path not in passed.get(image.suffix, [image.path]):
         return FILTERED
-    return None if _in_sessions(image.relative_path, settings) else 'of another session'
+    return None if _in_sessions(image.relative_path, settings) else OTHER_SESSION
 
 
 def _in_sessions(path: str, settings: Settings) -> bool:
@@ -267,7 +268,7 @@ def _in_sessions(path: str, settings: Settings) -> bool:
 
 
 def _may_show_faces(settings: Settings) -> list[str]:
-    """Return every file of the participants, known to BIDS or not, that can hold a face."""
+    """Return all files of the participants, whether BIDS or not, that may show a face."""
     labels = settings.participant_label or _labels(settings.bids_dir.glob('sub-*'))
     endings = (*suffixes.NIFTI, *suffixes.OTHER_FORMATS)
     return [
@@ -283,8 +284,8 @@ def _check_current(paths: list[str], settings: Settings) -> None:
     gone = [path for path in paths if not os.path.lexists(path)]
     if gone:
         raise DatasetError(
-            f'{gone[0]} is in the index in {settings.bids_database_dir} and not in the dataset. '
-            'Delete that folder; the next run makes the index anew.'
+            f'{gone[0]} is in the index ({settings.bids_database_dir}), but not in the dataset. '
+            'Delete that folder; the next run creates a new index.'
         )
 
 
@@ -296,5 +297,5 @@ def _check_unique(images: list[HeadImage]) -> None:
     if twice := [image for image in images if any(counts[name] > 1 for name in made(image))]:
         listed = ', '.join(image.relative_path for image in twice[:4])
         raise DatasetError(
-            f'{listed}: these files would get the same output. Rename or remove one of each pair.'
+            f'{listed}: these files would have the same output. Rename or remove one of each pair.'
         )

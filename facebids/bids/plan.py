@@ -1,24 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decide what happens to each image, and why, before anything runs.
+"""Plan what is done to each image, and why, before anything runs.
 
-Pure: it knows the names of images and no file.
+All functions are pure: they know the names of images, and read no file.
 
-An image gets the way from the head atlas to itself in one of three ways. Contrasts that the atlas
-has are registered to it by themselves (*own*). Others are co-registered to another image of the
-participant and borrow its registration (*borrowed*). What was acquired at once has one
-registration: echoes, inversions, and the parts of complex images (*shared*).
+The transform from the head atlas to an image has one of three origins:
+
+*own*
+    The image is registered to the head atlas. This is how contrasts of the atlas are registered.
+*borrowed*
+    The image is coregistered to a reference image of the same participant, whose registration to
+    the head atlas it borrows.
+*shared*
+    The image has the registration of another image that was acquired at the same time: another
+    echo or inversion, or another part of a complex image.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 from facebids.bids import suffixes
 from facebids.bids.names import HeadImage
 
-AT_ONCE = ('echo', 'inv', 'part')  # entities of what was acquired at once
-NO_MAGNITUDE = 'its magnitude image is missing, without which no face can be looked for'
+AT_ONCE = ('echo', 'inv', 'part')  # entities that differ within one acquisition
+NO_MAGNITUDE = 'its magnitude image, in which faces would be detected, is missing'
+
+# suffix, folder and entities that the images of one acquisition have in common
+Acquisition = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
 @dataclass(frozen=True)
@@ -27,28 +37,28 @@ class ImagePlan:
 
     Attributes
     ----------
-    action
-        ``'deface'``: take the face out, unless the image arrives without, and attack the result;
-        ``'register'``: nothing but its
-        registration is needed, for another image.
-    registration
-        ``'own'``: the image itself is registered to the head atlas; ``'borrowed'``: it is
-        co-registered to `source`, whose registration it borrows, or registered by itself where
-        that fails; ``'shared'``: it has the registration of `source`.
-    contrast
-        Contrast of the atlas that is its own or the most like it.
-    source
-        The image whose registration it borrows or shares.
-    magnitude
-        The image to look at in its place, for parts that have no intensities of their own.
+    image
+        The image.
     reason
         Why, in words.
+    action
+        ``'deface'``: deface the image, unless it is already defaced, and attack the result;
+        ``'register'``: only register the image, for the sake of another one.
+    origin
+        Where the registration comes from: ``'own'``, ``'borrowed'`` or ``'shared'``. A borrowed
+        registration whose coregistration fails is replaced by one of its own.
+    contrast
+        Contrast of the atlas that is most similar to that of the image.
+    source
+        The image whose registration is borrowed or shared.
+    magnitude
+        The image in which faces are detected instead, if this one has no suitable intensities.
     """
 
     image: HeadImage
     reason: str
     action: str = 'deface'
-    registration: str = 'own'
+    origin: str = 'own'
     contrast: str = 'T1w'
     source: HeadImage | None = None
     magnitude: HeadImage | None = None
@@ -61,16 +71,18 @@ class ImagePlan:
 
 @dataclass(frozen=True)
 class ParticipantPlan:
-    """The images of one participant (label without ``sub-``).
+    """What is done to the images of one participant.
 
     Attributes
     ----------
+    participant
+        Label without ``sub-``.
     images
         Images to deface.
     registered
-        Further images, of which the registration alone is needed.
+        Images to register only.
     left_alone
-        Path and reason of files that may show a face and stay as they are.
+        Path and reason of each file that may show a face and is not defaced.
     """
 
     participant: str
@@ -87,20 +99,20 @@ def make_plan(
     *,
     force: bool = False,
 ) -> tuple[ParticipantPlan, ...]:
-    """Return one plan per participant, both in the order of their names.
+    """Return a plan for each participant. Participants and images are in alphabetical order.
 
     Parameters
     ----------
     images
         Images to deface.
     others
-        Images that are not defaced and may be registered to help those that are.
+        Images that are not defaced, but may serve as reference for others.
     left_alone
-        Path and reason of every file that is left alone.
+        Path and reason of each file that may show a face and is not defaced.
     template
-        The template by way of which images are registered, if one was asked for.
+        Name of the template that images are registered to first, or None.
     force
-        Whether images that arrive defaced are defaced, too.
+        Whether to deface images that are already defaced.
     """
     target = f'template {template}' if template else 'head atlas'
     ordered = sorted(images, key=lambda image: (image.participant, image.relative_path))
@@ -118,15 +130,15 @@ def make_plan(
 
 
 def _screened(plan: ParticipantPlan) -> ParticipantPlan:
-    """Say of each image what happens if it arrives defaced."""
-    note = '; if it turns out to arrive defaced, it is passed on as it is'
+    """Add to each reason what happens to an image that is already defaced."""
+    note = '; its voxels stay unchanged if it is already defaced'
     images = tuple(replace(item, reason=item.reason + note) for item in plan.images)
     return replace(plan, images=images)
 
 
 def describe(plans: Iterable[ParticipantPlan]) -> str:
-    """Return the plans as text: what is done to each image, and what is left alone and why."""
-    lines = []
+    """Return the plans as text: what is done to each image, and which files are not defaced."""
+    lines: list[str] = []
     for plan in plans:
         lines.append(f'sub-{plan.participant}')
         lines += [
@@ -137,12 +149,12 @@ def describe(plans: Iterable[ParticipantPlan]) -> str:
         for path, reason in plan.left_alone:
             by_reason[reason].append(path)
         for reason, paths in by_reason.items():
-            lines += [f'  left alone: {reason}', *(f'    {path}' for path in paths)]
+            lines += [f'  not defaced: {reason}', *(f'    {path}' for path in paths)]
     return '\n'.join(lines)
 
 
 def count_left_alone(plans: Iterable[ParticipantPlan]) -> str:
-    """Return a sentence on what is left alone, or nothing."""
+    """Return how many files are not defaced for which reason; an empty string for none."""
     counts: dict[str, int] = defaultdict(int)
     for plan in plans:
         for _, reason in plan.left_alone:
@@ -166,19 +178,22 @@ def _plan_participant(
     while waiting:
         source = waiting.pop().source
         if source and source not in planned and source not in registered:
-            registered[source] = known.plan(source, action='register')
-            waiting.append(registered[source])
+            item = known.plan(source, action='register')
+            if item is None:  # sources are magnitude images, which can always be registered
+                raise AssertionError(source.relative_path)
+            registered[source] = item
+            waiting.append(item)
     return ParticipantPlan(
         participant, tuple(items), tuple(registered.values()), (*left_alone, *alone)
     )
 
 
 class _Acquisitions:
-    """What was acquired of a participant, and who helps whom."""
+    """The images of a participant by acquisition, and which of them serve others."""
 
     def __init__(self, images: list[HeadImage], target: str) -> None:
         self.target = target
-        self.at_once: dict[tuple, list[HeadImage]] = defaultdict(list)
+        self.at_once: dict[Acquisition, list[HeadImage]] = defaultdict(list)
         for image in sorted(images, key=lambda image: image.relative_path):
             self.at_once[_acquisition(image, image.suffix)].append(image)
         leaders = (self._leader(key) for key in self.at_once)
@@ -189,48 +204,45 @@ class _Acquisitions:
         ]
 
     def plan(self, image: HeadImage, action: str = 'deface') -> ImagePlan | None:
-        """Return what happens to an image; None where nothing can, without its magnitude."""
+        """Return what is done to an image, or None if it lacks its magnitude image."""
         contrast = suffixes.atlas_contrast(image.suffix)
-        # the air of a UNIT1 is noise as strong as tissue: better to look at what it is made of
+        # the background of a UNIT1 is noise as strong as tissue, that of its MP2RAGE is not
         if image.suffix == 'UNIT1' or not _is_magnitude(image):
             if magnitude := self._magnitude(image):
                 reason = (
-                    f'acquired together with {_name(magnitude)}: it shares its registration and '
-                    'its mask, and the face is looked for there'
+                    f'shares the registration and the mask of {_name(magnitude)}, which was '
+                    'acquired at the same time and in which faces are detected'
                 )
                 return ImagePlan(image, reason, action, 'shared', contrast, magnitude, magnitude)
             if not _is_magnitude(image):
                 return None
         if image.suffix in suffixes.IN_ATLAS:
-            reason = (
-                f'a {image.suffix} shows the face; it is registered to the {self.target} by '
-                'itself, so it depends on no other image'
-            )
+            reason = f'registered to the {self.target}, which has this contrast ({contrast})'
             return ImagePlan(image, reason, action, 'own', contrast)
         leader = self._leader(_acquisition(image, image.suffix))
         if leader and leader != image:
-            reason = f'acquired together with {_name(leader)}, whose registration it shares'
+            reason = f'shares the registration of {_name(leader)}, acquired at the same time'
             return ImagePlan(image, reason, action, 'shared', contrast, leader)
         if reference := self._reference(image):
             reason = (
-                f'the atlas has no {image.suffix}: it is co-registered to {_name(reference)}, '
-                'whose registration it borrows; where that fails, it is registered to the '
-                f'{contrast} of the atlas'
+                f'coregistered to {_name(reference)}, whose registration it borrows, because the '
+                f'atlas has no {image.suffix}; if that fails, registered to the {contrast} of the '
+                'atlas'
             )
             return ImagePlan(image, reason, action, 'borrowed', contrast, reference)
         reason = (
-            'there is no better image of this participant to borrow from: it is registered to '
-            f'the {contrast} of the atlas, which is the most like it'
+            f'registered to the {contrast} of the atlas, the most similar contrast, because this '
+            'participant has no reference image to coregister it to'
         )
         return ImagePlan(image, reason, action, 'own', contrast)
 
-    def _leader(self, key: tuple) -> HeadImage | None:
-        """Return the magnitude image that stands for all that was acquired with it."""
+    def _leader(self, key: Acquisition) -> HeadImage | None:
+        """Return the magnitude image whose registration an acquisition shares."""
         magnitudes = [image for image in self.at_once.get(key, ()) if _is_magnitude(image)]
         return min(magnitudes, key=_order, default=None)
 
     def _magnitude(self, image: HeadImage) -> HeadImage | None:
-        """Return the magnitude image of a part, of the same echo and inversion if there is one."""
+        """Return the magnitude image of an image, of the same echo and inversion if possible."""
         own = suffixes.MAGNITUDES.get(image.suffix, (image.suffix,))
         candidates = [
             other
@@ -240,7 +252,7 @@ class _Acquisitions:
         ]
         wanted = dict(image.entities)
 
-        def distance(other: HeadImage) -> tuple:
+        def distance(other: HeadImage) -> tuple[Any, ...]:
             has = dict(other.entities)
             differs = sum(has.get(key) != wanted.get(key) for key in ('echo', 'inv'))
             return own.index(other.suffix), differs, _order(other)
@@ -248,11 +260,11 @@ class _Acquisitions:
         return min(candidates, key=distance, default=None)
 
     def _reference(self, image: HeadImage) -> HeadImage | None:
-        """Return the image to borrow from: of the same session, then of the best contrast."""
+        """Return the reference image: of the same session if possible, of the best contrast."""
 
-        def distance(other: HeadImage) -> tuple:
+        def distance(other: HeadImage) -> tuple[Any, ...]:
             place = suffixes.REFERENCES.index(other.suffix)
-            extra = len(other.entities)  # plain names first: no contrast agent, no variant
+            extra = len(other.entities)  # plain names first: no contrast agent or variant
             return other.session != image.session, place, extra, other.relative_path
 
         mine = suffixes.REFERENCES.index(image.suffix) if image in self.references else None
@@ -266,10 +278,10 @@ class _Acquisitions:
         return min(better, key=distance, default=None)
 
 
-def _acquisition(image: HeadImage, suffix: str) -> tuple:
-    """Return what all images acquired at once have in common, as if of another suffix."""
+def _acquisition(image: HeadImage, suffix: str) -> Acquisition:
+    """Return the acquisition of an image, or that of its counterpart with another suffix."""
     entities = tuple(pair for pair in image.entities if pair[0] not in AT_ONCE)
-    return image.relative_path.rpartition('/')[0], entities, suffix
+    return suffix, image.relative_path.rpartition('/')[0], entities
 
 
 def _is_magnitude(image: HeadImage) -> bool:
@@ -277,8 +289,11 @@ def _is_magnitude(image: HeadImage) -> bool:
     return part == 'mag' and (image.suffix == 'UNIT1' or image.suffix not in suffixes.MAGNITUDES)
 
 
-def _order(image: HeadImage) -> tuple:
-    """Sort the second inversion and the first echo first: they show the head best."""
+def _order(image: HeadImage) -> tuple[Any, ...]:
+    """Return the sort key that puts the image that shows the head best first.
+
+    That is the second inversion, and the first echo.
+    """
     entities = dict(image.entities)
     return entities.get('inv', '2') != '2', entities.get('echo', '').zfill(4), image.relative_path
 

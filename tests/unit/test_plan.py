@@ -15,7 +15,7 @@ def test_each_participant_gets_a_plan_with_its_images_in_order():
     assert [plan.participant for plan in plans] == ['01', '02']
     assert [item.image for item in plans[0].images] == [IMAGES[2], IMAGES[1]]
     assert all(item.action == 'deface' for plan in plans for item in plan.images)
-    assert all(item.registration == 'own' for plan in plans for item in plan.images)
+    assert all(item.origin == 'own' for plan in plans for item in plan.images)
 
 
 def test_the_order_of_the_images_does_not_matter():
@@ -25,7 +25,7 @@ def test_the_order_of_the_images_does_not_matter():
 def test_the_text_names_every_image_and_why():
     text = describe(make_plan(IMAGES))
     assert all(image.relative_path in text for image in IMAGES)
-    assert 'a FLAIR shows the face' in text
+    assert 'which has this contrast (FLAIR)' in text
 
 
 def test_a_template_is_named_where_one_was_asked_for():
@@ -38,8 +38,8 @@ def test_no_image_no_plan():
 
 
 def test_what_arrives_defaced_is_passed_on_unless_forced():
-    assert 'passed on as it is' in describe(make_plan(IMAGES))
-    assert 'passed on as it is' not in describe(make_plan(IMAGES, force=True))
+    assert 'stay unchanged if it is already defaced' in describe(make_plan(IMAGES))
+    assert 'stay unchanged if it is already defaced' not in describe(make_plan(IMAGES, force=True))
 
 
 def _plan(*paths, others=(), left_alone=()):
@@ -63,7 +63,7 @@ def _image(short):
 def test_contrasts_of_the_atlas_depend_on_no_other_image():
     paths = ('anat/T1w', 'anat/T2w', 'anat/PDw', 'anat/FLAIR', 'ct/ct')
     _, items = _plan(*paths)
-    assert {item.registration for item in items.values()} == {'own'}
+    assert {item.origin for item in items.values()} == {'own'}
     assert [items[_path(path)].contrast for path in paths] == ['T1w', 'T2w', 'PDw', 'FLAIR', 'CT']
 
 
@@ -82,8 +82,8 @@ def test_contrasts_of_the_atlas_depend_on_no_other_image():
 def test_other_contrasts_borrow_from_the_best_reference(others, reference):
     _, items = _plan('func/task-x_bold', *others)
     bold = items[_path('func/task-x_bold')]
-    assert (bold.registration, bold.source) == ('borrowed', _image(reference))
-    assert items[_path(reference)].registration == 'own'
+    assert (bold.origin, bold.source) == ('borrowed', _image(reference))
+    assert items[_path(reference)].origin == 'own'
 
 
 def test_the_same_session_comes_first_then_another():
@@ -102,7 +102,7 @@ def test_a_reference_that_is_not_asked_for_is_registered_and_no_more():
 
 def test_without_a_reference_the_closest_contrast_of_the_atlas_serves():
     _, items = _plan('func/task-x_bold', 'anat/T1map')
-    found = {item.image.suffix: (item.registration, item.contrast) for item in items.values()}
+    found = {item.image.suffix: (item.origin, item.contrast) for item in items.values()}
     assert found == {'bold': ('own', 'T2w'), 'T1map': ('own', 'T1w')}
 
 
@@ -121,9 +121,9 @@ def test_without_a_reference_the_closest_contrast_of_the_atlas_serves():
 def test_what_has_no_intensities_is_looked_at_in_its_magnitude(part, magnitude):
     _, items = _plan(part, magnitude, 'anat/echo-1_part-mag_MEGRE', 'ses-A/anat/T1w')
     found = items[_path(part)]
-    assert found.registration == 'shared'
+    assert found.origin == 'shared'
     assert found.source == found.magnitude == _image(magnitude)
-    assert items[_path(magnitude)].registration != 'shared' or 'echo-2' in magnitude
+    assert items[_path(magnitude)].origin != 'shared' or 'echo-2' in magnitude
 
 
 def test_what_was_acquired_at_once_has_one_registration():
@@ -144,7 +144,7 @@ def test_a_part_without_its_magnitude_is_left_alone_and_said():
     ]
     text = describe([plan])
     assert all(f'    {path}' in text for path, _ in plan.left_alone)
-    assert 'left alone: why' in text
+    assert 'not defaced: why' in text
     assert '1 (why)' in count_left_alone([plan])
 
 
