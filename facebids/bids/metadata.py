@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is written about the data: sidecars, and the files that describe a dataset.
+"""Sidecars of the outputs, and the files that describe the derivative dataset.
 
-No absolute path of the machine is ever written.
+None of them holds an absolute path of this machine.
 """
 
 import os
@@ -32,10 +32,10 @@ DEIDENTIFICATION_CODES = [
     }
 ]
 
-# without a slash: the validator would still name the folder that "figures/" leaves empty
-# BIDS has no CT, no masks of some series and data types, and asks for gradients of derived
-# diffusion images without having a name for them. One star before the end of a name: the validator
-# fails to match several (bids-validator 3.0.2 with ignore 7.0.8).
+# BIDS has no CT, no masks of some series and data types, and requires gradients of derived
+# diffusion images without defining their names. For bids-validator 3.0.2 with ignore 7.0.8:
+# patterns with several stars before the end of a name do not match, and "figures/" with a slash
+# would leave an error about an empty folder.
 BIDSIGNORE = """\
 ct
 *_space-MP2RAGE_desc-face_mask.*
@@ -58,25 +58,25 @@ group_*
 """
 
 README = """\
-# Head images without faces
+# Defaced head images
 
-[FaceBIDS](dataset_description.json) took the faces out of these head images and then attacked the
-result with face recognition.
+[FaceBIDS](dataset_description.json) defaced these head images and attacked the results with face
+recognition.
 
-- `sub-*/**/*_desc-defaced_*.nii.gz`: the image without the face. Every voxel outside the mask is
-  the one of the source, bit for bit.
-- `*_desc-face_mask.nii.gz`: the mask; 1 where a voxel was replaced.
-- `*_xfm.txt`: affine transforms between the image and the head atlas, or the template that was
-  asked for (ITK text files).
-- `*_desc-identifiability_metrics.json`, `.tsv`: what the attack found, and the verdict.
-- `sub-*.html`, `group.html`: the same to read.
+- `sub-*/**/*_desc-defaced_*.nii.gz`: the defaced image. All voxels outside the mask are identical
+  to those of the source.
+- `*_desc-face_mask.nii.gz`: the mask, with 1 for replaced voxels.
+- `*_xfm.txt`: affine transforms between the image and the head atlas or the requested template
+  (ITK text files).
+- `*_desc-identifiability_metrics.json`, `.tsv`: the results of the attack, and the verdict.
+- `sub-*.html`, `group.html`: the reports.
 
-An image with the verdict *fail* is not here; its metrics say why. The verdict *review* asks for a
-look at the report before the image is shared. The verdict *pass* says that no attack that was
-tried recognised the face. That is a lower bound of the risk: a stronger attack may find more, and
-nothing here looks at anything but the image.
+Images with the verdict *fail* are withheld; their metrics give the reasons. Images with the
+verdict *review* should be inspected in the report before they are shared. The verdict *pass* means
+that no attack recognised the face. This is a lower bound of the risk: a stronger attack may
+succeed, and only the images themselves were examined.
 
-How to cite the methods: `logs/CITATION.md`, `logs/CITATION.bib`.
+To cite the methods, see `logs/CITATION.md` and `logs/CITATION.bib`.
 """
 
 
@@ -91,18 +91,18 @@ def defaced_sidecar(image: HeadImage, mode: str | None) -> dict[str, Any]:
     image
         The image.
     mode
-        A key of `METHODS`; None for an image that arrived defaced and was passed on as it is.
+        A key of `METHODS`, or None for an image that was already defaced.
     """
     if mode is None:
         return {
-            'Description': 'The source image, which arrived without a face: all voxels are the '
-            'source, bit for bit; free text was taken out of its header.',
+            'Description': 'The source image, which was already defaced. All voxels are identical '
+            'to those of the source; free text was removed from the header.',
             'Sources': [names.uri(image)],
             'SkullStripped': False,
         }
     return {
-        'Description': 'The source image with the voxels of the face replaced; '
-        'all others are the source, bit for bit.',
+        'Description': 'The source image with the voxels of the face replaced. All other voxels '
+        'are identical to those of the source.',
         'Sources': [names.uri(image)],
         'SkullStripped': False,
         'DeidentificationMethod': [f'{defaced_by()}: {METHODS[mode]}'],
@@ -113,7 +113,7 @@ def defaced_sidecar(image: HeadImage, mode: str | None) -> dict[str, Any]:
 def mask_sidecar(image: HeadImage) -> dict[str, Any]:
     """Return the sidecar of the face mask."""
     return {
-        'Description': 'Voxels that defacing replaces: 1 inside, 0 outside.',
+        'Description': 'Voxels replaced by defacing: 1 inside the mask, 0 outside.',
         'Type': 'Face',
         'Sources': [names.uri(image)],
         'SpatialReference': names.uri(image),
@@ -143,8 +143,8 @@ def transform_sidecar(
         Agreement of the head atlas with the template.
     """
     return {
-        'Description': 'Affine transform that resamples the image in the space of the template. '
-        'The head atlas was registered to the template, and the image to the template.',
+        'Description': 'Affine transform that resamples the image to the template. The head atlas '
+        'and the image were both registered to the template.',
         'Sources': [names.uri(image)],
         'Template': template,
         'TemplateFiles': dict(files),
@@ -165,7 +165,7 @@ def dataset_description(
     Parameters
     ----------
     source
-        ``dataset_description.json`` of the input dataset; empty when it has none.
+        ``dataset_description.json`` of the input dataset, empty if it has none.
     bids_dir, output_dir
         Folders of the input and of the derivative dataset.
     """
@@ -182,23 +182,23 @@ def dataset_description(
 
 
 def defaced_by() -> str:
-    """Return the program and its version."""
+    """Return the name and version of this program."""
     return f'FaceBIDS {facebids.__version__}'
 
 
 def generated_by() -> dict[str, str]:
-    """Return the ``GeneratedBy`` entry that names this program."""
+    """Return the ``GeneratedBy`` entry of this program."""
     return {
         'Name': 'FaceBIDS',
         'Version': facebids.__version__,
-        'Description': 'Defacing of head images, proved by attacks with face recognition',
+        'Description': 'Defacing of head images, tested by attacks with face recognition',
     }
 
 
 def write_dataset_files(
     output_dir: str | Path, source: dict[str, Any], bids_dir: str | Path
 ) -> None:
-    """Write the files that describe the derivative dataset as a whole.
+    """Write the files that describe the derivative dataset.
 
     Parameters
     ----------
@@ -211,39 +211,35 @@ def write_dataset_files(
     description = dataset_description(source, bids_dir, output_dir)
     write_json_atomic(root / 'dataset_description.json', description)
     write_text_atomic(root / '.bidsignore', BIDSIGNORE)
-    if not (root / 'README.md').exists():  # the user may have written more into it
+    if not (root / 'README.md').exists():  # users may have extended it
         write_text_atomic(root / 'README.md', README)
     write_text_atomic(root / 'logs' / 'CITATION.md', citation.markdown())
     write_text_atomic(root / 'logs' / 'CITATION.bib', citation.bibtex())
 
 
 def doi_url(doi: str) -> str:
-    """Return the address of a DOI, however it was written."""
+    """Return the URL of a DOI in any notation."""
     return 'https://doi.org/' + re.sub(r'^(doi:|https?://(dx\.)?doi\.org/)', '', doi.strip())
 
 
 def _link(bids_dir: str | Path, output_dir: str | Path) -> str:
-    """Return the way from the derivative to its source, unless it would tell the machine's layout.
+    """Return the relative path from the derivative dataset to its source, or a name for it.
 
-    A dataset beside this one has a way. One that climbs higher or goes down further is made of
-    the folders of somebody's machine, user names among them; a name without a place stands for it
-    then.
+    Only the path of a dataset beside this one is returned. Any other path would reveal folders of
+    this machine, such as user names.
     """
-    way = Path(os.path.relpath(os.path.realpath(bids_dir), os.path.realpath(output_dir)))
-    beside = len(way.parts) == 2 and way.parts[0] == '..' != way.parts[1]
-    return quote(way.as_posix()) if beside else 'urn:x-facebids:raw'
+    path = Path(os.path.relpath(os.path.realpath(bids_dir), os.path.realpath(output_dir)))
+    beside = len(path.parts) == 2 and path.parts[0] == '..' != path.parts[1]
+    return quote(path.as_posix()) if beside else 'urn:x-facebids:raw'
 
 
 def public_paths(root: str | Path, image: HeadImage) -> list[Path]:
-    """Return every file in ``root`` that stands there for an image alone.
+    """Return the paths of all output files of an image, whether they exist or not.
 
-    Beside :func:`facebids.bids.names.public_files` these are the transforms to the templates of
-    earlier runs.
+    These are :func:`facebids.bids.names.public_files` in ``root``, and existing transforms to
+    templates of earlier runs.
     """
     paths = [Path(root) / name for name in names.public_files(image)]
     folder = Path(root, image.relative_path).parent
     others = folder.iterdir() if folder.is_dir() else ()
     return paths + [path for path in others if names.is_transform(image, path.name)]
-
-
-# --- writing ------------------------------------------------------------------------------------

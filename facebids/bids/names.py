@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The name of an input image, and of every file made from it.
+"""Names of input images and of all files made from them.
 
-All names are made here and nowhere else. They are POSIX paths relative to the folder they belong
-to: the output folder unless the function says private or work folder. Nothing here reads a disk.
+All names are POSIX paths relative to the output folder, or to the private or work folder where a
+function says so. Nothing here accesses the file system.
 """
 
 import re
@@ -22,7 +22,7 @@ SEARCHES_TABLE = 'group_searches.tsv'
 SEARCHES_DICTIONARY = 'group_searches.json'
 GROUP_PAGE = 'group.html'
 
-# schema/rules/entities.yaml of BIDS 1.11.2, without those that no volume has
+# schema/rules/entities.yaml of BIDS 1.11.2, without the entities that volumes never have
 ENTITY_ORDER = (
     'sub', 'tpl', 'ses', 'cohort', 'sample', 'task', 'tracksys', 'acq', 'nuc', 'voi', 'ce', 'trc',
     'stain', 'rec', 'dir', 'run', 'mod', 'echo', 'flip', 'inv', 'mt', 'part', 'proc', 'hemi',
@@ -34,16 +34,16 @@ TEMPLATE_TEXT = re.compile(r'([a-zA-Z0-9]+)(?::cohort-([a-zA-Z0-9]+))?(?::res-([
 
 @dataclass(frozen=True)
 class HeadImage:
-    """One image of a head in the input dataset.
+    """A head image of the input dataset.
 
     Attributes
     ----------
     path
-        Absolute path of the file.
+        Absolute path.
     relative_path
-        POSIX path relative to the dataset; it identifies the image.
+        POSIX path relative to the dataset, which identifies the image.
     entities
-        ``(key, value)`` pairs of the file name, with the keys that stand in it (``'sub'``).
+        ``(key, value)`` pairs of the file name, with short keys (``'sub'``).
     suffix
         ``'T1w'``, ``'bold'``, ...: one of `facebids.bids.suffixes`.
     """
@@ -55,34 +55,35 @@ class HeadImage:
 
     @classmethod
     def from_relative_path(cls, relative_path: str, dataset: str = '') -> 'HeadImage':
-        """Return the image that a path relative to its dataset stands for.
+        """Return the image at a path relative to its dataset.
 
         Parameters
         ----------
         relative_path
             POSIX path, ``'sub-01/anat/sub-01_T1w.nii.gz'``.
         dataset
-            Folder of the dataset, put before ``relative_path`` to make ``path``.
+            Folder of the dataset, which ``path`` starts with.
 
         Raises
         ------
         DatasetError
-            If the file name is not made of ``key-value`` pairs and a suffix.
+            If the file name does not consist of ``key-value`` pairs and a suffix.
         """
         name = PurePosixPath(relative_path).name
         *pairs, suffix = re.sub(r'\.nii(\.gz)?$', '', name).split('_')
-        entities = tuple(tuple(pair.split('-', 1)) for pair in pairs)
-        if not entities or entities[0][0] != 'sub' or any(len(pair) != 2 for pair in entities):
+        split = [pair.partition('-') for pair in pairs]
+        entities = tuple((key, value) for key, _, value in split)
+        if not entities or entities[0][0] != 'sub' or not all(dash for _, dash, _ in split):
             raise DatasetError(
                 f'{relative_path}: not a BIDS file name (sub-01[_key-value]_T1w.nii.gz). '
-                'Rename it, or leave it out with --bids-filter-file.'
+                'Rename it, or exclude it with --bids-filter-file.'
             )
         path = f'{dataset}/{relative_path}' if dataset else relative_path
         return cls(path, relative_path, entities, suffix)
 
     @property
     def datatype(self) -> str:
-        """Name of the folder, ``'anat'``."""
+        """Name of its folder, ``'anat'``."""
         return PurePosixPath(self.relative_path).parent.name
 
     @property
@@ -107,13 +108,13 @@ class HeadImage:
 
     @property
     def stem(self) -> str:
-        """The file name without suffix and extension, ``'sub-01_ses-A_run-1'``."""
+        """File name without suffix and extension, ``'sub-01_ses-A_run-1'``."""
         return _join(dict(self.entities))
 
 
 @dataclass(frozen=True)
 class Template:
-    """A template of TemplateFlow: its name, and where it has them, cohort and resolution."""
+    """A template of TemplateFlow: its name, and its cohort and resolution, or None."""
 
     name: str
     cohort: str | None = None
@@ -121,30 +122,30 @@ class Template:
 
     @classmethod
     def from_text(cls, text: str) -> 'Template':
-        """Return the template that ``'NAME[:cohort-X][:res-Y]'`` stands for.
+        """Return the template described by ``'NAME[:cohort-X][:res-Y]'``.
 
         Raises
         ------
         UsageError
-            If the text is not of that form.
+            If the text does not have this form.
         """
         match = TEMPLATE_TEXT.fullmatch(text)
         if not match:
             raise UsageError(
-                f'{text!r} is not a template: write NAME[:cohort-X][:res-Y], as in '
+                f'{text!r} is not a template of the form NAME[:cohort-X][:res-Y], such as '
                 'MNI152NLin2009cAsym:res-2 or MNIPediatricAsym:cohort-3.'
             )
         name, cohort, resolution = match.groups()
         return cls(name, cohort, None if resolution is None else int(resolution))
 
     def __str__(self) -> str:
-        """Return the text it was made from; of ``res-02``, ``res-2``."""
+        """Return the text that describes it, with ``res-2`` for ``res-02``."""
         cohort = '' if self.cohort is None else f':cohort-{self.cohort}'
         resolution = '' if self.resolution is None else f':res-{self.resolution}'
         return f'{self.name}{cohort}{resolution}'
 
 
-HEAD_ATLAS = Template('MNI152NLin2009aSym')  # whose space is that of our own atlas
+HEAD_ATLAS = Template('MNI152NLin2009aSym')  # the space of the head atlas
 
 
 # --- images -------------------------------------------------------------------------------------
@@ -158,14 +159,14 @@ def defaced(image: HeadImage) -> str:
 def mask(image: HeadImage) -> str:
     """Return the name of the face mask on the image's own grid.
 
-    ``space-<suffix>`` keeps the masks of a T1w and a FLAIR apart: ``_mask`` takes the place of
-    the suffix and BIDS allows masks no ``mod-`` entity.
+    ``space-<suffix>`` distinguishes the masks of a T1w and a FLAIR, because ``_mask`` replaces
+    the suffix and BIDS has no ``mod-`` entity for masks.
     """
     return _derivative(image, {'space': image.suffix, 'desc': 'face'}, 'mask.nii.gz')
 
 
 def raw_mask(image: HeadImage) -> str:
-    """Return the name of the face mask in a raw dataset, which has a suffix of its own for it.
+    """Return the name of the face mask in a raw dataset, where BIDS has a suffix for it.
 
     https://bids-specification.readthedocs.io/en/stable/glossary.html#defacemask-suffixes
     """
@@ -173,23 +174,23 @@ def raw_mask(image: HeadImage) -> str:
 
 
 def to_template(image: HeadImage, template: Template = HEAD_ATLAS) -> str:
-    """Return the name of the transform that resamples the image in the template's space."""
+    """Return the name of the transform that resamples the image to the template."""
     return _transform(image, image.suffix, template.name, template.cohort)
 
 
 def from_template(image: HeadImage, template: Template = HEAD_ATLAS) -> str:
-    """Return the name of the transform that resamples the template in the image's space."""
+    """Return the name of the transform that resamples the template to the image."""
     return _transform(image, template.name, image.suffix, template.cohort)
 
 
 def is_transform(image: HeadImage, name: str) -> bool:
-    """Return whether ``name`` is that of a transform, or its sidecar, between image and template.
+    """Return whether a name is that of a transform of the image to or from any template.
 
-    Which template it was does not matter: an earlier run may have used another.
+    Sidecars of transforms count too. An earlier run may have used another template.
     """
     patterns = [
-        re.escape(PurePosixPath(made(image, Template('*', cohort))).stem)
-        for made in (to_template, from_template)
+        re.escape(PurePosixPath(name_of(image, Template('*', cohort))).stem)
+        for name_of in (to_template, from_template)
         for cohort in (None, '*')
     ]
     return any(
@@ -199,21 +200,18 @@ def is_transform(image: HeadImage, name: str) -> bool:
 
 
 def sidecar(name: str) -> str:
-    """Return the name of the JSON file that describes ``name``."""
+    """Return the name of the JSON sidecar of a file."""
     return re.sub(r'(\.nii(\.gz)?|\.[a-z]+)$', '.json', name)
 
 
 def figure(image: HeadImage, kind: str) -> str:
-    """Return the name of a figure: ``kind`` is ``'slices'`` or ``'renders'``."""
+    """Return the name of a figure of the defaced image, ``'slices'`` or ``'renders'``."""
     stem = _join(dict(image.entities) | {'desc': f'{_datatype_if_needed(image)}{kind}'})
     return f'{image.participant_id}/figures/{stem}_{image.suffix}.png'
 
 
 def public_files(image: HeadImage) -> tuple[str, ...]:
-    """Return every file that stands in the output folder for a released image alone.
-
-    None of them may be there for an image that failed.
-    """
+    """Return the files that the output folder has for an image, and only if it did not fail."""
     described = (defaced(image), mask(image))
     transforms = (to_template(image), from_template(image))
     figures = (figure(image, 'slices'), figure(image, 'renders'))
@@ -224,20 +222,23 @@ def public_files(image: HeadImage) -> tuple[str, ...]:
 
 
 def private_templates(image: HeadImage, state: str) -> str:
-    """Return where, in the private folder, the image's templates stand, for one of `STATES`."""
+    """Return the name of the face templates of an image, in the private folder.
+
+    ``state`` is one of `STATES`.
+    """
     return f'{image.participant_id}/{_flat_name(image)}_{state}.npz'
 
 
 def private_figure(image: HeadImage, kind: str) -> str:
-    """Return where, in the private folder, a picture of the undefaced head stands.
+    """Return the name of a figure of the head before defacing, in the private folder.
 
-    ``kind`` is ``'slices'`` or ``'renders'``, as in :func:`figure`, whose name gets ``before``.
+    ``kind`` is ``'slices'`` or ``'renders'``.
     """
     return figure(image, f'{kind}before')
 
 
 def withheld(name: str) -> str:
-    """Return where, in the private folder, a public file goes when its image failed."""
+    """Return the name of an output file of a failed image, in the private folder."""
     return f'withheld/{name}'
 
 
@@ -245,14 +246,14 @@ def withheld(name: str) -> str:
 
 
 def record(image: HeadImage) -> str:
-    """Return where, in the work folder, the record of an image stands."""
+    """Return the name of the record of an image, in the work folder."""
     return f'records/{_flat_name(image)}.json'
 
 
 def workflow_name(image: HeadImage) -> str:
-    """Return the name of the image's part of the Nipype graph.
+    """Return the name of the Nipype workflow of an image.
 
-    Progress and crashes are attributed to an image by this name.
+    Progress and crashes are attributed to the image by this name.
     """
     return re.sub(r'\W', '_', f'{_flat_name(image)}_wf')
 
@@ -261,24 +262,24 @@ def workflow_name(image: HeadImage) -> str:
 
 
 def metrics(image: HeadImage) -> str:
-    """Return the name of the JSON file with the records of the image's whole session."""
+    """Return the name of the JSON file with the records of all images of a folder."""
     session = {key: value for key, value in image.entities if key in ('sub', 'ses')}
     stem = _join(session | {'desc': 'identifiability'})
     return f'{PurePosixPath(image.relative_path).parent}/{stem}_metrics.json'
 
 
 def metrics_glob(participant: str) -> str:
-    """Return the pattern of all metrics of a participant; ``'*'`` stands for everybody."""
+    """Return the glob pattern of the metrics of a participant, or of all with ``'*'``."""
     return f'sub-{participant}/**/*_desc-identifiability_metrics.json'
 
 
 def table(metrics_name: str) -> str:
-    """Return the name of the table beside a session's metrics."""
+    """Return the name of the table that belongs to metrics."""
     return metrics_name.removesuffix('.json') + '.tsv'
 
 
 def page(participant: str) -> str:
-    """Return the name of a participant's report, in the output or the private folder."""
+    """Return the name of the report of a participant, in the output or the private folder."""
     return f'sub-{participant}.html'
 
 
@@ -288,15 +289,15 @@ def uri(image: HeadImage) -> str:
 
 
 def _flat_name(image: HeadImage) -> str:
-    """Return a name that is unique in a folder of images of all data types."""
+    """Return a name that is unique among images of all data types."""
     parts = (image.stem, _datatype_if_needed(image), image.suffix)
     return '_'.join(part for part in parts if part)
 
 
 def _datatype_if_needed(image: HeadImage) -> str:
-    """Return the data type where others have images of the same suffix, or an empty string.
+    """Return the data type if other data types have the same suffix, else an empty string.
 
-    Images of `anat` and `ct` keep their plain names.
+    Names of `anat` and `ct` images never need it.
     """
     others = (item for item in HEADS if item != image.datatype)
     shared = any(image.suffix in HEADS[datatype] for datatype in others)
@@ -320,5 +321,5 @@ def _join(entities: dict[str, str]) -> str:
 
 
 def _rank(key: str) -> float:
-    # an entity that BIDS does not know is the user's own: before those of derivatives
+    # entities that are not in BIDS come before those of derivatives
     return ENTITY_ORDER.index(key) if key in ENTITY_ORDER else ENTITY_ORDER.index('space') - 0.5

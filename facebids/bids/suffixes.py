@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which images may show a face, by data type and suffix. It imports nothing: help reads it.
+"""Images that may show a face, by data type and suffix. It imports nothing, for a fast help.
 
-Suffixes are those of BIDS 1.11 (schema/objects/suffixes.yaml), deprecated ones that are still
-around included; ``ct`` is what datasets use while BIDS has no CT.
+Suffixes are those of BIDS 1.11 (schema/objects/suffixes.yaml), including deprecated ones that are
+still in use. BIDS has no CT yet; ``ct`` is common practice.
 """
 
 NIFTI = ('.nii', '.nii.gz')
 
-# What is defaced: of `anat` and `ct` always, of the others on request.
+# Head images. `anat` and `ct` are always defaced, other data types on request.
 HEADS = {
     'anat': (
         'T1w', 'T2w', 'PDw', 'FLAIR', 'T2starw', 'inplaneT1', 'inplaneT2', 'PDT2', 'angio',
@@ -29,13 +29,13 @@ HEADS = {
 ALWAYS = ('anat', 'ct')
 ON_REQUEST = tuple(sorted(set(HEADS) - set(ALWAYS)))
 
-# By the key of a filter file: the suffix in lower case.
+# keys of filter files: suffixes in lower case
 BY_KEY = {suffix.lower(): suffix for suffixes in HEADS.values() for suffix in suffixes}
 
-# Images whose whole contrast the atlas has: they are registered to it by themselves.
+# Suffixes whose contrast is in the atlas: registered to it directly.
 IN_ATLAS = {'T1w': 'T1w', 'FLAIR': 'FLAIR', 'T2w': 'T2w', 'PDw': 'PDw', 'ct': 'CT'}
 
-# Where another image has to be registered to the atlas: the contrast that is most like its own.
+# For other suffixes, the most similar contrast of the atlas.
 CLOSEST = {
     'T1w': (
         'inplaneT1', 'UNIT1', 'MP2RAGE', 'IRT1', 'VFA', 'MPM', 'MTR', 'MTS', 'FLASH', 'angio',
@@ -48,11 +48,12 @@ CLOSEST = {
 }  # fmt: skip
 OTHERWISE = 'T2w'
 
-# What a participant's other images are co-registered to, the best first; `inv` of MP2RAGE is 2.
+# Suffixes of the images that others are coregistered to, best first. Of an MP2RAGE it is the
+# second inversion.
 REFERENCES = ('T1w', 'MP2RAGE', 'UNIT1', 'T2w', 'FLAIR', 'PDw', 'ct')
 
-# Images that others of the same acquisition show better, and the suffixes of these: most have no
-# magnitude.
+# Suffixes of images in which faces cannot be detected, mostly for lack of a magnitude, and of the
+# images of the same acquisition in which they can.
 MAGNITUDES = {
     'phase': ('bold',),
     'phase1': ('magnitude1',),
@@ -62,7 +63,7 @@ MAGNITUDES = {
     'UNIT1': ('MP2RAGE',),
 }
 
-# Files beside NIfTI images that may show a face: volumes, surfaces, archives, pictures, videos.
+# Other formats that may show a face: volumes, surfaces, archives, pictures, videos.
 PICTURES = (
     '.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.gif', '.webp', '.heic', '.mp4', '.avi',
     '.mov', '.mkv', '.webm', '.wmv',
@@ -74,14 +75,14 @@ OTHER_FORMATS = (
 )  # fmt: skip
 COMPRESSED = ('.gz', '.bz2', '.xz', '.zst')
 
-# What else BIDS has beside head images, and text: all that is known to show no face, also
-# compressed. Recordings come in many formats (schema/objects/datatypes.yaml of BIDS 1.11).
+# Text files, compressed or not, and data types of recordings in many formats: none of them shows
+# a face (schema/objects/datatypes.yaml of BIDS 1.11).
 FACELESS = ('.json', '.tsv', '.bval', '.bvec', '.txt', '.csv', '.md')
 RECORDINGS = ('beh', 'eeg', 'emg', 'ieeg', 'meg', 'micr', 'motion', 'nirs')
 
-# Echo-planar images, which hardly show faces: undefaced ones were matched with photographs in 0
-# to 2 % of 182 people, fewer than defaced T1w (Schwarz et al. 2021 to 2024, face recognition of
-# research MRI by sequence). They may be released without having been looked at.
+# Echo-planar images hardly show faces: undefaced, they were matched with photographs of 0 to 2 %
+# of 182 people, fewer than defaced T1w images (Schwarz et al. 2021 to 2024, face recognition of
+# research MRI by sequence). They may be released without having been examined.
 HARDLY_SHOW_FACES = {
     'func': HEADS['func'],
     'dwi': HEADS['dwi'],
@@ -92,7 +93,7 @@ SPECTRA = {'mrs': ('svs', 'mrsi', 'unloc', 'mrsref')}
 
 
 def atlas_contrast(suffix: str) -> str:
-    """Return the contrast of the atlas that is the image's own, or the most like it."""
+    """Return the contrast of the atlas that is the same or the most similar."""
     if suffix in IN_ATLAS:
         return IN_ATLAS[suffix]
     return next((contrast for contrast, like in CLOSEST.items() if suffix in like), OTHERWISE)

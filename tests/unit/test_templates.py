@@ -227,7 +227,7 @@ def client(monkeypatch, get):
     monkeypatch.setitem(sys.modules, 'templateflow', module)
 
 
-def test_a_missing_file_is_named_with_how_to_fetch_it(home, monkeypatch):
+def test_a_missing_file_is_named_with_how_to_download_it(home, monkeypatch):
     def get(self, *_, **__):
         raise ConnectionError
 
@@ -243,7 +243,7 @@ def test_a_missing_file_is_named_with_how_to_fetch_it(home, monkeypatch):
 
 def test_cohorts_are_listed_where_none_is_named(home, monkeypatch):
     client(monkeypatch, lambda self, *_, **__: None)
-    with pytest.raises(TemplateError, match='It has cohort-3: name one'):
+    with pytest.raises(TemplateError, match='It has cohort-3; name one'):
         templateflow.find_template(Template('Child'))
 
 
@@ -275,7 +275,7 @@ def test_a_template_that_nobody_knows_is_looked_for_without_network(
     assert not done.stderr
 
 
-def test_a_missing_file_is_fetched(home, monkeypatch, tmp_path):
+def test_a_missing_file_is_downloaded(home, monkeypatch, tmp_path):
     monkeypatch.setenv('TEMPLATEFLOW_HOME', str(tmp_path))
     stub = tmp_path / HEAD
     stub.parent.mkdir(parents=True)
@@ -303,7 +303,7 @@ def test_half_a_file_is_not_taken_for_the_whole(monkeypatch, tmp_path):
 
     client(monkeypatch, get)
     for _ in range(2):
-        with pytest.raises(TemplateError, match='could not fetch it'):
+        with pytest.raises(TemplateError, match='the download failed'):
             templateflow.find_template(Template.from_text(CHILD))
 
 
