@@ -5,7 +5,9 @@ import ast
 import os
 import re
 import subprocess
+import sys
 import tomllib
+from collections.abc import Iterable
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -116,28 +118,48 @@ def test_every_output_is_documented():
 
 
 REQUIRED = sorted(map(_name, PROJECT['dependencies']))
-OURS = [*(ROOT / 'facebids').rglob('*.py'), *(ROOT / 'workflows').rglob('*.py')]
+PACKAGE = [*(ROOT / 'facebids').rglob('*.py'), *(ROOT / 'workflows').rglob('*.py')]
+TOOLS = [*(ROOT / 'benchmarks').rglob('*.py'), *(ROOT / 'docs').rglob('*.py')]
+TESTS = [*(ROOT / 'tests').rglob('*.py')]
+OURS = {'facebids', *(path.stem for path in TOOLS)}
 
 
-def _modules_used() -> set[str]:
-    """Return the top-level modules that the source imports, or looks for by name as a string."""
-    used = set()
-    for path in OURS:
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Import):
-                used |= {alias.name.partition('.')[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                used.add(node.module.partition('.')[0])
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                used.add(node.value)
-    return used
+def _modules_used(node: ast.AST) -> set[str]:
+    """Return the top-level modules that a node imports, or whose data files it asks for."""
+    match node:
+        case ast.Import(names):
+            return {alias.name.partition('.')[0] for alias in names}
+        case ast.ImportFrom(module):
+            return {module.partition('.')[0]}
+        case ast.Call(func=ast.Name('package_file'), args=[ast.Constant(str(package)), *_]):
+            return {package}
+    return set()
+
+
+def _third_party(paths: Iterable[Path]) -> set[str]:
+    nodes = (node for path in paths for node in ast.walk(ast.parse(path.read_text())))
+    used = set().union(*map(_modules_used, nodes))
+    return used - sys.stdlib_module_names - OURS
+
+
+def _modules_of(name: str) -> set[str]:
+    """Return the top-level modules of an installed distribution, by its files."""
+    installed = [file for file in distribution(name).files if file.suffix == '.py']
+    return {file.parts[0].removesuffix('.py') for file in installed}
 
 
 @pytest.mark.parametrize('name', REQUIRED)
 def test_every_dependency_is_used(name):
-    installed = [file for file in distribution(name).files if file.suffix == '.py']
-    modules = {file.parts[0].removesuffix('.py') for file in installed}
-    assert _modules_used() & modules
+    assert _modules_of(name) & _third_party(PACKAGE)
+
+
+@pytest.mark.parametrize(
+    ('paths', 'extras'), [(PACKAGE, ()), (TOOLS, ()), (TESTS, ('test', 'validate'))]
+)
+def test_everything_imported_is_declared(paths, extras):
+    requirements = {*REQUIRED, *(_name(item) for extra in extras for item in EXTRAS[extra])}
+    declared = set().union(*map(_modules_of, requirements - {'facebids'}))
+    assert not _third_party(paths) - declared
 
 
 @pytest.mark.parametrize(
