@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced by the scripts beside it. They set $root, the checkout, and call `prepare [EXTRA]` to get a ready environment in
-# $root/.venv, whose commands are then in $bin. Needs Python with its venv module, or uv; installs nothing elsewhere.
+# Sourced by the scripts beside it. They set $root, the checkout, and call `prepare` to get an environment in $root/.venv
+# with the packages of requirements.txt, or `prepare dev` for those of requirements-dev.txt; its commands are in $bin.
+# Needs Python with its venv module, or uv; installs nothing elsewhere.
 # shellcheck shell=sh
 
 bin="$root/.venv/bin"
@@ -10,9 +11,9 @@ stop() {
     exit 1
 }
 
-# The checkout's place belongs to the stamp: a virtual environment does not survive being moved.
+# wanted LOCK: the stamp includes the checkout's place, as a virtual environment does not survive being moved.
 wanted() {
-    { echo "$root"; cat "$root/pyproject.toml"; } | cksum
+    { echo "$root"; cat "$root/pyproject.toml" "$root/$1"; } | cksum
 }
 
 is_supported() {
@@ -47,26 +48,28 @@ is_usable() {
         { command -v uv || "$bin/python" -m pip --version; } >/dev/null 2>&1
 }
 
-install_project() (
+install() (
     cd "$root"
     if command -v uv >/dev/null; then
-        uv pip install --quiet --python .venv/bin/python --editable "$1"
+        uv pip install --quiet --python .venv/bin/python "$@"
     else
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable "$1"
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"
     fi
 )
 
-# prepare [EXTRA]: the stamp is written last, so that an interrupted set-up is done again.
+# prepare [dev]: the stamp is written last, so that an interrupted set-up is repeated.
 prepare() {
+    lock="requirements${1:+-$1}.txt"
     stamp="$root/.venv/ready${1:+-$1}"
-    if "$bin/python" -c '' 2>/dev/null && [ "$(cat "$stamp" 2>/dev/null)" = "$(wanted)" ]; then
+    if "$bin/python" -c '' 2>/dev/null && [ "$(cat "$stamp" 2>/dev/null)" = "$(wanted "$lock")" ]; then
         return
     fi
-    echo "Setting up $root/.venv, once for this pyproject.toml (a few minutes) ..." >&2
+    echo "Setting up $root/.venv, once for this $lock (a few minutes) ..." >&2
     if ! is_usable; then
         make_environment
         echo "$root" >"$root/.venv/place"
     fi
-    install_project ".${1:+[$1]}"
-    wanted >"$stamp"
+    install --require-hashes --requirement "$lock"
+    install --no-deps --editable .
+    wanted "$lock" >"$stamp"
 }

@@ -12,6 +12,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from facebids import errors
 from facebids.bids import columns, names
@@ -142,6 +143,10 @@ def _third_party(paths: Iterable[Path]) -> set[str]:
     return used - sys.stdlib_module_names - OURS
 
 
+def _normalised(name: str) -> str:
+    return re.sub(r'[-_.]+', '-', name).lower()
+
+
 def _modules_of(name: str) -> set[str]:
     """Return the top-level modules of an installed distribution, by its files."""
     installed = [file for file in distribution(name).files if file.suffix == '.py']
@@ -173,6 +178,43 @@ def test_every_dependency_has_both_bounds():
     everything = [*PROJECT['dependencies'], *(r for extra in EXTRAS.values() for r in extra)]
     bounded = re.compile(r'[\w.-]+>=[\d.]+,<[\d.]+$')
     assert not [r for r in everything if _name(r) != 'facebids' and not bounded.match(r)]
+
+
+def _pins(lock: str) -> dict[str, set[str]]:
+    """Return the versions of each package in a lock file: Python's version may select one."""
+    pins = {}
+    for name, version in re.findall(r'^([\w.-]+)==([^ ;]+)', (ROOT / lock).read_text(), re.M):
+        pins.setdefault(_normalised(name), set()).add(version)
+    return pins
+
+
+@pytest.mark.parametrize(
+    ('lock', 'extras'), [('requirements.txt', ['validate']), ('requirements-dev.txt', EXTRAS)]
+)
+def test_every_dependency_is_pinned_within_its_bounds(lock, extras):
+    """If it fails, run ``scripts/lock``."""
+    pins = _pins(lock)
+    wanted = [*PROJECT['dependencies'], *(item for extra in extras for item in EXTRAS[extra])]
+    requirements = [item for item in map(Requirement, wanted) if item.name != 'facebids']
+    wrong = [
+        f'{requirement}: {pins.get(_normalised(requirement.name))}'
+        for requirement in requirements
+        if not pins.get(_normalised(requirement.name))
+        or not all(map(requirement.specifier.contains, pins[_normalised(requirement.name)]))
+    ]
+    assert not wrong
+
+
+def test_both_lock_files_pin_the_same_versions():
+    assert _pins('requirements.txt').items() <= _pins('requirements-dev.txt').items()
+
+
+@pytest.mark.parametrize('lock', ['requirements.txt', 'requirements-dev.txt'])
+def test_every_pin_has_hashes_and_no_index(lock):
+    text = (ROOT / lock).read_text()
+    entries = re.split(r'^(?=[\w.-]+==)', text, flags=re.M)[1:]
+    assert not [entry for entry in entries if '--hash=sha256:' not in entry]
+    assert not re.search(r'://|^-[a-z-]', text, re.M)
 
 
 def test_links_between_pages_lead_somewhere():
