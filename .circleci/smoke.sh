@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The image runs as any user, on a read-only root, without a network: phantoms in, a verdict for each out.
+# The image has the version on its label, and runs as any user, on a read-only root, without a network: it makes phantoms,
+# defaces them and prints the verdicts.
 set -eu
 data=$(mktemp -d)
 chmod 777 "$data"
@@ -9,7 +10,14 @@ in_image() {
     docker run --rm --read-only --tmpfs /tmp --network none --user 12345:12345 --volume "$data:/data" "$@"
 }
 
-in_image facebids --version
+label=$(docker inspect --format '{{ index .Config.Labels "org.opencontainers.image.version" }}' facebids)
+for command in facebids facebids-phantom facebids-verify; do
+    version=$(in_image --entrypoint "$command" facebids --version)
+    if [ "$version" != "$command $label" ]; then
+        echo "The image is labelled $label, but says: $version" >&2
+        exit 1
+    fi
+done
 in_image --entrypoint facebids-phantom facebids /data/phantoms \
     --participants 1 --sessions 1 --modalities T1w FLAIR --seed 1
 in_image facebids /data/phantoms /data/defaced participant --work-dir /data/intermediate

@@ -4,7 +4,12 @@
 # Needs Python with its venv module, or uv; installs nothing elsewhere.
 # shellcheck shell=sh
 
-bin="$root/.venv/bin"
+# use_environment FOLDER: another place for the environment.
+use_environment() {
+    venv=$1
+    bin="$venv/bin"
+}
+use_environment "$root/.venv"
 
 stop() {
     echo "$*" >&2
@@ -32,11 +37,11 @@ find_python() {
 
 make_environment() {
     python=$(find_python)
-    rm -rf "$root/.venv"
+    rm -rf "$venv"
     if command -v uv >/dev/null; then
-        uv venv --quiet --python "$python" "$root/.venv"
+        uv venv --quiet --python "$python" "$venv"
     elif "$python" -c 'import ensurepip' 2>/dev/null; then
-        "$python" -m venv "$root/.venv"
+        "$python" -m venv "$venv"
     else
         stop "Python's venv module is missing: install it (on Debian or Ubuntu: sudo apt install python3-venv), or install uv."
     fi
@@ -44,30 +49,30 @@ make_environment() {
 
 # uv makes environments without pip, so one whose uv has gone is of no use.
 is_usable() {
-    [ "$(cat "$root/.venv/place" 2>/dev/null)" = "$root" ] && "$bin/python" -c '' 2>/dev/null &&
+    [ "$(cat "$venv/place" 2>/dev/null)" = "$root" ] && "$bin/python" -c '' 2>/dev/null &&
         { command -v uv || "$bin/python" -m pip --version; } >/dev/null 2>&1
 }
 
 install() (
     cd "$root"
     if command -v uv >/dev/null; then
-        uv pip install --quiet --python .venv/bin/python "$@"
+        uv pip install --quiet --python "$bin/python" "$@"
     else
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"
+        "$bin/python" -m pip install --quiet --disable-pip-version-check "$@"
     fi
 )
 
 # prepare [dev]: the stamp is written last, so that an interrupted set-up is repeated.
 prepare() {
     lock="requirements${1:+-$1}.txt"
-    stamp="$root/.venv/ready${1:+-$1}"
+    stamp="$venv/ready${1:+-$1}"
     if "$bin/python" -c '' 2>/dev/null && [ "$(cat "$stamp" 2>/dev/null)" = "$(wanted "$lock")" ]; then
         return
     fi
-    echo "Setting up $root/.venv, once for this $lock (a few minutes) ..." >&2
+    echo "Setting up $venv, once for this $lock (a few minutes) ..." >&2
     if ! is_usable; then
         make_environment
-        echo "$root" >"$root/.venv/place"
+        echo "$root" >"$venv/place"
     fi
     install --require-hashes --requirement "$lock"
     install --no-deps --editable .

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+import facebids
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text())
 FOLDERS = {'facebids': ROOT / 'facebids', 'facebids.workflows': ROOT / 'workflows'}
@@ -328,6 +330,28 @@ def test_console_scripts_exist():
         module = next(module for module in MODULES if module.name == name)
         functions = {n.name for n in module.tree.body if isinstance(n, ast.FunctionDef)}
         assert function in functions, target
+
+
+def test_the_image_has_the_fallback_version_unless_told_otherwise():
+    default = re.search(r'^ARG VERSION=(.+)$', (ROOT / 'Dockerfile').read_text(), re.M)[1]
+    assert default == PROJECT['tool']['setuptools_scm']['fallback_version']
+
+
+def test_ci_tests_every_supported_python():
+    classifiers = PROJECT['project']['classifiers']
+    supported = [item.rpartition(' ')[2] for item in classifiers if ':: 3.' in item]
+    matrix = re.search(r'matrix:.*version: (\[.*?\])', (ROOT / '.circleci/config.yml').read_text())
+    assert json.loads(matrix[1]) == supported
+
+
+@pytest.mark.parametrize('name', sorted(PROJECT['project']['scripts']))
+def test_every_command_tells_its_version(name):
+    module, _, function = PROJECT['project']['scripts'][name].partition(':')
+    code = f'import sys; from {module} import {function}; sys.argv = ["{name}", "--version"]; '
+    done = subprocess.run(
+        [sys.executable, '-c', f'{code}{function}()'], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == f'{name} {facebids.__version__}'
 
 
 HELP = """
