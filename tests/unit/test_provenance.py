@@ -9,16 +9,16 @@ import pytest
 
 import facebids
 from facebids import provenance
-
-ROOT = Path(__file__).parents[2]
+from facebids.workflows import base
 
 
 @pytest.fixture
 def copy(tmp_path) -> Path:
     """Return a copy of the package as in a checkout: the workflows lie beside it."""
+    ignore = shutil.ignore_patterns('__pycache__', 'workflows')
+    shutil.copytree(provenance.PACKAGE, tmp_path / 'facebids', ignore=ignore)
     ignore = shutil.ignore_patterns('__pycache__')
-    for name in ('facebids', 'workflows'):
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=ignore)
+    shutil.copytree(Path(base.__file__).parent, tmp_path / 'workflows', ignore=ignore)
     return tmp_path / 'facebids'
 
 
@@ -28,7 +28,7 @@ def test_a_copy_elsewhere_has_the_same_digest(copy):
     compiled = copy / '__pycache__' / 'config.cpython-311.pyc'
     compiled.parent.mkdir()
     compiled.write_bytes(b'compiled')
-    assert provenance.source_digest(copy) == provenance.source_digest(ROOT / 'facebids')
+    assert provenance.source_digest(copy) == provenance.source_digest()
 
 
 def test_an_installed_package_has_the_digest_of_its_checkout(copy):
@@ -50,14 +50,12 @@ def test_every_change_of_the_source_changes_the_digest(copy, name, change):
         path.rename(path.with_name(f'other_{path.name}'))
     else:
         path.unlink()
-    assert provenance.source_digest(copy) != provenance.source_digest(ROOT / 'facebids')
+    assert provenance.source_digest(copy) != provenance.source_digest()
 
 
-def test_every_file_of_the_package_is_in_the_digest():
-    files = [path for name in ('facebids', 'workflows') for path in (ROOT / name).rglob('*')]
-    others = {path.name for path in files if path.is_file() and '__pycache__' not in path.parts}
-    kinds = {Path(name).suffix for name in others - {'py.typed'}}
-    assert kinds == provenance.SUFFIXES
+def test_every_file_of_the_package_is_in_the_digest(copy):
+    files = {path for path in copy.parent.rglob('*') if path.is_file()}
+    assert {path.suffix for path in files - {copy / 'py.typed'}} == provenance.SUFFIXES
 
 
 def test_the_identity_is_the_version_and_the_digest():
