@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The defacers that are compared: ours and its peers, from a file to a file, in one thread."""
+"""Run the compared defacers, ours and its peers, from file to file in one thread."""
 
 import os
 import shutil
@@ -25,7 +25,8 @@ from facebids.core.defacing import fill, masks
 SUFFIXES = tuple(suffix for suffix in registration.GOOD_ENOUGH if suffix not in COMPUTED)
 ONE_THREAD = {'OMP_NUM_THREADS': '1', 'ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS': '1'}
 TIMEOUT_S = 900
-# An attack that was blind to nothing and found nothing: only alignment and mask are judged.
+# Results of an attack that works before defacing and finds nothing after it, so that the verdict
+# depends on alignment and mask only.
 NOTHING_FOUND = {'faces_certain_before': 1, 'faces_certain_after': 0}
 NOTHING_LOST = {'brain_voxels_changed': 0, 'gm_change': 0.0}
 NIIMATH = {
@@ -38,7 +39,7 @@ NIIMATH = {
 
 @dataclass(frozen=True)
 class Found:
-    """What ours finds in an image before it changes anything.
+    """Registration and face mask of an image, as found by ours.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ class Found:
     numbers : dict
         From `masks.face_mask`.
     seconds : ndarray, shape (2,)
-        Reading, registration and mask: by the clock, and of the processor.
+        Wall-clock and CPU time of reading, registration and mask.
     """
 
     volume: images.Volume
@@ -61,13 +62,13 @@ class Found:
 
 
 def clock():
-    """Seconds by the clock, and of the processor in this process and those it waited for."""
+    """Return wall-clock and CPU seconds, including child processes that were waited for."""
     times = os.times()
     return np.array([times.elapsed, sum(times[:4])])
 
 
 def find(path, suffix, seed=0):
-    """Register an image and find its face mask, as the program does.
+    """Register an image and find its face mask, as FaceBIDS does.
 
     Raises
     ------
@@ -76,7 +77,7 @@ def find(path, suffix, seed=0):
     """
     atlases = generic_atlas(registration.RESOLUTION), generic_atlas(masks.RESOLUTION)
     import_module('ants')
-    start = clock()  # the atlas is built, and libraries are read, once for all images
+    start = clock()  # building the atlas and importing libraries is done once for all images
     volume = images.read_volume(path)
     found = registration.register(volume.data, volume.affine, atlases[0], suffix, seed)
     head = foreground.head_mask(volume.data, volume.zooms)
@@ -85,14 +86,14 @@ def find(path, suffix, seed=0):
 
 
 def deface(path, found, mode, out_path, seed=0):
-    """Replace the mask's voxels.
+    """Replace the voxels of the mask.
 
     Returns
     -------
     changed_outside : int
-        Voxels outside the mask that were changed all the same.
+        Number of changed voxels outside the mask.
     seconds : ndarray, shape (2,)
-        Filling and writing, as `clock` counts.
+        Wall-clock and CPU time of filling and writing.
     """
     start = clock()
     atlas, transform = generic_atlas(masks.RESOLUTION), found.registration.affine
@@ -102,7 +103,7 @@ def deface(path, found, mode, out_path, seed=0):
 
 
 def judge(found, suffix):
-    """Verdict of ours on alignment and mask alone: pass, review or fail, and the reasons."""
+    """Return the verdict of ours on alignment and mask only, and the codes of its reasons."""
     affine = found.registration.affine
     scale = float(np.cbrt(np.linalg.det(affine[:3, :3])))
     untouched = {'guard_voxels_changed': 0, 'voxels_changed_outside': 0}
@@ -121,15 +122,15 @@ def judge(found, suffix):
 
 @dataclass(frozen=True)
 class Peer:
-    """Another defacer.
+    """Defacer other than ours.
 
     Parameters
     ----------
     name, version : str
     command : callable
-        Paths of the image, of its brain mask and of what to write to the arguments to run.
+        Returns the command line, given the paths of the image, its brain mask and the output.
     any_contrast : bool
-        Whether it takes other images than T1w.
+        Whether it supports images other than T1w.
     """
 
     name: str
@@ -138,14 +139,14 @@ class Peer:
     any_contrast: bool = False
 
     def run(self, path, brain, out_path):
-        """Deface an image with one thread.
+        """Deface an image in one thread.
 
         Returns
         -------
         status : int or str
-            0, or what went wrong.
+            0 on success, otherwise the return code or a description of the failure.
         seconds : ndarray, shape (2,)
-            As `clock` counts.
+            Wall-clock and CPU time.
         """
         start = clock()
         try:
@@ -163,28 +164,28 @@ class Peer:
 
 
 def peers(templates):
-    """Find the peers that are installed.
+    """Find the installed peers.
 
     Parameters
     ----------
     templates : Path or None
-        Folder of niimath's template files.
+        Folder with niimath's template files.
 
     Returns
     -------
     found : list of Peer
     missing : list of str
-        Why others are left out.
+        Why the other peers are skipped.
     """
     found, missing = [], []
     niimath, quickshear = shutil.which('niimath'), shutil.which('quickshear')
     if not niimath:
-        missing.append('niimath is left out: it is not installed (pip install niimath).')
+        missing.append('niimath is skipped: it is not installed (pip install niimath).')
     elif not templates:
-        missing.append('niimath is left out: --templates does not name its template files.')
+        missing.append('niimath is skipped: name the folder of its templates with --templates.')
     else:
-        told = subprocess.run([niimath, '--version'], capture_output=True, text=True, check=False)
-        number = (told.stdout + told.stderr).split()[0].lstrip('v')
+        done = subprocess.run([niimath, '--version'], capture_output=True, text=True, check=False)
+        number = (done.stdout + done.stderr).split()[0].lstrip('v')
         for name, (option, *files) in NIIMATH.items():
             command = partial(_niimath, niimath, option, [str(templates / f) for f in files])
             found.append(Peer(name, number, command))
@@ -194,12 +195,12 @@ def peers(templates):
             Peer('quickshear', number, partial(_quickshear, quickshear), any_contrast=True)
         )
     else:
-        missing.append('quickshear is left out: it is not installed (pip install quickshear).')
+        missing.append('quickshear is skipped: it is not installed (pip install quickshear).')
     return found, missing
 
 
 def _niimath(program, option, files, path, brain, out_path):
-    # the data type stays what it is, unless the image is scaled: then niimath writes float32
+    # This keeps the data type, unless the image is scaled: then niimath writes float32.
     return [program, path, option, *files, out_path, '-odt', 'input']
 
 
@@ -210,24 +211,24 @@ def _quickshear(program, path, brain, out_path):
 def _installed(name):
     try:
         return version(name)
-    except ModuleNotFoundError:  # in an environment of its own
+    except ModuleNotFoundError:  # installed in another environment
         return 'unknown version'
 
 
 def removed(before, after):
-    """Voxels (bool) that a peer changed; those that held the minimum need no change."""
+    """Return the voxels (bool) that a peer removed or that already had the minimum value."""
     return (before != after) | (before <= before.min())
 
 
 def list_images(dataset, suffix, participants=(), limit=None):
-    """List a dataset's images with a suffix, those of the raw dataset alone.
+    """List the raw images of a dataset that have a suffix.
 
     Parameters
     ----------
     dataset : Path
     suffix : str
     participants : collection of str
-        Labels; none for all.
+        Labels. An empty collection selects all participants.
     limit : int or None
     """
     found = sorted(Path(dataset).glob(f'sub-*/**/anat/*_{suffix}.nii*'))
@@ -238,12 +239,12 @@ def list_images(dataset, suffix, participants=(), limit=None):
 
 
 def participant(path):
-    """Return the label of an image's participant."""
+    """Return the label of the participant to whom an image belongs."""
     return path.name.split('_')[0].removeprefix('sub-')
 
 
 def brain_mask(dataset, path):
-    """Find the true brain mask (bool) of an image on its own grid, None if there is none."""
+    """Return the true brain mask (bool) on the grid of an image, None if there is none."""
     stem = path.name.split('.')[0].rpartition('_')[0]
     image = nib.load(path)
     pattern = f'derivatives/brain/sub-{participant(path)}/**/{stem}_*_mask.nii.gz'
@@ -255,7 +256,7 @@ def brain_mask(dataset, path):
 
 
 def each(function, tasks, jobs):
-    """Yield a function's results in the order of the tasks, from so many processes."""
+    """Yield the results of a function in the order of its tasks, using parallel processes."""
     os.environ.update(ONE_THREAD)
     if jobs == 1:
         yield from map(function, tasks)
@@ -265,7 +266,7 @@ def each(function, tasks, jobs):
 
 
 def write_whole(path, text):
-    """Write a text file whole or not at all."""
+    """Write a text file atomically."""
     path = Path(path)
     with tempfile.NamedTemporaryFile('w', dir=path.parent, delete=False) as file:
         file.write(text)
@@ -273,6 +274,6 @@ def write_whole(path, text):
 
 
 def table(header, rows):
-    """Markdown table."""
+    """Return a Markdown table."""
     rows = [[str(cell) for cell in row] for row in (header, ['---'] * len(header), *rows)]
     return '\n'.join(f'| {" | ".join(row)} |' for row in rows)

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Deface the same heads with ours and with its peers, attack the results, and print one table.
+"""Deface the same heads with ours and with its peers, attack the results, and print a table.
 
 Run: python benchmarks/peers.py DATASET [--templates FOLDER] [--modes remove blur reface]
 
-Peers are `niimath -deface`, `niimath -reface` (T1w) and `quickshear`, where they are installed.
+The peers are `niimath -deface`, `niimath -reface` (T1w) and `quickshear`, if installed.
 
-- Time, header, brain and head: each image is defaced as it is, in one thread. Ours is reading,
-  registration, mask, fill and writing in a running program; a peer's time is that of its process.
-  The ratio is of processor time, which other work on the machine disturbs less. Quickshear gets a
-  brain mask for nothing: the true one, or the atlas's.
-- Privacy: each image is scanned again in simulation (`perturbations.rescan`), and the rescan is
-  defaced and searched for among all originals. The attacker knows how the head lies, and where its
-  face was.
+- Time, header, brain and head: each image is defaced in one thread. The time of ours includes
+  reading, registration, mask, fill and writing in a running Python process; the time of a peer is
+  that of its process. The ratio compares CPU time, which depends less on other work on the
+  machine. Quickshear is given a brain mask, the true one or that of the atlas, at no cost in time.
+- Privacy: a rescan of each image is simulated (`perturbations.rescan`) and defaced. The defaced
+  rescans are the probes, and the originals are the gallery. The attacker knows the pose of the
+  head and the position of its face.
 """
 
 import argparse
@@ -39,8 +39,10 @@ from facebids.studies import enrolment
 
 ORIGINAL, RAW = 'original', 'not defaced'
 SHOWN = ('dlib', 'geometry', engines.FUSED)
-ROUNDING = 1e-4  # of the image's range: less is no other voxel, but no lossless one either
-CORE_MM = 5.0  # inside the atlas's brain: what no defacer has any business with
+# Share of the intensity range. A smaller difference counts as rounding: the voxel is not changed,
+# but the image is not lossless either.
+ROUNDING = 1e-4
+CORE_MM = 5.0  # depth inside the atlas's brain beyond which no defacer may change voxels
 NONE = '-'
 COLUMNS = (
     'defacer', 'images', 'failed', 'seconds', 'of CPU', 'x ours',
@@ -48,11 +50,11 @@ COLUMNS = (
     'AUC fused', 'frontal faces', 'brain changed', 'head changed %', 'lossless', 'what is not',
 )  # fmt: skip
 
-find = lru_cache(maxsize=2)(defacers.find)  # of the image and its rescan
+find = lru_cache(maxsize=2)(defacers.find)  # used for the image and its rescan
 
 
 def process(path, options, peers):
-    """Deface and attack an image with every defacer.
+    """Deface an image with every defacer and attack the results.
 
     Parameters
     ----------
@@ -63,17 +65,17 @@ def process(path, options, peers):
     Returns
     -------
     dict of tuple
-        By defacer: numbers, and templates of every engine, empty where there are none.
+        By defacer: metrics, and face templates of every engine (empty if there are none).
     """
     content = zlib.crc32(path.read_bytes())
     cache = options.cache / f'seed-{options.seed}' / f'{path.name.split(".")[0]}-{content:08x}'
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
+        scratch = Path(folder)
         original = _cached(cache / 'original.npz', partial(_look_at_original, path, options))
         if not original[1]:
             return {ORIGINAL: original}
-        probe = place / 'rescan.nii.gz'
+        probe = scratch / 'rescan.nii.gz'
         rng = np.random.default_rng([options.seed, content])
         volume = images.read_volume(path)
         perturbed = perturbations.rescan(volume.data, volume.affine, rng)
@@ -89,14 +91,14 @@ def process(path, options, peers):
         for name, deface in _defacers(options, peers).items():
             file = cache / f'{name.replace(" ", "_")}.npz'
             done[name] = _cached(
-                file, partial(_try_out, deface, path, probe, perturbed, truth, look, place)
+                file, partial(_try_out, deface, path, probe, perturbed, truth, look, scratch)
             )
     find.cache_clear()
     return done
 
 
 def _defacers(options, peers):
-    """By name: functions of image, brain mask and output to a status and seconds."""
+    """Return functions by name, from image, brain mask and output to a status and seconds."""
 
     def ours(path, brain, out_path, mode):
         try:
@@ -113,7 +115,7 @@ def _defacers(options, peers):
 
 
 def _cached(path, compute):
-    """Read numbers and templates from a file, or compute and write them."""
+    """Read metrics and templates from a file; compute and write them if it does not exist."""
     if not path.is_file():
         numbers, templates = compute()
         arrays = engines.pack(templates)
@@ -126,13 +128,13 @@ def _cached(path, compute):
             read = {key: arrays[key] for key in arrays.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise SystemExit(
-            f'{path}: cannot be read ({error}). Delete it and start again.'
+            f'{path} cannot be read ({error}). Delete it and run the benchmark again.'
         ) from error
     return json.loads(str(read['numbers'])), engines.unpack(read)
 
 
 def _look_at_original(path, options):
-    """Register and enrol an image of the gallery."""
+    """Register an image and enrol it in the gallery."""
     try:
         found = find(path, options.suffix, options.seed)
     except ImageError as error:
@@ -144,10 +146,10 @@ def _look_at_original(path, options):
 
 
 def _look_at(path, affine, seed, known=None):
-    """Attack an image: whether its frontal view shows a face, its pose and boxes; templates."""
+    """Attack an image; return detection in the frontal view, pose and boxes, and templates."""
     try:
         head = attacker.look_at(images.read_volume(path), affine, seed, known)
-    except NotAHeadError:  # nothing is left that could be attacked
+    except NotAHeadError:  # too little of the head is left to be attacked
         return {'status': 0, 'frontal': False}, {}
     frontal = head.recognition.found[head.recognition.names == 'frontal']
     numbers = {
@@ -160,7 +162,7 @@ def _look_at(path, affine, seed, known=None):
 
 
 def _try_out(deface, path, probe, perturbed, truth, look, folder):
-    """Deface an image and its rescan: numbers of the first, templates of the second."""
+    """Deface an image and its rescan; return metrics of the first, templates of the second."""
     brain, affine = truth
     volume = images.read_volume(path)
     enough = _atlas_brain(volume, affine) if brain is None else brain
@@ -179,28 +181,28 @@ def _try_out(deface, path, probe, perturbed, truth, look, folder):
 
 
 def _atlas_brain(volume, affine, inside=0.0):
-    """Voxels (bool) so many mm inside the atlas's brain."""
+    """Return the voxels (bool) deeper than `inside` mm in the atlas's brain."""
     atlas = generic_atlas(masks.RESOLUTION)
     return grids.carry_over(atlas.brain, atlas, volume.data.shape, volume.affine, affine) < -inside
 
 
 def compare(path, out_path, brain, affine):
-    """Tell what became of an image's header and voxels.
+    """Compare the header and voxels of a defaced image with those of the original.
 
     Parameters
     ----------
     path, out_path : Path
         Original and defaced image.
     brain : ndarray of bool, shape (X, Y, Z), or None
-        The true brain.
+        True brain mask.
     affine : ndarray, shape (4, 4)
-        Atlas RAS mm to RAS mm.
+        Atlas RAS mm to RAS mm of the image.
 
     Returns
     -------
     dict
-        `altered`: what of header and of the voxels deep in the brain is not what it was;
-        `brain_changed`: voxels, None without a mask; `head_changed`: share.
+        `altered`: header fields that differ, and whether voxels deep in the brain do;
+        `brain_changed`: number of voxels, None without a mask; `head_changed`: share.
     """
     before, after = images.open_nifti(path), images.open_nifti(out_path)
     altered = [name for name, same in _header(before, after).items() if not same]
@@ -223,7 +225,7 @@ def compare(path, out_path, brain, affine):
 
 
 def _header(before, after):
-    """By what matters of two headers: whether it is the same."""
+    """Return whether two headers agree, by field."""
     a, b = before.header, after.header
     return {
         'data type': a['datatype'] == b['datatype'],
@@ -237,7 +239,7 @@ def _header(before, after):
 
 
 def _alike(a, b):
-    """Whether two affines are the same; None, without a code, means nothing."""
+    """Return whether two affines are the same. None (no code) agrees with any affine."""
     return a is None or b is None or np.allclose(a, b, atol=1e-4)
 
 
@@ -253,8 +255,8 @@ def identify(probes, people, gallery, gallery_people):
     Returns
     -------
     dict of dict
-        By engine: `rank_1`, its `interval` (Clopper-Pearson, 95 %), whether that `holds_chance`,
-        and `auc`.
+        By engine: `rank_1` identification rate, its `interval` (Clopper-Pearson, 95 %), whether
+        the interval `holds_chance`, and `auc`.
     """
     from scipy.stats import binomtest
 
@@ -276,14 +278,14 @@ def identify(probes, people, gallery, gallery_people):
 
 
 def summarise(results, names):
-    """Numbers of each defacer over all images.
+    """Summarise the metrics of each defacer over all images.
 
     Parameters
     ----------
     results : dict of dict
-        By path: from `process`.
+        Results of `process`, by path.
     names : list of str
-        Defacers.
+        Names of the defacers.
 
     Returns
     -------
@@ -327,7 +329,7 @@ def _median(values):
 
 
 def show(rows):
-    """Markdown table of what `summarise` gave."""
+    """Return the rows of `summarise` as a Markdown table."""
     ours = next((row['seconds'] for row in rows if 'seconds' in row), None)
     return defacers.table(COLUMNS, [_cells(row, ours) for row in rows])
 
@@ -364,50 +366,50 @@ def _rank(found):
 
 
 def _describe(results):
-    """Tell what was enrolled, and what ours thinks of its own work."""
+    """Return how many images were enrolled, and the verdicts of ours."""
     known = {path: done[ORIGINAL][0] for path, done in results.items() if done[ORIGINAL][1]}
     people = len({defacers.participant(path) for path in known})
-    told = Counter(numbers['verdict'] for numbers in known.values())
+    verdicts = Counter(numbers['verdict'] for numbers in known.values())
     return (
-        f'{len(known)} of {len(results)} images were enrolled, of {people} people: '
-        f'chance of rank 1 is {100 / max(people, 1):.1f} %.\n'
+        f'{len(known)} of {len(results)} images of {people} people were enrolled. '
+        f'The rank-1 identification rate by chance is {100 / max(people, 1):.1f} %.\n'
         'Verdicts of ours on alignment and mask: '
-        + ', '.join(f'{count} {verdict}' for verdict, count in told.most_common())
+        + ', '.join(f'{count} {verdict}' for verdict, count in verdicts.most_common())
         + '.'
     )
 
 
 def parse(arguments=None):
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('dataset', type=Path, help='BIDS dataset')
-    parser.add_argument('--templates', type=Path, help="folder of niimath's template files")
+    parser.add_argument('--templates', type=Path, help="folder with niimath's template files")
     parser.add_argument('--modes', nargs='+', choices=fill.MODES, default=list(fill.MODES))
     parser.add_argument('--suffix', choices=defacers.SUFFIXES, default='T1w')
     parser.add_argument('--participants', nargs='+', default=())
-    parser.add_argument('--limit', type=int, metavar='N', help='images')
-    parser.add_argument('--jobs', type=int, default=1, help='images at a time; it slows each down')
+    parser.add_argument('--limit', type=int, metavar='N', help='maximum number of images')
+    parser.add_argument('--jobs', type=int, default=1, help='images to process in parallel')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--json', type=Path, help='write the numbers to this file')
     parser.add_argument(
         '--cache', type=Path,
-        help='folder of templates, which identify people, in which an interrupted run goes on; '
-        'of another version, name another one',
+        help='folder of face templates, from which an interrupted run resumes. It identifies '
+        'people. Use another folder for another version.',
     )  # fmt: skip
     return parser.parse_args(arguments)
 
 
 def main(arguments=None):
-    """Run and print."""
+    """Run the benchmark and print the table."""
     options = parse(arguments)
     peers, missing = defacers.peers(options.templates)
     paths = defacers.list_images(
         options.dataset, options.suffix, options.participants, options.limit
     )
     if not paths:
-        raise SystemExit(f'{options.dataset}: there is no {options.suffix} image in it.')
+        raise SystemExit(f'{options.dataset} has no {options.suffix} image.')
     with tempfile.TemporaryDirectory() as folder:
         options.cache = options.cache or Path(folder)
         work = partial(process, options=options, peers=peers)
@@ -418,7 +420,7 @@ def main(arguments=None):
     versions |= {peer.name: peer.version for peer in peers}
     print(show(rows))
     print(f'\n{_describe(results)}')
-    print('In brackets: 95 % interval (Clopper-Pearson); *: chance is not in it.')
+    print('Brackets: 95 % interval (Clopper-Pearson); *: it does not include chance.')
     print('Versions:', ', '.join(f'{name} {number}' for name, number in versions.items()))
     for note in missing:
         print(note)

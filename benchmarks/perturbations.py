@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be wrong with a head image, done to one on purpose, with the truth known.
+"""Perturb head images as real data may be degraded, with known ground truth.
 
-Every perturbation takes voxels and their affine and returns others, with the transform from where
-a point was to where the new header says it is. It makes no difference whether the head was moved
-or the header lies: a label of the original is found again with `carry`, and a registration of the
-original, followed by the transform, is the truth for the perturbed image.
+Every perturbation takes voxels and their affine. It returns new voxels and a new affine, and the
+transform from the position of a point in the original to its position according to the new header.
+It does not matter whether the head was moved or the header is wrong: `carry` maps labels of the
+original to the perturbed image, and a registration of the original followed by the transform is
+the ground truth for the perturbed image.
 """
 
 from dataclasses import dataclass
@@ -17,35 +18,37 @@ from scipy import ndimage
 from facebids.core import foreground
 
 ANGLES = (20, 35, 50, 90)  # degrees
-TURNS = {'pitch': 0, 'roll': 1, 'yaw': 2}  # about the axis to the right, to the front, upwards
+TURNS = {'pitch': 0, 'roll': 1, 'yaw': 2}  # rotations about the R, A and S axes
 SLAB_MM = (40.0, 80.0)  # thickness
-TOP_MM, MIDDLE_MM = 0.0, 40.0  # where the slabs begin, below the vertex
-FRONT_MM = 30.0  # behind the tip of the nose: the whole of it, and the eyeballs' front
+TOP_MM, MIDDLE_MM = 0.0, 40.0  # upper ends of the slabs, below the vertex
+FRONT_MM = 30.0  # distance behind the tip of the nose: includes the nose and the front of the eyes
 SLICE_MM = 5.0
-FINE_MM, FINE_HEIGHT_MM = 0.5, 140.0  # of that height down from the vertex, to the mouth
+FINE_MM, FINE_HEIGHT_MM = 0.5, 140.0  # voxel size; extent from the vertex down to the mouth
 ORIGIN_MM = 300.0
-BIAS = 0.6  # standard deviation of the strong shading's logarithm
-NOISE = 0.06  # standard deviation over the bright tissue's signal
-CHILD = 0.75  # size of a small head over that of a grown-up one
-LESION_MM, LESION_DEPTH_MM, LESION_SIDE_MM = 18.0, 60.0, 30.0  # radius, place
-SHOULDERS_MM = np.array([190.0, 90.0, 80.0])  # half axes
-MOVED_MM = 4.0  # standard deviation of a rescan's shift along each axis
-WAVES_MM = 90.0  # between the nodes of a smooth field
+BIAS = 0.6  # standard deviation of the logarithm of the strong bias field
+NOISE = 0.06  # standard deviation relative to the signal of bright tissue
+CHILD = 0.75  # size of a child's head relative to an adult's
+LESION_MM, LESION_DEPTH_MM, LESION_SIDE_MM = 18.0, 60.0, 30.0  # radius, depth, offset
+SHOULDERS_MM = np.array([190.0, 90.0, 80.0])  # semi-axes
+MOVED_MM = 4.0  # standard deviation of the translation of a rescan along each axis
+WAVES_MM = 90.0  # distance between the nodes of a smooth field
 
 
 @dataclass(frozen=True)
 class Perturbed:
-    """A perturbed image.
+    """Perturbed image.
 
     Parameters
     ----------
     data : ndarray of float32, shape (X, Y, Z)
     affine : ndarray, shape (4, 4)
-        Voxel indices to RAS mm, as the header has it.
+        Voxel indices to RAS mm, according to the header.
     transform : ndarray, shape (4, 4)
-        RAS mm of the original to RAS mm of this one; a reflection where the header lies so.
+        RAS mm of the original to RAS mm of this image. It is a reflection if the header is wrong
+        in this way.
     coded : bool
-        Whether the header has codes; without, its affine is a guess that readers agree on.
+        Whether the header has sform and qform codes. Without them, readers fall back on the same
+        default affine.
     """
 
     data: np.ndarray
@@ -55,19 +58,19 @@ class Perturbed:
 
 
 def carry(labels, affine, perturbed):
-    """Carry labels of the original over to a perturbed image, nearest neighbour.
+    """Map labels of the original to a perturbed image with nearest-neighbour interpolation.
 
     Parameters
     ----------
     labels : ndarray, shape (X, Y, Z)
     affine : ndarray, shape (4, 4)
-        Of the original.
+        Affine of the original.
     perturbed : Perturbed
 
     Returns
     -------
     ndarray, shape of the perturbed image
-        0 where the original had no voxel.
+        0 outside the field of view of the original.
     """
     index = np.linalg.inv(affine) @ np.linalg.inv(perturbed.transform) @ perturbed.affine
     return ndimage.affine_transform(
@@ -81,7 +84,7 @@ def carry(labels, affine, perturbed):
 
 
 def write(perturbed, path):
-    """Write a perturbed image as NIfTI, float32."""
+    """Write a perturbed image as float32 NIfTI."""
     image = nib.Nifti1Image(perturbed.data, perturbed.affine)
     if not perturbed.coded:
         image.header.set_sform(None, 0)
@@ -91,17 +94,17 @@ def write(perturbed, path):
 
 
 def rotate(data, affine, axis, degrees, *, enlarge=True):
-    """Turn the head about the centre of the grid, and sample it again.
+    """Rotate the head about the centre of the grid, and resample it.
 
     Parameters
     ----------
     data : ndarray, shape (X, Y, Z)
     affine : ndarray, shape (4, 4)
     axis : int
-        Of RAS.
+        Axis in RAS.
     degrees : float
     enlarge : bool
-        Take a grid that holds every voxel; else the old one, which loses corners.
+        Use a grid that contains every voxel; otherwise keep the grid, which crops corners.
     """
     data, affine = canonical(data, affine)
     turn = _about_centre(data.shape, affine, np.eye(3)[axis], degrees)
@@ -112,7 +115,7 @@ def rotate(data, affine, axis, degrees, *, enlarge=True):
 
 
 def crop(data, affine, axis, above, below):
-    """Keep what lies between two distances (mm) from the head's end along an axis of RAS."""
+    """Keep the part between two distances (mm) from the end of the head along a RAS axis."""
     data, affine = canonical(data, affine)
     zoom = _zooms(affine)[axis]
     end = _extent(data, affine, axis)[1] + 1
@@ -122,28 +125,28 @@ def crop(data, affine, axis, above, below):
 
 
 def slab(data, affine, rng, below):
-    """Keep a horizontal slab that begins so many mm below the vertex."""
+    """Keep an axial slab whose upper end is `below` mm below the vertex."""
     return crop(data, affine, 2, below, below + rng.uniform(*SLAB_MM))
 
 
 def without_front(data, affine):
-    """Cut off what lies in front of the eyeballs."""
+    """Crop the image in front of the eyeballs."""
     return crop(data, affine, 1, FRONT_MM, np.inf)
 
 
 def without_codes(data, affine):
-    """Set the codes of both forms to 0; the voxels are ordered as readers then assume."""
+    """Set both codes to 0 and order the voxels as readers then assume."""
     data, affine = canonical(data, affine)
     return _guessed(data, affine, 'LAS')
 
 
 def permuted(data, affine):
-    """Store the axes in another order, and nothing that tells."""
+    """Permute the axes without recording it in the header."""
     return _guessed(*canonical(data, affine), 'ASR')
 
 
 def flipped(data, affine, axis):
-    """Reverse the voxels along an axis of RAS, not the header."""
+    """Reverse the voxels along a RAS axis without changing the header."""
     data, affine = canonical(data, affine)
     index = np.eye(4)
     index[axis, axis], index[axis, 3] = -1, data.shape[axis] - 1
@@ -151,7 +154,7 @@ def flipped(data, affine, axis):
 
 
 def inverted(data, affine):
-    """Make dark tissue bright and bright tissue dark; air stays dark."""
+    """Invert the contrast of tissue; air stays dark."""
     data, affine = canonical(data, affine)
     head = foreground.head_mask(data, _zooms(affine))
     low, high = np.quantile(data[head], (0.02, 0.98))
@@ -159,7 +162,7 @@ def inverted(data, affine):
 
 
 def thick(data, affine):
-    """Average over horizontal slices."""
+    """Average over thick axial slices."""
     data, affine = canonical(data, affine)
     step = np.array([1, 1, SLICE_MM / _zooms(affine)[2]])
     smooth = ndimage.uniform_filter1d(data, max(round(step[2]), 1), axis=2, mode='nearest')
@@ -167,23 +170,23 @@ def thick(data, affine):
 
 
 def fine(data, affine):
-    """Sample the upper part of the head at small voxels."""
+    """Resample the upper part of the head to small voxels."""
     part = crop(data, affine, 2, 0, FINE_HEIGHT_MM)
     return _respaced(part.data, part.affine, FINE_MM / _zooms(part.affine))
 
 
 def displaced(data, affine):
-    """Put the origin far off."""
+    """Move the origin far away from the head."""
     return _relabelled(data, affine, _shift([ORIGIN_MM, -ORIGIN_MM, ORIGIN_MM]))
 
 
 def shrunk(data, affine):
-    """Make the head as small as a child's."""
+    """Scale the head to the size of a child's."""
     return _relabelled(data, affine, np.diag([CHILD, CHILD, CHILD, 1.0]))
 
 
 def biased(data, affine, rng, deviation=BIAS):
-    """Multiply with a smooth field; the deviation is that of its logarithm."""
+    """Multiply by a smooth bias field; the deviation is that of its logarithm."""
     return _same(data * np.exp(deviation * _field(rng, data.shape, _zooms(affine))), affine)
 
 
@@ -195,7 +198,7 @@ def noisy(data, affine, rng, deviation=NOISE):
 
 
 def lesion(data, affine, rng):
-    """Put a bright ball into the brain, on either side."""
+    """Add a bright sphere to the brain, on a random side."""
     data, affine = canonical(data, affine)
     zooms = _zooms(affine)
     (left, right), (back, front), (_, top) = (_extent(data, affine, axis) for axis in range(3))
@@ -206,7 +209,7 @@ def lesion(data, affine, rng):
 
 
 def with_shoulders(data, affine):
-    """Go on below a neck that ends in the image: shoulders and arms, of one signal."""
+    """Add shoulders and arms of uniform signal below the neck, which must end in the image."""
     data, affine = canonical(data, affine)
     zooms = _zooms(affine)
     tissue = data > foreground.tissue_threshold(data)
@@ -222,16 +225,17 @@ def with_shoulders(data, affine):
     wide = np.pad(data, margins, constant_values=_air(data))
     body = _ellipsoid(wide.shape, middle - low, half)
     body |= np.pad(neck, margins[:2])[:, :, None]
-    body[:, :, end - low[2] :] = False  # what was seen stays as it was
+    body[:, :, end - low[2] :] = False  # keep the original voxels
     wide[body] = np.median(data[:, :, end][neck])
     return _same(wide, affine @ _shift(low))
 
 
 def rescan(data, affine, rng):
-    """Scan the same head again: another pose and voxel size, other shading and noise.
+    """Simulate a rescan of the same head with another pose, voxel size, bias field and noise.
 
-    Turned by 5 to 15 degrees about any axis, moved by some mm, voxels of 0.9 to 1.15 times the
-    size, a shading with a standard deviation of 0.25 in its logarithm, and 3 % of Rician noise.
+    The head is rotated by 5 to 15 degrees about a random axis and translated by a few mm. The
+    voxel size is scaled by 0.9 to 1.15. The bias field has a log standard deviation of 0.25, and
+    the Rician noise a standard deviation of 3 %.
     """
     data, affine = canonical(data, affine)
     direction = rng.normal(size=3)
@@ -246,7 +250,7 @@ def rescan(data, affine, rng):
 
 
 def _cases():
-    """Every case by name: data, affine and random numbers to a perturbed image."""
+    """Return all cases by name, as functions of data, affine and random generator."""
 
     def plain(function, **options):
         return lambda data, affine, rng: function(data, affine, **options)
@@ -278,20 +282,20 @@ def _cases():
 
 
 def canonical(data, affine):
-    """Order the voxels as near to RAS as they can be without sampling, as float32."""
+    """Reorder the voxels to the closest canonical (RAS) orientation, as float32."""
     image = nib.as_closest_canonical(nib.Nifti1Image(np.asarray(data, np.float32), affine))
     return np.asarray(image.dataobj), image.affine
 
 
 def rotation(direction, angle):
-    """Rotation by an angle (radians) about a unit vector, shape (3, 3) (Rodrigues)."""
+    """Return the rotation matrix (3, 3) by an angle (radians) about a unit vector (Rodrigues)."""
     x, y, z = direction
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
 def _about_centre(shape, affine, direction, degrees):
-    """Rotation about the centre of a grid, shape (4, 4)."""
+    """Return the rotation (4, 4) about the centre of a grid."""
     turn = np.eye(4)
     turn[:3, :3] = rotation(direction, np.deg2rad(degrees))
     centre = affine[:3, :3] @ ((np.array(shape) - 1) / 2) + affine[:3, 3]
@@ -309,7 +313,7 @@ def _relabelled(data, affine, transform):
 
 
 def _guessed(data, affine, order):
-    """Store RAS voxels in another order without saying so: readers take them for LAS."""
+    """Store RAS voxels in another order without recording it: readers assume LAS."""
     wanted = nib.orientations.axcodes2ornt(order)
     image = nib.Nifti1Image(data, affine).as_reoriented(
         nib.orientations.ornt_transform(nib.orientations.axcodes2ornt('RAS'), wanted)
@@ -331,7 +335,7 @@ def _cut(data, affine, axis, low, high):
 
 
 def _respaced(data, affine, step):
-    """Sample at voxels that are `step` times as large, the outer edges staying in place."""
+    """Resample to voxels that are `step` times as large; the outer edges stay in place."""
     shape = np.maximum(np.floor(np.array(data.shape) / step + 1e-6), 1).astype(int)
     grid = affine @ _shift((step - 1) / 2) @ np.diag([*step, 1.0])
     index = np.linalg.inv(affine) @ grid
@@ -342,7 +346,7 @@ def _respaced(data, affine, step):
 
 
 def _holding(moved, shape, affine):
-    """Grid along the axes of an affine that holds a moved one; its affine and shape."""
+    """Return affine and shape of a grid along the axes of `affine` that contains a moved one."""
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape], [1])).reshape(4, -1)
     corners = (np.linalg.inv(affine) @ moved @ corners)[:3]
     low, high = np.floor(corners.min(1) + 1e-6), np.ceil(corners.max(1) - 1e-6)
@@ -350,7 +354,7 @@ def _holding(moved, shape, affine):
 
 
 def _sampled(data, moved, grid, shape, transform):
-    """Sample a moved image on a grid, without aliases; beyond its voxels is air."""
+    """Resample a moved image on a grid with anti-aliasing, padded with air."""
     step = _zooms(grid) / _zooms(moved)
     smooth = ndimage.gaussian_filter(data, 0.4 * np.sqrt(np.maximum(step**2 - 1, 0)))
     index = np.linalg.inv(moved) @ grid
@@ -371,7 +375,7 @@ def _zooms(affine):
 
 
 def _extent(data, affine, axis):
-    """First and last index of the head along an axis."""
+    """Return the first and last index of the head along an axis."""
     head = foreground.head_mask(data, _zooms(affine))
     seen = np.nonzero(head.any(axis=tuple({0, 1, 2} - {axis})))[0]
     return int(seen[0]), int(seen[-1])
@@ -396,7 +400,7 @@ def _field(rng, shape, zooms):
 
 
 def _bright(data):
-    """Signal of bright tissue; white matter's in T1w."""
+    """Return the signal of bright tissue, in T1w that of white matter."""
     return float(np.quantile(data[data > foreground.tissue_threshold(data)], 0.9))
 
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time a release of many participants against copying the same files.
+"""Compare the run time of a release of many participants with that of copying the same files.
 
 Run: python benchmarks/release.py [--participants 300] [--link auto]
 
-Images of some voxels, so that what is measured is everything but the images' own bytes. What the
-participant level would leave behind is made up; the comparison between people is not made here
-(`benchmarks/gallery.py`), the BIDS validator is run where it is installed.
+The images have few voxels, so that the measured time does not depend on their size. The results of
+the participant level are simulated. The attack on the cohort is not run here (see
+`benchmarks/gallery.py`). The BIDS validator is run if it is installed.
 """
 
 import argparse
@@ -28,7 +28,7 @@ DESCRIPTION = '{"Name": "Many", "BIDSVersion": "1.10.0", "DatasetType": "raw"}'
 
 
 def write_image(path, seed, shape=(4, 5, 6)):
-    """Write an image of noise."""
+    """Write a noise image."""
     data = np.random.default_rng(seed).integers(0, 99, shape).astype(np.int16)
     image = nib.Nifti1Image(data, np.diag([3, 3, 3, 1.0]))
     image.header.set_xyzt_units('mm', 'sec')
@@ -39,7 +39,7 @@ def write_image(path, seed, shape=(4, 5, 6)):
 
 
 def make_participant(settings, number):
-    """Write a T1w, a series with its events, and what the participant level makes of the T1w."""
+    """Write a T1w, a series with events, and the participant-level results of the T1w."""
     label = f'sub-{number:04d}'
     image = HeadImage.from_relative_path(f'{label}/anat/{label}_T1w.nii.gz')
     series = settings.bids_dir / label / 'func' / f'{label}_task-rest_bold.nii.gz'
@@ -66,7 +66,7 @@ def make_participant(settings, number):
 
 
 def make_dataset(root, participants, link):
-    """Write the dataset; return the settings of its release."""
+    """Write the dataset and return the settings of its release."""
     settings = Settings(
         bids_dir=root / 'raw', output_dir=root / 'out', analysis_level='group',
         work_dir=root / 'work', private_dir=root / 'private',
@@ -83,7 +83,7 @@ def make_dataset(root, participants, link):
 
 
 def main(arguments=None):
-    """Run and print."""
+    """Run the benchmark and print the run times."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Perturb head images, and see whether defacing works or says that it does not.
+"""Test whether defacing of perturbed head images succeeds or reports its failure.
 
 Run: python benchmarks/robustness.py [image ...] [--dataset D] [--phantoms N] [--templates T]
 
-Each image is perturbed (`perturbations`), and defaced by ours and by `niimath -deface`. The face
-is our mask by the true transform, less what the tool leaves of the unperturbed image; the brain is
-the true one. Of phantoms the truth is known exactly; of real heads the unperturbed registration of
-ours is taken for it, and where the dataset has no brain mask, the atlas's brain less 2 mm.
+Each image is perturbed (`perturbations`) and defaced by ours and by `niimath -deface`. The true
+face of a tool is our mask under the true transform, without the voxels that the tool keeps in the
+unperturbed image. The brain is the true brain. For phantoms the ground truth is known exactly. For
+real heads it is our registration of the unperturbed image and, if the dataset has no brain mask,
+the atlas's brain eroded by 2 mm.
 
-A failure is silent when much of the face is left, or brain is lost, and the tool says that all is
-well: ours with the verdict pass (on alignment and mask; the attack that follows in the program is
-not run), niimath with the return code 0.
+A failure is silent when much of the face is left or brain is lost, while the tool reports success:
+ours by the verdict pass (on alignment and mask; the subsequent attack is not run), niimath by the
+return code 0.
 """
 
 import argparse
@@ -37,8 +38,8 @@ from facebids.core.phantoms import phantom
 from facebids.errors import ImageError
 
 OURS, PEER = 'ours', 'niimath -deface'
-FACE_LEFT, BRAIN_LOST = 0.07, 0.001  # shares above which it is a failure
-FACE_ML = 3.0  # less face in view is no face: shares of it tell nothing
+FACE_LEFT, BRAIN_LOST = 0.07, 0.001  # shares above which defacing has failed
+FACE_ML = 3.0  # below this volume in the field of view, the share of the face is not computed
 ERODED_MM = 2.0
 MIRROR = np.diag([-1.0, 1, 1, 1])
 STATUSES = ('pass', 'review', 'fail')
@@ -47,7 +48,7 @@ NONE = '-'
 
 @dataclass(frozen=True)
 class Subject:
-    """An image to be perturbed, with the truth.
+    """Image to be perturbed, with its ground truth.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ class Subject:
         Atlas RAS mm to RAS mm of the image.
     brain : ndarray of bool, shape (X, Y, Z)
     faces : dict of ndarray of bool, shape (X, Y, Z)
-        By tool: the face's voxels that it takes of the unperturbed image.
+        By tool: face voxels that it removes from the unperturbed image.
     has_neck : bool
     """
 
@@ -70,7 +71,7 @@ class Subject:
 
 
 def make_phantom(number, options, peer):
-    """Scan somebody who does not exist."""
+    """Simulate the scan of a phantom."""
     rng = np.random.default_rng([options.seed, number])
     person = phantom.draw_person(rng)
     head = phantom.build_person(person, options.resolution)
@@ -83,22 +84,22 @@ def make_phantom(number, options, peer):
 
 
 def read_head(path, options, peer):
-    """Read a real head; its registration is taken for the truth.
+    """Read a real head and use its registration as ground truth.
 
     Raises
     ------
     ImageError
-        If the image cannot be used, or its registration is no truth.
+        If the image cannot be used, or its registration failed.
     """
     found = defacers.find(path, options.suffix, options.seed)
     if defacers.judge(found, options.suffix)[0] == 'fail':
-        raise ImageError(f'{path}: as it is, it cannot be registered, so the truth is not known.')
+        raise ImageError(f'{path}: registration of the unperturbed image failed.')
     truth, volume = found.registration.affine, found.volume
     brain = defacers.brain_mask(options.dataset, path) if options.dataset else None
     if brain is None:
         atlas = generic_atlas(masks.RESOLUTION)
-        place = (atlas, volume.data.shape, volume.affine, truth)
-        brain = grids.carry_over(atlas.brain, *place) < -ERODED_MM
+        grid = (atlas, volume.data.shape, volume.affine, truth)
+        brain = grids.carry_over(atlas.brain, *grid) < -ERODED_MM
     return _subject(path.name.split('.')[0], volume, truth, brain, peer, has_neck=False)
 
 
@@ -114,12 +115,12 @@ def _subject(name, volume, truth, brain, peer, *, has_neck):
             )
             taken, status = run_peer(peer, path)
         if status == 0:
-            faces[PEER] = taken & mask & head  # it takes more than faces
+            faces[PEER] = taken & mask & head  # it removes more than the face
     return Subject(name, volume, truth, brain, faces, has_neck)
 
 
 def run_peer(peer, path):
-    """Voxels (bool) that the peer takes of an image, None if nothing was written; its status."""
+    """Return the voxels (bool) that the peer removes, None without output, and its status."""
     out_path = path.with_name('peer.nii.gz')
     status, _ = peer.run(path, None, out_path)
     if status != 0:
@@ -129,7 +130,7 @@ def run_peer(peer, path):
 
 
 def run_ours(path, suffix, seed, truth):
-    """Voxels (bool) that ours takes of an image, its verdict, reasons, and mm off the truth."""
+    """Return the mask of ours, None on error; verdict; reasons; and error of the affine (mm)."""
     try:
         found = defacers.find(path, suffix, seed)
     except ImageError as error:
@@ -139,9 +140,9 @@ def run_ours(path, suffix, seed, truth):
 
 
 def displacement(affine, truth):
-    """Mean distance (mm) between where two transforms put the atlas's brain.
+    """Return the mean distance (mm) between the atlas's brain under two transforms.
 
-    The atlas is symmetric: of a mirrored head, left is right.
+    The atlas is symmetric, so for a mirrored head left and right are exchanged.
     """
     atlas = generic_atlas(registration.RESOLUTION)
     points = grids.grid_points(atlas, atlas.brain < 0)[::7]
@@ -151,7 +152,10 @@ def displacement(affine, truth):
 
 
 def measure(subject, perturbed, tool, taken):
-    """Shares of face left and brain lost, and brain voxels lost; None where there is none."""
+    """Return the share of face left, and share and number of lost brain voxels.
+
+    A share is None if the image shows no face or no brain.
+    """
     face, brain = (
         perturbations.carry(labels, subject.volume.affine, perturbed)
         for labels in (subject.faces[tool], subject.brain)
@@ -167,12 +171,12 @@ def measure(subject, perturbed, tool, taken):
 
 
 def perturb_all(task, options, peer):
-    """All cases of one image: a list of rows."""
+    """Return one row for each case and tool of an image."""
     make, what = task
     try:
         subject = make(what, options, peer)
     except ImageError as error:
-        print(f'Left out: {error}', file=sys.stderr)
+        print(f'Skipped: {error}', file=sys.stderr)
         return []
     rows = []
     for case in options.cases:
@@ -182,24 +186,24 @@ def perturb_all(task, options, peer):
         try:
             perturbed = perturbations.CASES[case](subject.volume.data, subject.volume.affine, rng)
         except ImageError as error:
-            print(f'{subject.name} is left out of "{case}": {error}', file=sys.stderr)
+            print(f'"{case}" is skipped for {subject.name}: {error}', file=sys.stderr)
             continue
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / 'image.nii.gz'
             perturbations.write(perturbed, path)
             truth = perturbed.transform @ subject.truth
             taken, status, reasons, off = run_ours(path, options.suffix, options.seed, truth)
-            told = {'status': status, 'reasons': reasons, 'displacement_mm': off}
-            rows.append(_row(subject, case, OURS, perturbed, taken, told))
+            outcome = {'status': status, 'reasons': reasons, 'displacement_mm': off}
+            rows.append(_row(subject, case, OURS, perturbed, taken, outcome))
             if PEER in subject.faces:
                 taken, status = run_peer(peer, path)
-                told = {'status': 'pass' if status == 0 else 'fail', 'return_code': status}
-                rows.append(_row(subject, case, PEER, perturbed, taken, told))
+                outcome = {'status': 'pass' if status == 0 else 'fail', 'return_code': status}
+                rows.append(_row(subject, case, PEER, perturbed, taken, outcome))
     return rows
 
 
-def _row(subject, case, tool, perturbed, taken, told):
-    row = {'image': subject.name, 'case': case, 'tool': tool} | told
+def _row(subject, case, tool, perturbed, taken, outcome):
+    row = {'image': subject.name, 'case': case, 'tool': tool} | outcome
     if taken is not None:
         row |= measure(subject, perturbed, tool, taken)
     failed = (row.get('face_left') or 0) > FACE_LEFT or (row.get('brain_lost') or 0) > BRAIN_LOST
@@ -207,7 +211,7 @@ def _row(subject, case, tool, perturbed, taken, told):
 
 
 def show(rows, cases):
-    """Table of the cases, and a line for each tool."""
+    """Return a table of the cases, and a summary line for each tool."""
     tools = [tool for tool in (OURS, PEER) if any(row['tool'] == tool for row in rows)]
     body = []
     for case in cases:
@@ -223,10 +227,10 @@ def show(rows, cases):
     lines = [defacers.table(header, body), '']
     for tool in tools:
         some = [row for row in rows if row['tool'] == tool]
-        told = Counter(row['status'] for row in some)
+        counts = Counter(row['status'] for row in some)
         lines.append(
             f'{tool}, of {len(some)}: '
-            + ', '.join(f'{told[status]} {status}' for status in STATUSES)
+            + ', '.join(f'{counts[status]} {status}' for status in STATUSES)
             + f'; {sum(row["silent"] for row in some)} silent failures.'
         )
     return '\n'.join(lines)
@@ -237,8 +241,8 @@ def _cells(rows, *, ours):
         return [NONE] * (5 if ours else 4)
     lost = sum(row.get('brain_voxels_lost') or 0 for row in rows)
     off = [_spread(rows, 'displacement_mm', 1)] if ours else []
-    told = Counter(row['status'] for row in rows)
-    status = ', '.join(f'{told[s]} {s}' for s in STATUSES if told[s])
+    counts = Counter(row['status'] for row in rows)
+    status = ', '.join(f'{counts[s]} {s}' for s in STATUSES if counts[s])
     return [
         _spread(rows, 'face_left', 100),
         f'{_spread(rows, "brain_lost", 100, 2)} ({lost})',
@@ -249,7 +253,7 @@ def _cells(rows, *, ours):
 
 
 def _spread(rows, key, factor, digits=1):
-    """Median, and the largest of several images."""
+    """Return the median, and the maximum if there are several images."""
     values = [factor * row[key] for row in rows if row.get(key) is not None]
     if not values:
         return NONE
@@ -259,32 +263,32 @@ def _spread(rows, key, factor, digits=1):
 
 
 def parse(arguments=None):
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('images', nargs='*', type=Path)
-    parser.add_argument('--dataset', type=Path, help='BIDS dataset of further images')
-    parser.add_argument('--participants', nargs='+', default=(), help='of the dataset')
-    parser.add_argument('--limit', type=int, help='images of the dataset')
+    parser.add_argument('--dataset', type=Path, help='BIDS dataset with further images')
+    parser.add_argument('--participants', nargs='+', default=(), help='labels of the dataset')
+    parser.add_argument('--limit', type=int, help='maximum number of images of the dataset')
     parser.add_argument('--phantoms', type=int, default=0, metavar='N')
-    parser.add_argument('--resolution', type=float, default=2.0, help='of phantoms, mm')
+    parser.add_argument('--resolution', type=float, default=2.0, help='of the phantoms (mm)')
     parser.add_argument('--suffix', choices=defacers.SUFFIXES, default='T1w')
     parser.add_argument('--cases', nargs='+', default=['*'], metavar='PATTERN')
-    parser.add_argument('--templates', type=Path, help="folder of niimath's template files")
+    parser.add_argument('--templates', type=Path, help="folder with niimath's template files")
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--jobs', type=int, default=1, help='images at a time')
+    parser.add_argument('--jobs', type=int, default=1, help='images to process in parallel')
     parser.add_argument('--json', type=Path, help='write every row to this file')
     options = parser.parse_args(arguments)
     patterns = options.cases
     options.cases = [c for c in perturbations.CASES if any(fnmatch(c, p) for p in patterns)]
     if not options.cases:
-        parser.error(f'no such case; there are: {", ".join(perturbations.CASES)}')
+        parser.error(f'no case matches. Available: {", ".join(perturbations.CASES)}')
     return options
 
 
 def main(arguments=None):
-    """Run and print."""
+    """Run the benchmark and print the table."""
     options = parse(arguments)
     found, missing = defacers.peers(options.templates)
     peer = next((item for item in found if item.name == PEER), None)

@@ -116,7 +116,7 @@ def test_a_table_has_a_cell_for_every_column():
     assert '| other | 2 | 1 | 6.0 | 3.0 | 1.50 |' in lines[4]
     assert '1 of 1 | - | 25 | 0 of 1 | slope |' in lines[4]
     assert lines[5].startswith('| broken | 2 | 2 | - |')
-    assert 'chance of rank 1 is 50.0 %' in peers._describe(results)
+    assert 'by chance is 50.0 %' in peers._describe(results)
 
 
 def test_peers_are_named_or_missed(tmp_path, monkeypatch):
@@ -139,7 +139,7 @@ def test_peers_are_named_or_missed(tmp_path, monkeypatch):
     assert (seconds >= 0).all()
     status, _ = found[1].run(tmp_path / 'in.nii', None, tmp_path / 'none.nii')
     assert status == 'no output'
-    assert 'niimath is left out: --templates' in defacers.peers(None)[1][0]
+    assert 'niimath is skipped: name the folder' in defacers.peers(None)[1][0]
 
 
 def test_brain_masks_are_found_on_the_image_own_grid(tmp_path):

@@ -75,13 +75,13 @@ def test_phantoms_are_perturbed_and_tabulated(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert '| origin off | ' in printed
     assert 'ours, of 1: 1 pass, 0 review, 0 fail; 0 silent failures.' in printed
-    assert 'niimath is left out' in printed
+    assert 'niimath is skipped' in printed
 
 
 def test_an_unknown_case_is_refused(capsys):
     with pytest.raises(SystemExit):
         robustness.parse(['--cases', 'sideways'])
-    assert 'no such case' in capsys.readouterr().err
+    assert 'no case matches' in capsys.readouterr().err
 
 
 def test_an_image_without_truth_is_left_out_and_said_so(capsys):
@@ -90,4 +90,4 @@ def test_an_image_without_truth_is_left_out_and_said_so(capsys):
 
     options = robustness.parse(['--cases', 'as is'])
     assert robustness.perturb_all((unreadable, 'head.nii'), options, None) == []
-    assert 'Left out: head.nii: it is damaged.' in capsys.readouterr().err
+    assert 'Skipped: head.nii: it is damaged.' in capsys.readouterr().err
