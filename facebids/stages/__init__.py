@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each analysis level does: participant, group and release."""
+"""Stages of the analysis levels: participant, group and release."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read why an image failed from the crash files that Nipype leaves."""
+"""Find out from the crash files of Nipype why an image failed."""
 
 import re
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from facebids import errors
 from facebids.bids import names
 from facebids.bids.names import HeadImage
 
-# a line of a traceback, indented or not: module, class, message
+# last line of a traceback, possibly indented: module, class, message
 NOT_REACHED = 'not_processed'
 EXCEPTION = re.compile(r'^\s*((?:\w+\.)*)(\w*(?:Error|Exception|Pool))(?:: *(.*))?$', re.M)
 
 
 @dataclass(frozen=True)
 class Crash:
-    """An error that stopped a step: the full name of the step, a code and a sentence."""
+    """Error that stopped a step: full name of the step, error code and message."""
 
     node: str
     code: str
@@ -28,26 +28,26 @@ class Crash:
 
 
 def read_crashes(folder: Path) -> list[Crash]:
-    """Return the crashes of a run, the earliest first.
+    """Return the crashes of a run in chronological order.
 
     Parameters
     ----------
     folder
-        Where Nipype put the crash files of the run, as text; it may be missing.
+        Folder of the crash files of the run in text format; it need not exist.
     """
     files = sorted(folder.glob('crash-*.txt'), key=lambda path: path.stat().st_mtime_ns)
     return [_read(path.read_text(encoding='utf-8', errors='replace')) for path in files]
 
 
 def why_missing(image: HeadImage, crashes: list[Crash]) -> Crash:
-    """Return what stopped an image that left no record.
+    """Return the reason why an image has no record.
 
-    A crash of a step that belongs to no image concerns all of them; without any, the run ended
-    before the image's turn.
+    A crash of a step that does not belong to an image affects all images. Without any crash, the
+    run ended before the image was processed.
     """
     own = [crash for crash in crashes if crash.concerns(image)]
     shared = [crash for crash in crashes if not re.search(r'\.sub_\w+_wf\.', f'.{crash.node}.')]
-    unknown = Crash('', NOT_REACHED, 'The run ended before this image was done. Run it again.')
+    unknown = Crash('', NOT_REACHED, 'The run ended before it reached this image. Run it again.')
     return next(iter([*own, *shared]), unknown)
 
 
@@ -58,21 +58,21 @@ def _read(text: str) -> Crash:
 
 
 def _explain(raised: list[tuple[str, str, str]]) -> tuple[str, str]:
-    """Return code and sentence for the exceptions of a traceback: (module, class, message)."""
+    """Return error code and message for the (module, class, message) of each exception."""
     ours = [(name, text) for module, name, text in raised if module == 'facebids.errors.']
     if ours:
         name, text = ours[0]
         return _snake(name), text or getattr(errors, name).__doc__
     if any(name == 'BrokenProcessPool' for _, name, _ in raised):
         return 'worker_killed', (
-            'A process was killed while it worked on this image, most likely for lack of memory. '
-            'Lower --nprocs or give the job more memory, and run it again.'
+            'A process was killed while it processed this image, most likely because memory ran '
+            'out. Reduce --nprocs or give the job more memory, and run it again.'
         )
-    # what a stranger's exception says may name folders of this machine, so only its class is told
+    # The message of a foreign exception may contain paths of this machine: report only its class.
     name = next((name for _, name, _ in reversed(raised) if name != 'NodeExecutionError'), 'Error')
     return 'unexpected_error', (
-        f'An unexpected error ({name}) stopped this image. The log and the crash file in the work '
-        'folder tell more; please report it.'
+        f'Processing stopped with an unexpected error ({name}). See the log and the crash file in '
+        'the work folder for details, and please report it.'
     )
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Refuse folders that would leak, overwrite or delete something; make the others."""
+"""Check that folders neither leak nor overwrite nor delete data, and create them."""
 
 import os
 import shutil
@@ -12,42 +12,42 @@ from facebids.config import Settings
 from facebids.errors import DatasetError, OutputError, UsageError
 from facebids.filesystem import write_text_atomic
 
-# all that a run puts into the work folder, apart from what is private
+# subfolders of the work folder that a run writes to, apart from the private folder
 WORK_FOLDERS = ('nipype', 'records', 'crash', 'log', 'cache')
 
-# what may not lie where intermediate files are deleted
+# folders that must not be inside a folder whose intermediate files are deleted
 PRECIOUS = ('the input', 'the output', 'the photo folder')
 
-# what may not lie in what, and why
+# which folder must not be inside which, and why
 RULES = (
-    ('the output', 'the input', 'the input is never written to. Choose a folder beside it.'),
-    ('the input', 'the output', 'they would mix. Choose an output folder beside the input.'),
-    ('the work folder', 'the input', 'the input is never written to. Use --work-dir.'),
-    ('the private folder', 'the input', 'the input is never written to. Use --private-dir.'),
-    ('the database folder', 'the input', 'the input is never written to.'),
-    ('the work folder', 'the output', 'faces can be recognised in it, and the output is made '
+    ('the output', 'the input', 'FaceBIDS never writes to the input. Choose a folder outside it.'),
+    ('the input', 'the output', 'they would mix. Choose an output folder outside the input.'),
+    ('the work folder', 'the input', 'FaceBIDS never writes to the input. Use --work-dir.'),
+    ('the private folder', 'the input', 'FaceBIDS never writes to the input. Use --private-dir.'),
+    ('the database folder', 'the input', 'FaceBIDS never writes to the input.'),
+    ('the work folder', 'the output', 'it contains recognisable faces, and the output is meant '
      'to be shared. Use --work-dir.'),
-    ('the private folder', 'the output', 'it identifies people, and the output is made to be '
+    ('the private folder', 'the output', 'it identifies people, and the output is meant to be '
      'shared. Use --private-dir.'),
-    ('the database folder', 'the output', 'it names folders of this machine, and the output '
-     'is made to be shared.'),
-    ('the output', 'the private folder', 'the output is made to be shared.'),
-    ('the input', 'the private folder', 'the input is never written to.'),
-    ('the photo folder', 'the output', 'photographs identify people, and the output is made '
-     'to be shared. Keep them elsewhere.'),
-    ('the output', 'the photo folder', 'photographs are only read. Choose a folder beside '
-     'them.'),
-    ('the work folder', 'the photo folder', 'photographs are only read. Use --work-dir.'),
-    ('the private folder', 'the photo folder', 'photographs are only read. Use '
+    ('the database folder', 'the output', 'it contains paths of this machine, and the output '
+     'is meant to be shared.'),
+    ('the output', 'the private folder', 'the output is meant to be shared.'),
+    ('the input', 'the private folder', 'FaceBIDS never writes to the input.'),
+    ('the photo folder', 'the output', 'photographs identify people, and the output is meant '
+     'to be shared. Move the photographs elsewhere.'),
+    ('the output', 'the photo folder', 'FaceBIDS never writes to it. Choose a folder outside '
+     'it.'),
+    ('the work folder', 'the photo folder', 'FaceBIDS never writes to it. Use --work-dir.'),
+    ('the private folder', 'the photo folder', 'FaceBIDS never writes to it. Use '
      '--private-dir.'),
-    ('the database folder', 'the photo folder', 'photographs are only read.'),
+    ('the database folder', 'the photo folder', 'FaceBIDS never writes to it.'),
     *(
-        ('the release', what, 'it is made to be uploaded. Choose a folder beside it.')
+        ('the release', what, 'the release is meant to be uploaded. Choose a folder outside it.')
         for what in ('the input', 'the output', 'the work folder', 'the private folder',
                      'the database folder', 'the photo folder')
     ),
     *(
-        (what, 'the release', 'it is made to be uploaded. Choose a folder of its own.')
+        (what, 'the release', 'the release is meant to be uploaded. Choose separate folders.')
         for what in ('the input', 'the output', 'the work folder', 'the private folder',
                      'the database folder', 'the photo folder')
     ),
@@ -56,30 +56,30 @@ RULES = (
 PRIVATE_README = """\
 # Private: do not share
 
-This folder holds what identifies people: pictures and embeddings of faces before defacing, images
-whose defacing failed, and the copy of the reports that shows all of it. FaceBIDS reads the
-embeddings again at the group level. It can be deleted when the study needs it no more.
+This folder holds data that identify people: pictures and embeddings of faces before defacing,
+images whose defacing failed, and a copy of the reports that shows all of them. The group level of
+FaceBIDS reads the embeddings. Delete the folder when the study no longer needs it.
 """
 
 
 def check_places(settings: Settings) -> None:
-    """Check how the folders lie to each other.
+    """Check that no folder is inside another folder in which it must not be.
 
     Raises
     ------
     DatasetError
-        If the input is no folder.
+        If the input folder does not exist.
     UsageError
-        If there is no folder of photographs where one was named.
+        If the folder of photographs does not exist.
     OutputError
         If a folder lies where the input would be written to, where what identifies people would
         be shared, or where cleaning would delete results; or the output is another dataset, or
         the release lies in one.
     """
     if not settings.bids_dir.is_dir():
-        raise DatasetError(f'{settings.bids_dir}: there is no such folder. Name the BIDS dataset.')
+        raise DatasetError(f'{settings.bids_dir}: no such folder. Give a BIDS dataset.')
     if settings.photos_dir and not settings.photos_dir.is_dir():
-        raise UsageError(f'--photos {settings.photos_dir}: there is no such folder.')
+        raise UsageError(f'--photos {settings.photos_dir}: no such folder.')
     release_dir = settings.release.release_dir if settings.release else None
     where = {
         'the input': settings.bids_dir,
@@ -100,7 +100,7 @@ def check_places(settings: Settings) -> None:
         if inside and around and _inside(inside, around):
             same = _inside(around, inside)
             raise OutputError(
-                f'{inner.capitalize()} ({inside}) {"is" if same else "lies in"} '
+                f'{inner.capitalize()} ({inside}) {"is" if same else "is inside"} '
                 f'{outer} ({around}): {why}'
             )
     _check_own(settings.output_dir)
@@ -109,19 +109,20 @@ def check_places(settings: Settings) -> None:
 
 
 def prepare_places(settings: Settings) -> None:
-    """Make the folders of a participant run, the private one for this user alone.
+    """Create the folders of a participant run; only this user may read the private folder.
 
     Raises
     ------
     OutputError
-        If one cannot be made or written, or others can look into the private one.
+        If a folder cannot be created or written, or if an existing private folder is readable by
+        other users.
     """
     make_writable(settings.output_dir, 'output')
     make_writable(settings.work_dir, 'work')
     for folder in (settings.work_dir / name for name in WORK_FOLDERS):
         if settings.clean_workdir:
             shutil.rmtree(folder, ignore_errors=True)
-        # renders of undefaced heads are among the intermediate files
+        # the intermediate files include renders of heads before defacing
         make_writable(folder, 'work', mode=0o700)
         if _is_open(folder):
             folder.chmod(0o700)
@@ -131,21 +132,21 @@ def prepare_places(settings: Settings) -> None:
 
 
 def make_writable(folder: Path, what: str, mode: int = 0o777) -> None:
-    """Make a folder, and check that files can be made in it.
+    """Create a folder, and check that files can be created in it.
 
     Parameters
     ----------
     folder
-        The folder; those above it are made too.
+        The folder. Missing parent folders are created, too.
     what
-        What to call it in a message.
+        Name of the folder in messages.
     mode
         Permissions of a new folder.
 
     Raises
     ------
     OutputError
-        If not.
+        If the folder cannot be created or written.
     """
     try:
         folder.mkdir(mode, parents=True, exist_ok=True)
@@ -153,7 +154,7 @@ def make_writable(folder: Path, what: str, mode: int = 0o777) -> None:
     except OSError as error:
         raise OutputError(
             f'{folder}: the {what} folder cannot be written ({error.strerror}). '
-            'Choose another, or change its permissions.'
+            'Choose another folder, or change its permissions.'
         ) from error
 
 
@@ -163,7 +164,7 @@ def _check_own(output_dir: Path) -> None:
     if description and 'FaceBIDS' not in makers:
         name = description.get('Name', 'without a name')
         raise OutputError(
-            f'{output_dir}: this is another dataset ({name}), '
+            f'{output_dir}: this folder contains another dataset ({name}), '
             'which would be overwritten. Choose a new folder for the output.'
         )
 
@@ -172,8 +173,8 @@ def _check_in_no_dataset(release_dir: Path) -> None:
     for folder in Path(os.path.realpath(release_dir)).parents:
         if (folder / 'dataset_description.json').exists():
             raise OutputError(
-                f'The release ({release_dir}) lies in the dataset {folder}, which would be '
-                'changed. Choose a folder beside it.'
+                f'The release ({release_dir}) is inside the dataset {folder}, which would be '
+                'changed. Choose a folder outside it.'
             )
 
 
@@ -183,14 +184,14 @@ def _make_private(folder: Path) -> None:
         folder.chmod(0o700)
     elif _is_open(folder):
         raise OutputError(
-            f'{folder}: everybody on this machine can look into the private folder. '
-            f'Run chmod 700 {folder}, or choose another with --private-dir.'
+            f'{folder}: the private folder is readable by other users. '
+            f'Run chmod 700 {folder}, or choose another folder with --private-dir.'
         )
     write_text_atomic(folder / 'README.md', PRIVATE_README)
 
 
 def _is_open(folder: Path) -> bool:
-    """Return whether everybody on this machine can look into a folder."""
+    """Return whether a folder is accessible to other users (the ``others`` permission bits)."""
     return bool(stat.S_IMODE(folder.stat().st_mode) & 0o007)
 
 

@@ -21,18 +21,18 @@ def settings(tmp_path):
 @pytest.mark.parametrize(
     ('folder', 'place', 'message'),
     [
-        ('output_dir', 'raw', r'The output .* is the input .* beside it'),
-        ('output_dir', 'raw/derivatives/x', r'The output .* lies in the input .* beside it'),
-        ('output_dir', '.', r'The input .* lies in the output .* beside the input'),
-        ('work_dir', 'raw/work', r'The work folder .* lies in the input .*--work-dir'),
-        ('work_dir', 'out/work', r'The work folder .* lies in the output .*--work-dir'),
-        ('private_dir', 'raw/p', r'The private folder .* lies in the input .*--private-dir'),
-        ('private_dir', 'out/p', r'The private folder .* lies in the output .*--private-dir'),
+        ('output_dir', 'raw', r'The output .* is the input .* outside it'),
+        ('output_dir', 'raw/derivatives/x', r'The output .* is inside the input .* outside it'),
+        ('output_dir', '.', r'The input .* is inside the output .* outside the input'),
+        ('work_dir', 'raw/work', r'The work folder .* is inside the input .*--work-dir'),
+        ('work_dir', 'out/work', r'The work folder .* is inside the output .*--work-dir'),
+        ('private_dir', 'raw/p', r'The private folder .* is inside the input .*--private-dir'),
+        ('private_dir', 'out/p', r'The private folder .* is inside the output .*--private-dir'),
         ('private_dir', 'out', r'The private folder .* is the output'),
-        ('output_dir', 'work/private/out', r'The output .* lies in the private folder'),
+        ('output_dir', 'work/private/out', r'The output .* is inside the private folder'),
         ('output_dir', 'work/records', r'The output .* is the folder records'),
-        ('bids_database_dir', 'raw/db', r'The database folder .* lies in the input'),
-        ('bids_database_dir', 'out/db', r'The database folder .* lies in the output'),
+        ('bids_database_dir', 'raw/db', r'The database folder .* is inside the input'),
+        ('bids_database_dir', 'out/db', r'The database folder .* is inside the output'),
     ],
 )
 def test_folders_that_must_not_lie_so(settings, tmp_path, folder, place, message):
@@ -43,13 +43,13 @@ def test_folders_that_must_not_lie_so(settings, tmp_path, folder, place, message
 @pytest.mark.parametrize(
     ('place', 'moved', 'message'),
     [
-        ('out/photos', {}, r'The photo folder .* lies in the output .* identify people'),
+        ('out/photos', {}, r'The photo folder .* is inside the output .* identify people'),
         ('out', {}, r'The photo folder .* is the output'),
-        ('photos', {'output_dir': 'photos/out'}, r'The output .* lies in the photo folder'),
-        ('photos', {'work_dir': 'photos/w'}, r'The work folder .* lies in the photo folder'),
-        ('photos', {'private_dir': 'photos/p'}, r'The private folder .* lies in the photo'),
-        ('photos', {'bids_database_dir': 'photos/d'}, r'The database folder .* lies in the photo'),
-        ('work/cache/photos', {}, r'The photo folder .* lies in the folder cache'),
+        ('photos', {'output_dir': 'photos/out'}, r'The output .* is inside the photo folder'),
+        ('photos', {'work_dir': 'photos/w'}, r'The work folder .* is inside the photo folder'),
+        ('photos', {'private_dir': 'photos/p'}, r'The private folder .* is inside the photo'),
+        ('photos', {'bids_database_dir': 'photos/d'}, r'The database folder .* is inside the photo'),
+        ('work/cache/photos', {}, r'The photo folder .* is inside the folder cache'),
     ],
 )
 def test_photographs_are_neither_shared_nor_deleted(settings, tmp_path, place, moved, message):
@@ -72,7 +72,7 @@ def test_photographs_that_are_not_there(settings, tmp_path):
 
 def test_links_are_followed(settings, tmp_path):
     (tmp_path / 'link').symlink_to(tmp_path / 'raw')
-    with pytest.raises(OutputError, match='lies in the input'):
+    with pytest.raises(OutputError, match='is inside the input'):
         check_places(replace(settings, output_dir=tmp_path / 'link/out'))
 
 
@@ -154,11 +154,11 @@ def test_nobody_else_looks_into_intermediate_files(settings):
 @pytest.mark.parametrize(
     ('place', 'message'),
     [
-        ('raw/x', r'The release .* lies in the input'),
+        ('raw/x', r'The release .* is inside the input'),
         ('out', r'The release .* is the output'),
-        ('.', r'The input .* lies in the release'),
-        ('work/x', r'The release .* lies in the work folder'),
-        ('upload/other/sub-01/x', r'The release .* lies in the dataset .*other, which'),
+        ('.', r'The input .* is inside the release'),
+        ('work/x', r'The release .* is inside the work folder'),
+        ('upload/other/sub-01/x', r'The release .* is inside the dataset .*other, which'),
     ],
 )
 def test_a_release_lies_beside_everything_else(settings, tmp_path, place, message):
