@@ -35,12 +35,13 @@ RULES = (
     ('the input', 'the private folder', 'FaceBIDS never writes to the input.'),
     ('the photo folder', 'the output', 'photographs identify people, and the output is meant '
      'to be shared. Move the photographs elsewhere.'),
-    ('the output', 'the photo folder', 'FaceBIDS never writes to it. Choose a folder outside '
-     'it.'),
-    ('the work folder', 'the photo folder', 'FaceBIDS never writes to it. Use --work-dir.'),
-    ('the private folder', 'the photo folder', 'FaceBIDS never writes to it. Use '
-     '--private-dir.'),
-    ('the database folder', 'the photo folder', 'FaceBIDS never writes to it.'),
+    ('the output', 'the photo folder', 'nothing is written to the photo folder. '
+     'Choose a folder outside it.'),
+    ('the work folder', 'the photo folder', 'nothing is written to the photo folder. '
+     'Use --work-dir.'),
+    ('the private folder', 'the photo folder', 'nothing is written to the photo folder. '
+     'Use --private-dir.'),
+    ('the database folder', 'the photo folder', 'nothing is written to the photo folder.'),
     *(
         ('the release', what, 'the release is meant to be uploaded. Choose a folder outside it.')
         for what in ('the input', 'the output', 'the work folder', 'the private folder',

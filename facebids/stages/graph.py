@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run the Nipype graph of all images, quietly: Nipype's words go to a file."""
+"""Run the Nipype workflow of all images, with the messages of Nipype sent to a log file."""
 
 import logging
 import shutil
@@ -17,14 +17,14 @@ LOGGER = logging.getLogger('facebids')
 
 @contextmanager
 def logged(path: Path) -> Iterator[None]:
-    """Send all log messages and warnings to a file, and an exception with its traceback, too.
+    """Write all log messages, warnings and the traceback of an exception to a file.
 
-    An exception is raised on with a note that names the file.
+    The exception is raised again, with a note that names the file.
 
     Parameters
     ----------
     path
-        The log file; its folder is made.
+        The log file. Its folder is created.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding='utf-8', delay=True)
@@ -38,7 +38,7 @@ def logged(path: Path) -> Iterator[None]:
         yield
     except Exception as error:
         LOGGER.exception('The run ended with an error')
-        error.add_note(f'The log has more: {path}')
+        error.add_note(f'See the log for details: {path}')
         raise
     finally:
         logging.captureWarnings(False)
@@ -55,27 +55,27 @@ def run_graph(
     log_dir: Path,
     template: Path | None = None,
 ) -> bool:
-    """Build the graph of all plans and run it to its end, whatever fails in it.
+    """Build the workflow of all plans and run it to its end, even if steps fail.
 
-    What failed is told by the crash files, and by the records that are not there.
+    Crash files and missing records show which steps failed.
 
     Parameters
     ----------
     settings, plans
-        What is asked for, and what was decided.
+        The settings of the run, and the plan of each participant.
     progress
-        Follows the steps.
+        Status callback for the steps.
     crash_dir
-        Where Nipype puts a file for each step that failed.
+        Folder in which Nipype writes a crash file for each failed step.
     log_dir
-        Where the picture of the graph goes.
+        Folder for the drawing of the graph.
     template
-        The prepared template, where one was asked for.
+        The prepared template, if one was requested.
 
     Returns
     -------
     bool
-        False when the user interrupted it.
+        False if the user interrupted the run.
     """
     from facebids.workflows.base import init_facebids_wf
 
@@ -86,7 +86,7 @@ def run_graph(
         crashdump_dir=str(crash_dir),
         crashfile_format='txt',
         stop_on_first_crash=str(settings.stop_on_first_crash).lower(),
-        poll_sleep_duration='0.05',  # by default ten trivial steps take 22 s
+        poll_sleep_duration='0.05',  # with the default, ten trivial steps take 22 s
         create_report='false',
     )
     if settings.write_graph:
@@ -96,7 +96,7 @@ def run_graph(
     except KeyboardInterrupt:
         return False
     except Exception:
-        if not any(crash_dir.glob('crash-*')):  # not a step but the graph itself
+        if not any(crash_dir.glob('crash-*')):  # the graph itself failed, not a step
             raise
         LOGGER.exception('Some steps failed')
     return True
@@ -113,8 +113,8 @@ def _make_plugin(settings: Settings, progress: ImageProgress) -> Any:
 
 
 def _silence_nipype() -> None:
-    """Take Nipype's handlers away; what it says still reaches the log file."""
-    import nipype  # noqa: F401  (its import adds them)
+    """Remove the log handlers of Nipype; its messages still reach the log file."""
+    import nipype  # noqa: F401  (adds the handlers)
 
     logging.getLogger('nipype').handlers.clear()
 

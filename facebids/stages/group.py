@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The group stage: who can be told from whom, all tables, and one page of everything."""
+"""Group stage: identification of participants, all tables, and the group report."""
 
 from typing import Any
 
@@ -19,32 +19,32 @@ from facebids.studies.results import Results
 
 
 def run_group(settings: Settings) -> int:
-    """Compare all participants in the output folder with each other and sum everything up.
+    """Search each scan in a gallery of all participants, and write the group results.
 
     Returns
     -------
     int
-        0, or 1 when an image of the dataset failed and no release was asked for.
+        0, or 1 if an image of the dataset failed and no release was requested.
 
     Raises
     ------
     NoImagesError
         If the output folder has no metrics.
     UsageError
-        If a participant that was asked for has none.
+        If a requested participant has no metrics.
     ReleaseRefused
-        If a release was asked for, and something must not leave.
+        If a release was requested and something must not be released.
     """
     found = records.read_all(settings.output_dir, settings.participant_label)
     there = {record.participant_id.removeprefix('sub-') for record in found}
     if not found:
         raise NoImagesError(
-            f'{settings.output_dir}: no metrics of images here. Run the participant level first, '
+            f'{settings.output_dir}: no metrics found. Run the participant level first, '
             'with the same folders.'
         )
     if missing := [label for label in settings.participant_label if label not in there]:
         raise UsageError(
-            f'--participant-label: no metrics of {", ".join(missing)}. '
+            f'--participant-label: no metrics for {", ".join(missing)}. '
             'Run the participant level for them first.'
         )
     if settings.dry_run:
@@ -56,7 +56,7 @@ def run_group(settings: Settings) -> int:
     _write(settings, found, attacked)
     show_results(found, {})
     show_findings(attacked)
-    show_places({'tables and page': settings.output_dir / names.GROUP_PAGE})
+    show_places({'group report': settings.output_dir / names.GROUP_PAGE})
     if settings.release:
         release.run_release(
             settings,
@@ -69,7 +69,7 @@ def run_group(settings: Settings) -> int:
 
 
 def _dry_run(settings: Settings, found: list[Record]) -> str:
-    """Say of each image what its verdict is, and for a release what would become of it."""
+    """Return the verdict of each image as text, or what a release would do with each file."""
     if settings.release:
         paths = [source.relative for source in tree.walk(settings.bids_dir)]
         return release.describe(release.decide(settings, settings.release, paths, found))

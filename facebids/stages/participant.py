@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The participant stage: plan, run one graph, and write down what became of each image."""
+"""Participant stage: plan, run the workflow, and write the results of each image."""
 
 import os
 import re
@@ -26,12 +26,12 @@ from facebids.stages.space_template import check_template, prepare_template
 
 
 def run_participants(settings: Settings) -> int:
-    """Deface and attack every image that was asked for.
+    """Deface and attack every requested image.
 
     Returns
     -------
     int
-        0, or 1 when an image failed.
+        0, or 1 if an image failed.
     """
     if settings.dry_run:
         plans = _plans(replace(settings, bids_database_dir=None))
@@ -67,7 +67,7 @@ def _process(
     template: Path | None,
 ) -> int:
     images = [item.image for plan in plans for item in plan.images]
-    for image in images:  # those of an earlier run would pass for news
+    for image in images:  # a record of an earlier run would be taken for a new one
         (settings.work_dir / names.record(image)).unlink(missing_ok=True)
 
     def read_record(image: HeadImage) -> Record | None:
@@ -76,7 +76,7 @@ def _process(
     with ImageProgress(images, read_record, verbose=settings.verbose > 0) as progress:
         finished = run_graph(settings, plans, progress, crash_dir, log_dir, template)
     crashes = read_crashes(crash_dir)
-    if not finished or (settings.stop_on_first_crash and crashes):  # the others keep what they had
+    if not finished or (settings.stop_on_first_crash and crashes):  # the others keep their results
         images = [
             image
             for image in images
@@ -95,14 +95,14 @@ def _process(
 
 
 def publish(settings: Settings, results: dict[HeadImage, Record]) -> None:
-    """Remove what no longer holds, and write metrics and pages.
+    """Remove stale files, and write metrics and reports.
 
     Parameters
     ----------
     settings
         The settings of the run.
     results
-        The record of each image, those that failed included.
+        The record of each image, including images that failed.
     """
     from facebids.reports.participant import write_pages
 
@@ -116,10 +116,10 @@ def publish(settings: Settings, results: dict[HeadImage, Record]) -> None:
 
 
 def remove_stale(settings: Settings, image: HeadImage, result: Record) -> None:
-    """Delete files of an earlier run that contradict the result of this one.
+    """Delete files of earlier runs that contradict the result of this run.
 
-    A failed image has nothing in the output folder but its record; a released one has nothing
-    among the withheld; one that an error stopped has neither.
+    A failed image has only its record in the output folder. A released image has no withheld
+    files. An image that was stopped by an error has neither.
     """
     public = public_paths(settings.output_dir, image)
     withheld = public_paths(settings.private_dir / names.withheld(''), image)
@@ -131,14 +131,14 @@ def remove_stale(settings: Settings, image: HeadImage, result: Record) -> None:
 
 
 def _checked(image: HeadImage, result: Record, output_dir: Path) -> Record:
-    """Return the record, or that of a failure if the image that it released is not there."""
+    """Return the record, or a record of a failure if the released image is missing."""
     if result.verdict == 'fail' or (output_dir / names.defaced(image)).is_file():
         return result
     return records.failed(image, 'output_missing', 'The defaced image was not written.')
 
 
 def _public(result: Record, settings: Settings) -> Record:
-    """Return the record without any folder of this machine in its sentences."""
+    """Return the record without folders of this machine in its messages."""
     reasons = tuple(
         replace(reason, message=_without_folders(reason.message, settings))
         for reason in result.reasons
@@ -147,7 +147,7 @@ def _public(result: Record, settings: Settings) -> Record:
 
 
 def _without_folders(text: str, settings: Settings) -> str:
-    # the private folder first: it may lie in the work folder
+    # the private folder first, because it may be inside the work folder
     for name in ('private_dir', 'work_dir', 'output_dir', 'bids_dir'):
         folder = getattr(settings, name)
         for path in (str(folder), os.path.realpath(folder)):
@@ -159,12 +159,12 @@ def _tell_left_out(settings: Settings, plans: Sequence[ParticipantPlan]) -> None
     planned = {plan.participant for plan in plans}
     if missing := [label for label in settings.participant_label if label not in planned]:
         make_console(error=True).print(
-            f'facebids: no image to deface of participant {", ".join(missing)}.', soft_wrap=True
+            f'facebids: no image to deface for participant {", ".join(missing)}.', soft_wrap=True
         )
     if left_alone := count_left_alone(plans):
         make_console(error=True).print(
-            f'facebids: files that may show a face and are left as they are: {left_alone}. '
-            '--dry-run names them.',
+            f'facebids: files that may show a face but are not defaced: {left_alone}. '
+            '--dry-run lists them.',
             soft_wrap=True,
         )
 

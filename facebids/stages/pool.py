@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Schedule the steps of a graph: one image after the other, and past any failure.
+"""Schedule the steps of a workflow image by image, and continue after failures.
 
-Nipype's own plugins do the first step of all images, then the second of all: nothing is done
-before everything is, and an interrupt leaves nothing. Its MultiProc also waits forever for the
-result of a worker that the kernel killed for its memory.
+The plugins of Nipype run the first step of all images, then the second step of all images, and so
+on. No image would be finished before nearly all are, and an interrupt would lose all of them. Its
+MultiProc plugin also waits forever for the result of a worker that was killed for lack of memory.
 """
 
 from concurrent.futures import Future
@@ -17,7 +17,7 @@ from nipype.pipeline.plugins.tools import report_crash
 
 
 def _place(node: Any) -> str:
-    """Return where a step stands: those of one image have this in common."""
+    """Return the hierarchy of a step, which all steps of one image have in common."""
     return node._hierarchy
 
 
@@ -25,7 +25,7 @@ class OneByOnePlugin(PluginBase):
     """Run the steps in this process, image by image."""
 
     def run(self, graph: Any, config: dict[str, Any], updatehash: bool = False) -> None:
-        """Run all steps but those that a failed one feeds, then raise the first error."""
+        """Run all steps except those that depend on a failed step, then raise the first error."""
         from networkx import descendants, lexicographical_topological_sort
 
         tell = self.plugin_args['status_callback']
@@ -40,7 +40,7 @@ class OneByOnePlugin(PluginBase):
                 node.run(updatehash=updatehash)
             except Exception as error:
                 if str(error).rstrip().endswith('KeyboardInterrupt'):
-                    raise KeyboardInterrupt from error  # which Nipype takes for a crash
+                    raise KeyboardInterrupt from error  # Nipype treats it as a crash
                 report_crash(node)
                 tell(node, 'exception')
                 errors.append(error)
@@ -54,14 +54,14 @@ class OneByOnePlugin(PluginBase):
 
 
 class SurvivingMultiProcPlugin(MultiProcPlugin):
-    """Run the steps in several processes; when one is killed, only what runs just then fails."""
+    """Run the steps in several processes; if one is killed, only the running steps fail."""
 
     def run(self, graph: Any, config: dict[str, Any], updatehash: bool = False) -> None:
-        """Run the steps, and leave no process behind: an interrupt kills those at work."""
+        """Run the steps; an interrupt kills all worker processes."""
         try:
             super().run(graph, config, updatehash)
         except KeyboardInterrupt:
-            # before Python 3.14 nothing public ends them; at exit they would be waited for
+            # No public method kills them before Python 3.14, and exit would wait for them.
             for process in (self.pool._processes or {}).values():
                 process.kill()
             raise
@@ -84,6 +84,6 @@ class SurvivingMultiProcPlugin(MultiProcPlugin):
     def _submit_job(self, node: Any, updatehash: bool = False) -> int:
         try:
             return super()._submit_job(node, updatehash)
-        except BrokenProcessPool:  # it stays broken, and the other images need one
+        except BrokenProcessPool:  # the other images need a new pool
             self.pool = MultiProcPlugin(self.plugin_args).pool
             return super()._submit_job(node, updatehash)

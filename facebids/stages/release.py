@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The release: a raw dataset that may be uploaded, with its certificate, or a refusal."""
+"""Release stage: write a raw dataset for upload with its certificate, or refuse."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ FINDING_COLUMNS = ('path', 'where', 'rule', 'value')
 def run_release(
     settings: Settings, wanted: ReleaseSettings, found: list[Record], attack: Attack
 ) -> None:
-    """Write the release, or say why not.
+    """Write the release, or refuse and report the reasons.
 
     Parameters
     ----------
@@ -42,18 +42,18 @@ def run_release(
     found
         Records of all images.
     attack
-        Makes every comparison between people that these images allow.
+        Runs every attack on the cohort that these images allow.
 
     Raises
     ------
     ReleaseRefused
-        If anything may not leave. An older release stays as it is.
+        If anything must not be released. An older release is kept.
     UsageError
-        If only some participants were asked for, or a wish cannot be met.
+        If only some participants were requested, or an option cannot be applied.
     DatasetError
-        If the dataset cannot be read as a whole.
+        If any part of the dataset cannot be read.
     OutputError
-        If the release cannot be written where it was asked for.
+        If the release cannot be written to the requested folder.
     """
     with build.locked(wanted.release_dir):
         _finish(wanted)
@@ -97,7 +97,7 @@ def _release(
 def decide(
     settings: Settings, wanted: ReleaseSettings, paths: Sequence[str], found: list[Record]
 ) -> tuple[Decision, ...]:
-    """Decide on every file of a dataset that may show a face, as the command line wishes.
+    """Decide on every file of a dataset that may show a face, given the command line options.
 
     Parameters
     ----------
@@ -110,8 +110,8 @@ def decide(
     """
     if settings.participant_label:
         raise UsageError(
-            '--release-dir: a release is of the whole dataset. Leave --participant-label out; '
-            'what must not go with it can be left out with --exclude-failed.'
+            '--release-dir releases the whole dataset. Omit --participant-label, and exclude '
+            'files that must not be released with --exclude-failed.'
         )
     failed = wanted.exclude_failed
     accepted = gate.read_accepted(wanted.accept_file) if wanted.accept_file else {}
@@ -120,22 +120,22 @@ def decide(
 
 
 def _private(settings: Settings, sources: Sequence[Source]) -> list[str]:
-    """Return a sentence for each file that a link brings in from where faces are kept."""
+    """Return a problem for each file that is a link into the work or private folder."""
     folders = [Path(os.path.realpath(p)) for p in (settings.work_dir, settings.private_dir)]
     return [
-        f'{source.relative}: it lies in the work or private folder, and a link leads there. '
-        'Remove the link from the dataset.'
+        f'{source.relative}: it is a link into the work or private folder. Remove the link from '
+        'the dataset.'
         for source in sources
         if any(source.path.is_relative_to(folder) for folder in folders)
     ]
 
 
 def _not_compared(settings: Settings, decisions: Sequence[Decision]) -> list[str]:
-    """Return a sentence for each image of which nothing is known to compare it with others."""
+    """Return a problem for each defaced image without templates for the attack."""
     replaced = [item for item in decisions if item.action == gate.REPLACE]
     return [
-        f'{item.path}: its templates are not in the private folder, so nobody knows whether it is '
-        'recognised. Name the one of the participant level with --private-dir or --work-dir.'
+        f'{item.path}: its templates are not in the private folder, so it cannot be attacked. '
+        'Give the folder of the participant level with --private-dir or --work-dir.'
         for item, image in zip(replaced, _leaving(decisions), strict=True)
         if was_defaced(item.record)
         and not (settings.private_dir / names.private_templates(image, 'after')).is_file()
@@ -143,28 +143,28 @@ def _not_compared(settings: Settings, decisions: Sequence[Decision]) -> list[str
 
 
 def _leaving(decisions: Sequence[Decision]) -> list[HeadImage]:
-    """Return the images that were examined and leave."""
+    """Return the examined images that are released."""
     leaving = [item.path for item in decisions if item.action == gate.REPLACE]
     return [HeadImage.from_relative_path(path) for path in leaving]
 
 
 def _identifying(settings: Settings, wanted: ReleaseSettings, contents: Contents) -> list[str]:
-    """Say what of the metadata identifies people, unless it is taken out."""
+    """Return a problem if metadata identify people and are not removed."""
     found = contents.findings
     if wanted.metadata == 'scrub' or not found:
         return []
     rules = ', '.join(f'{rule} {n}' for rule, n in Counter(f.rule for f in found).most_common())
     files = len({item.path for item in found})
     return [
-        f'Metadata that identify people, {len(found)} values in {files} file'
+        f'Metadata identify people: {len(found)} values in {files} file'
         f'{"s" if files > 1 else ""} ({rules}), such as {found[0].where} in {found[0].path}. All '
-        f'are listed in {settings.private_dir / FINDINGS}. Correct the dataset, or take them out '
-        'of the release with --metadata scrub.'
+        f'are listed in {settings.private_dir / FINDINGS}. Correct the dataset, or remove them '
+        'from the release with --metadata scrub.'
     ]
 
 
 def _tell_findings(settings: Settings, contents: Contents) -> None:
-    """Keep the original values in the private folder, and nowhere else."""
+    """Write the original values to the private folder, and nowhere else."""
     path = settings.private_dir / FINDINGS
     if contents.findings:
         make_writable(settings.private_dir, 'private', mode=0o700)
@@ -178,13 +178,13 @@ def _tell_findings(settings: Settings, contents: Contents) -> None:
 
 
 def _date(settings: Settings) -> str:
-    """Return the day on which the cohort was last found to be as it is: a rerun has the same."""
+    """Return the date on which the results of the cohort last changed; a rerun keeps it."""
     table = settings.output_dir / names.COMPARISONS_TABLE
     return time.strftime('%Y-%m-%d', time.gmtime(table.stat().st_mtime))
 
 
 def _command(settings: Settings, wanted: ReleaseSettings) -> str:
-    """Return the command line, with folders by their names alone."""
+    """Return the command line, with the names of folders but not their paths."""
     words = [
         'facebids', settings.bids_dir.name, settings.output_dir.name, 'group',
         '--release-dir', wanted.release_dir.name,
@@ -197,7 +197,7 @@ def _command(settings: Settings, wanted: ReleaseSettings) -> str:
 
 
 def _install(settings: Settings, wanted: ReleaseSettings, about: Release) -> None:
-    """Write the certificate, and put dataset and certificate in their places."""
+    """Write the certificate, and move dataset and certificate to their destinations."""
     from facebids.reports.certificate import certificate_markdown
 
     workshop = build.workshop(wanted.release_dir)
@@ -205,7 +205,7 @@ def _install(settings: Settings, wanted: ReleaseSettings, about: Release) -> Non
     if wrong := [p for p, known in about.contents.examined.items() if hashes.get(p) != known]:
         shutil.rmtree(workshop / build.NEW)
         raise OutputError(
-            f'{wrong[0]}: what was written is not the file that was attacked. Start again.'
+            f'{wrong[0]}: the written file is not the one that was attacked. Run it again.'
         )
     made = certificate.make(about, hashes)
     if made['Accepted'] and wanted.accept_file:
@@ -221,7 +221,7 @@ def _install(settings: Settings, wanted: ReleaseSettings, about: Release) -> Non
 
 
 def _finish(wanted: ReleaseSettings) -> None:
-    """Put the certificate beside its release where a killed run did not come to it."""
+    """Move the certificate beside its release if a killed run did not do so."""
     root, workshop = wanted.release_dir, build.workshop(wanted.release_dir)
     path = workshop / certificate.JSON
     if not path.is_file() or (workshop / build.NEW).exists() or not root.is_dir():
@@ -232,9 +232,9 @@ def _finish(wanted: ReleaseSettings) -> None:
 
 
 def _place(root: Path, made: dict) -> None:
-    """Put the certificate beside its release."""
+    """Move the certificate beside its release."""
     workshop = build.workshop(root)
-    for name in reversed(certificate.BESIDE):  # the one that programs read comes last
+    for name in reversed(certificate.BESIDE):  # the machine-readable one is moved last
         if (workshop / name).exists():
             shutil.move(workshop / name, root.parent / name)
         elif name == certificate.ACCEPTED and not made.get('Accepted'):
@@ -250,14 +250,14 @@ def _show(settings: Settings, wanted: ReleaseSettings, made: dict) -> None:
     root = wanted.release_dir
     places = {'release': root, 'certificate': root.parent / certificate.MARKDOWN}
     if made['Metadata']['Removed']:
-        places['what was taken out (private)'] = settings.private_dir / FINDINGS
+        places['removed metadata (private)'] = settings.private_dir / FINDINGS
     show_places(places)
 
 
 def describe(decisions: Sequence[Decision]) -> str:
-    """Return the decisions as text, what is in the way last."""
+    """Return the decisions as text, with refused files last."""
     refused = [item for item in decisions if item.action == gate.REFUSE]
     others = [item for item in decisions if item.action != gate.REFUSE]
     lines = [f'{item.path}\n  {item.action}: {item.reason}' for item in (*others, *refused)]
-    end = f'{len(refused)} files would stop the release.' if refused else 'No image stops it.'
-    return '\n'.join([*lines, f'{end} Metadata, people and BIDS are looked at in the real run.'])
+    end = f'{len(refused)} files would stop the release.' if refused else 'No file would stop it.'
+    return '\n'.join([*lines, f'{end} A dry run does not check metadata, the cohort or BIDS.'])

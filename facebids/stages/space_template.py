@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prepare the template of a run: once, before any image, kept in the work folder."""
+"""Prepare the template of a run once, before any image, and cache it in the work folder."""
 
 import hashlib
 import json
@@ -15,19 +15,19 @@ from facebids.filesystem import atomic_path, sha256
 
 
 def check_template(settings: Settings) -> None:
-    """Check that the template that was named is there, or fetch it; nothing else is written.
+    """Check that the requested template exists, or download it. Write nothing else.
 
     Raises
     ------
     TemplateError
-        If it is not, and cannot be fetched.
+        If the template does not exist and cannot be downloaded.
     """
     if settings.template is not None:
         find_template(Template.from_text(settings.template))
 
 
 def prepare_template(settings: Settings) -> Path | None:
-    """Carry the head atlas over to the template that was named, unless an earlier run has.
+    """Map the head atlas to the requested template, unless an earlier run has done so.
 
     Parameters
     ----------
@@ -37,13 +37,13 @@ def prepare_template(settings: Settings) -> Path | None:
     Returns
     -------
     Path or None
-        The prepared template, arrays for :class:`facebids.interfaces.registration.Register`; None
-        when no template was named.
+        The prepared template, with the arrays for
+        :class:`facebids.interfaces.registration.Register`. None if no template was requested.
 
     Raises
     ------
     TemplateError
-        If the template is not there, or the head atlas does not fit it.
+        If the template is not available, or the head atlas does not fit it.
     """
     if settings.template is None:
         return None
@@ -80,7 +80,7 @@ def _prepare(
         numbers = ', '.join(f'{name} {quality[name]:.2f}' for name in wrong)
         raise TemplateError(
             f'--template {template}: the head atlas does not fit {files.head.name} ({numbers}). '
-            'It has to show a whole head, skull and face, in T1w. Choose another template.'
+            'It must be a T1w of a whole head with skull and face. Choose another template.'
         )
     with atomic_path(path) as temporary:
         np.savez_compressed(

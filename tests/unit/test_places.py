@@ -48,7 +48,7 @@ def test_folders_that_must_not_lie_so(settings, tmp_path, folder, place, message
         ('photos', {'output_dir': 'photos/out'}, r'The output .* is inside the photo folder'),
         ('photos', {'work_dir': 'photos/w'}, r'The work folder .* is inside the photo folder'),
         ('photos', {'private_dir': 'photos/p'}, r'The private folder .* is inside the photo'),
-        ('photos', {'bids_database_dir': 'photos/d'}, r'The database folder .* is inside the photo'),
+        ('photos', {'bids_database_dir': 'photos/d'}, r'The database folder .* is inside'),
         ('work/cache/photos', {}, r'The photo folder .* is inside the folder cache'),
     ],
 )

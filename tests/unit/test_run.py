@@ -338,7 +338,7 @@ def test_verbose_shows_each_step(run, capsys):
 def test_a_participant_without_images_is_named(run, capsys):
     (run.bids / 'sub-03/anat').mkdir(parents=True)
     assert run('--participant-label', '02', '03') == 0
-    assert 'no image to deface of participant 03' in capsys.readouterr().err
+    assert 'no image to deface for participant 03' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -418,7 +418,7 @@ def test_group_of_some_participants(run, capsys):
     assert run('--participant-label', '01', level='group') == 0
     assert len((run.out / names.GROUP_TABLE).read_text().splitlines()) == 4
     assert run('--participant-label', '01', '09', level='group') == 2
-    assert 'no metrics of 09' in capsys.readouterr().err
+    assert 'no metrics for 09' in capsys.readouterr().err
 
 
 def test_photographs_are_named_to_the_user_and_to_nobody_else(run, tmp_path, capsys):
