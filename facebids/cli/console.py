@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the user sees: a line an image, a table at the end, and errors as one sentence."""
+"""Terminal output: one line per image, and a table of results at the end."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ STYLES = {'pass': 'green', 'review': 'yellow', 'fail': 'red'}
 
 
 def make_console(*, error: bool = False) -> Any:
-    """Return a rich console; where no terminal is, its lines are wide and plain."""
+    """Return a rich console, with wide plain lines if the stream is not a terminal."""
     from rich.console import Console
 
     stream = sys.stderr if error else sys.stdout
@@ -25,18 +25,18 @@ def make_console(*, error: bool = False) -> Any:
 
 
 class ImageProgress:
-    """Follow a Nipype run through its status callback and tell of each image that ends.
+    """Status callback of a Nipype run that reports each image when it ends.
 
-    An image has ended well when its record is there, and badly when one of its steps crashed.
+    An image has ended when its record exists or when one of its steps has crashed.
 
     Parameters
     ----------
     images
         Every planned image.
     read_record
-        Gives the record of an image, or None while there is none.
+        Returns the record of an image, or None if it does not exist yet.
     verbose
-        Whether to write a line a step, too.
+        Whether to print one line per step, too.
     """
 
     def __init__(
@@ -56,18 +56,18 @@ class ImageProgress:
         self.bar = self._make_bar() if self.console.is_terminal else None
 
     def __enter__(self) -> 'ImageProgress':
-        """Show the bar, where there is a terminal."""
+        """Show the progress bar in a terminal."""
         if self.bar:
             self.bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Take the bar away."""
+        """Remove the progress bar."""
         if self.bar:
             self.bar.stop()
 
     def __call__(self, node: Any, status: str) -> None:
-        """Take a message of Nipype: ``status`` is ``'start'``, ``'end'`` or ``'exception'``."""
+        """Handle a message of Nipype: ``'start'``, ``'end'`` or ``'exception'`` of a node."""
         key = next((part for part in node.fullname.split('.') if part in self.images), None)
         if self.verbose:
             self.console.print(f'  {node.fullname}: {status}')
@@ -77,13 +77,13 @@ class ImageProgress:
             self.started[node.fullname] = time.monotonic()
             return
         now = time.monotonic()
-        self.seconds[key] += now - self.started.pop(node.fullname, now)  # the cached start not
+        self.seconds[key] += now - self.started.pop(node.fullname, now)  # cached ones never start
         record = self.read_record(self.images[key]) if status == 'end' else None
         if record or status == 'exception':
             self._end(key, record.verdict if record else 'error')
 
     def seconds_of(self, image: HeadImage) -> float:
-        """Return how long the steps of an image took together."""
+        """Return the total run time (s) of the steps of an image."""
         return self.seconds[names.workflow_name(image)]
 
     def _end(self, key: str, outcome: str) -> None:
@@ -97,7 +97,7 @@ class ImageProgress:
     def _make_bar(self) -> Any:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
-        # without a refreshing thread: Nipype forks, and a fork may inherit a lock that it holds
+        # No refresh thread: Nipype forks, and a child could inherit a lock held by the thread.
         bar = Progress(
             'images', BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
             console=self.console, auto_refresh=False, transient=True,
@@ -114,7 +114,7 @@ def show_results(records: Iterable[Record], seconds: dict[str, float]) -> None:
     records
         Records of the images.
     seconds
-        How long each took, by ``image``; empty leaves the column out.
+        Run time of each image, by ``image``. The column is omitted if this is empty.
     """
     from rich.table import Table
     from rich.text import Text
@@ -166,7 +166,7 @@ def show_findings(results: Results) -> None:
 
 
 def show_places(places: dict[str, Path]) -> None:
-    """Print where things are, a line each."""
+    """Print paths, one per line."""
     console = make_console()
     for what, place in places.items():
         console.print(f'{what}: {place}', soft_wrap=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ``facebids`` command: from arguments to an exit code."""
+"""Entry point of the ``facebids`` command."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from facebids.cli.parser import parse
 from facebids.config import Settings
 from facebids.errors import FacebidsError
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+INTERRUPTED = 130  # 128 + SIGINT, the convention of shells
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,23 +21,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv
-        Arguments without the program name; None means those of the process.
+        Arguments without the program name; None uses those of the process.
 
     Returns
     -------
     int
-        The exit code, as :mod:`facebids.errors` lists them.
+        The exit code. :mod:`facebids.errors` lists all of them.
     """
     settings = parse(argv)
     set_environment(settings.work_dir / 'cache', settings.omp_nthreads)
-    before = signal.signal(signal.SIGTERM, _interrupt)  # a cluster's walltime, `docker stop`
+    before = signal.signal(signal.SIGTERM, _interrupt)  # job time limit, `docker stop`
     try:
         return run(settings)
     except FacebidsError as error:
         _say(str(error), error)
         return error.exit_code
     except KeyboardInterrupt:
-        _say('interrupted. Run the same command again to go on.')
+        _say('interrupted. Run the same command again to resume.')
         return INTERRUPTED
     except Exception as error:
         _say(f'internal error ({type(error).__name__}: {error}). Please report it.', error)
@@ -53,16 +53,16 @@ def _interrupt(*_) -> None:
 
 
 def set_environment(cache: Path, nthreads: int) -> None:
-    """Set what libraries read when imported: threads, caches, and that nobody calls home.
+    """Set the environment that libraries read on import: threads, caches and no telemetry.
 
-    ITK reads its number of threads before it is first used, so this comes before every import.
+    Call this before any import, because ITK reads its number of threads before its first use.
 
     Parameters
     ----------
     cache
-        Folder for what libraries keep.
+        Folder for the caches of libraries.
     nthreads
-        Threads of a single step.
+        Threads per step.
     """
     threads = str(nthreads)
     os.environ.update(
@@ -72,16 +72,16 @@ def set_environment(cache: Path, nthreads: int) -> None:
         MKL_NUM_THREADS=threads,
         NO_ET='1',
         NIPYPE_NO_ET='1',
-        NIPYPE_CONFIG_DIR=str(cache / 'nipype'),  # else ~/.nipype, and HOME may be read-only
+        NIPYPE_CONFIG_DIR=str(cache / 'nipype'),  # default ~/.nipype, but HOME may be read-only
         MPLBACKEND='Agg',
         MPLCONFIGDIR=str(cache / 'matplotlib'),
     )
-    # A container's unknown user, or cron, has none; pybids asks for it when it is imported.
+    # HOME is unset for an unknown user in a container and in cron; pybids needs it on import.
     os.environ.setdefault('HOME', str(cache))
 
 
 def run(settings: Settings) -> int:
-    """Check the folders, run the stage that was asked for, and return the exit code."""
+    """Check the folders, run the requested stage, and return the exit code."""
     from facebids.stages.folders import check_places
     from facebids.stages.group import run_group
     from facebids.stages.participant import run_participants
