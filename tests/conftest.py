@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What several tests share: a tiny dataset, the real heads if there are any, and no network."""
+"""Shared fixtures: a tiny dataset, phantoms, real heads if available, and no network."""
 
 import json
 import os
@@ -24,13 +24,13 @@ SKELETON = (
     'sourcedata/sub-01/anat/sub-01_T1w.nii.gz',
 )
 
-# registrations then repeat; ITK reads it when it is first used
+# makes registrations reproducible; ITK reads it before its first use
 os.environ.setdefault('ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS', '1')
-runpy.run_path(str(GUARD / 'sitecustomize.py'))  # inert until `no_network` names its log
+runpy.run_path(str(GUARD / 'sitecustomize.py'))  # inactive without a log path
 
 
 def pytest_collection_modifyitems(items):
-    """Mark what asks for real heads, so that ``-m heads`` selects it."""
+    """Mark tests that use real heads, so that ``-m heads`` selects them."""
     for item in items:
         if 'heads' in item.fixturenames:
             item.add_marker('heads')
@@ -45,7 +45,7 @@ def write_image(path: Path, shape: tuple[int, ...] = (4, 4, 4)) -> None:
 
 @pytest.fixture
 def bids_dir(tmp_path) -> Path:
-    """Return a tiny raw dataset: four T1w and FLAIR images of two participants, and more."""
+    """Return a tiny raw dataset: four T1w and FLAIR images of two participants, and others."""
     root = tmp_path / 'raw'
     for name in SKELETON:
         write_image(root / name, (4, 4, 4, 2) if 'bold' in name else (4, 4, 4))
@@ -56,18 +56,18 @@ def bids_dir(tmp_path) -> Path:
 
 @pytest.fixture(scope='session')
 def heads() -> Path:
-    """Folder of real head images: ``FACEBIDS_HEADS``, or ``shared/heads`` beside the checkout."""
+    """Return the folder of real heads, ``FACEBIDS_HEADS`` or ``../shared/heads``."""
     folder = Path(os.environ.get('FACEBIDS_HEADS') or ROOT.parent / 'shared' / 'heads')
     if not folder.is_dir():
-        pytest.skip('no real heads: set FACEBIDS_HEADS to a folder of head images to run this')
+        pytest.skip('no real heads: set FACEBIDS_HEADS to a folder of head images')
     return folder
 
 
 @pytest.fixture
 def no_network(monkeypatch, tmp_path_factory):
-    """Refuse every connection but to this machine, here and in child Python processes.
+    """Refuse connections to other machines, in this process and in child Python processes.
 
-    A refused connection fails the test even where the code that tried it swallowed the error.
+    A refused connection fails the test, even if the code that tried to connect ignores the error.
     """
     log = tmp_path_factory.mktemp('network') / 'attempts.txt'
     paths = [str(GUARD), *filter(None, [os.environ.get('PYTHONPATH')])]
@@ -75,12 +75,12 @@ def no_network(monkeypatch, tmp_path_factory):
     monkeypatch.setenv('FACEBIDS_NETWORK_LOG', str(log))
     yield
     attempts = log.read_text() if log.exists() else ''
-    assert not attempts, f'the network was asked for:\n{attempts}'
+    assert not attempts, f'the network was used:\n{attempts}'
 
 
 @pytest.fixture(scope='session')
 def phantom_person():
-    """Somebody who does not exist, and the head at 2 mm."""
+    """Return a phantom person and its head at 2 mm."""
     from facebids.core.phantoms import phantom
 
     person = phantom.draw_person(np.random.default_rng(7))
@@ -89,7 +89,7 @@ def phantom_person():
 
 @pytest.fixture(scope='session')
 def phantom_scan(phantom_person):
-    """Return a tilted T1w scan of the phantom person, with its true transform."""
+    """Return a rotated T1w scan of the phantom person, with its true transform."""
     from facebids.core.phantoms import phantom
 
     rng = np.random.default_rng(8)
@@ -99,7 +99,7 @@ def phantom_scan(phantom_person):
 
 @pytest.fixture(scope='session')
 def phantom_pictures(phantom_scan):
-    """Four random views of the phantom and their names."""
+    """Return four random views of the phantom and their names."""
     from facebids.core.alignment import registration
     from facebids.core.attack import render, surface
 

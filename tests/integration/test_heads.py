@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real heads, where there are any: registration, brain and attack, by the numbers."""
+"""Registration, brain and attack on real heads, if available."""
 
 import nibabel as nib
 import numpy as np
@@ -27,7 +27,7 @@ def load(heads, person, suffix):
 
 
 def true_brain(heads, person):
-    """Brain mask of the T1w, and its hull with the fluid between the gyri."""
+    """Return the brain mask of the T1w, and its hull including the fluid between the gyri."""
     folder = heads / 'derivatives' / 'brain' / f'sub-{person}' / 'anat'
     (path,) = folder.glob(f'sub-{person}_space-T1w_*mask.nii.gz')
     brain = np.asanyarray(nib.load(path).dataobj) > 0
@@ -36,23 +36,23 @@ def true_brain(heads, person):
 
 
 @pytest.mark.parametrize('person', PEOPLE)
-def test_brain_is_found_and_kept(heads, person):
+def test_the_brain_is_found_and_kept(heads, person):
     volume, found = load(heads, person, 'T1w')
     brain, hull = true_brain(heads, person)
     atlas = generic_atlas(masks.RESOLUTION)
-    place = (atlas, volume.data.shape, volume.affine, found.affine)
-    expected = grids.carry_over(atlas.brain, *place) < 0
+    grid = (atlas, volume.data.shape, volume.affine, found.affine)
+    expected = grids.carry_over(atlas.brain, *grid) < 0
     dice = 2 * (expected & hull).sum() / (expected.sum() + hull.sum())
     assert dice > 0.92
     head = foreground.head_mask(volume.data, volume.zooms)
     mask, _, _ = masks.face_mask(atlas, volume, found.affine, head)
-    # A few voxels of 2 mm at a gyrus that affine registration leaves far outside the atlas.
+    # allows for a few 2 mm voxels of a gyrus far outside the atlas after affine registration
     assert (mask & brain).sum() <= 5
 
 
 @pytest.mark.parametrize('suffix', ['T1w', 'FLAIR'])
 @pytest.mark.parametrize('person', PEOPLE)
-def test_face_is_found_before_and_not_recognised_after(heads, person, suffix):
+def test_the_face_is_found_before_and_not_recognised_after(heads, person, suffix):
     volume, found = load(heads, person, suffix)
     atlas = generic_atlas(masks.RESOLUTION)
     head = foreground.head_mask(volume.data, volume.zooms)

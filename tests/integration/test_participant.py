@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole program on a phantom dataset with a few bad images in it, offline."""
+"""FaceBIDS on a phantom dataset that includes unusable images, without a network."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def make_bad_images(root):
 
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
-    """Return the folder of a run, and its exit code."""
+    """Return the folder of a run and its exit code."""
     root = tmp_path_factory.mktemp('run')
     assert make_phantoms([str(root / 'raw'), '--participants', '1', '--seed', '1']) == 0
     make_bad_images(root / 'raw')
@@ -70,7 +70,7 @@ def record(root, image):
 
 
 @pytest.mark.usefixtures('no_network')
-def test_one_bad_image_fails_itself_and_the_exit_code_tells(run):
+def test_a_bad_image_fails_without_affecting_the_others(run):
     root, code = run
     assert code == 1
     assert record(root, GOOD)['verdict'] in ('pass', 'review')
@@ -80,7 +80,7 @@ def test_one_bad_image_fails_itself_and_the_exit_code_tells(run):
         assert reason in [r['code'] for r in found['reasons']], image
 
 
-def test_output_is_exactly_what_is_documented(run):
+def test_the_outputs_are_exactly_the_documented_ones(run):
     root, _ = run
     written = {
         p.relative_to(root / 'out').as_posix() for p in (root / 'out').rglob('*') if p.is_file()
@@ -88,21 +88,21 @@ def test_output_is_exactly_what_is_documented(run):
     assert sorted(written) == sorted(EXPECTED)
 
 
-def test_image_is_defaced_and_nothing_else_changed(run):
+def test_the_image_is_defaced_and_otherwise_unchanged(run):
     root, _ = run
     before = np.asanyarray(nib.load(root / 'raw' / GOOD).dataobj)
     anat = root / 'out' / 'sub-01' / 'anat'
     after = np.asanyarray(nib.load(anat / 'sub-01_desc-defaced_T1w.nii.gz').dataobj)
     mask = np.asanyarray(nib.load(anat / 'sub-01_space-T1w_desc-face_mask.nii.gz').dataobj) > 0
     np.testing.assert_array_equal(before[~mask], after[~mask])
-    assert after[mask].max() < 0.2 * np.quantile(before, 0.98)  # air, with its noise
+    assert after[mask].max() < 0.2 * np.quantile(before, 0.98)  # air with noise
     assert after[mask].std() > 0
     found = record(root, GOOD)
     assert found['mask']['skin_removed_share'] > 0.99
     assert found['identifiability']['faces_before'] >= 9
 
 
-def test_true_brain_of_the_phantom_is_untouched(run):
+def test_the_true_brain_of_the_phantom_is_unchanged(run):
     from facebids.core import grids
     from facebids.core.atlas import generic_atlas
 
@@ -114,7 +114,7 @@ def test_true_brain_of_the_phantom_is_untouched(run):
     assert not (np.asanyarray(image.dataobj)[brain]).any()
 
 
-def test_nothing_identifying_is_public(run):
+def test_the_output_contains_nothing_identifying(run):
     root, _ = run
     private = root / 'work' / 'private'
     assert (private.stat().st_mode & 0o777) == 0o700
@@ -134,7 +134,7 @@ def test_failed_images_are_withheld(run):
     assert (withheld / 'sub-04_desc-defaced_T1w.nii.gz').exists()
 
 
-def test_no_path_of_the_machine_is_written(run):
+def test_the_output_contains_no_path_of_the_machine(run):
     root, _ = run
     for path in (root / 'out').rglob('*'):
         if path.suffix in ('.json', '.html', '.tsv', '.txt', '.md'):
@@ -143,10 +143,10 @@ def test_no_path_of_the_machine_is_written(run):
             assert not re.search(r'(?<![\w.:/])/(home|root|tmp|usr|opt|work)/', text), path
 
 
-def test_group_stage_reduces_to_a_table_and_a_page(run):
+def test_the_group_level_writes_a_table_and_a_report(run):
     root, _ = run
     code = main([str(root / 'raw'), str(root / 'group'), 'group', '-w', str(root / 'work')])
-    assert code == 66  # nothing there yet
+    assert code == 66  # the output folder is empty
     copy = root / 'copy'
     shutil.copytree(root / 'out', copy)
     assert main([str(root / 'raw'), str(copy), 'group', '-w', str(root / 'work')]) == 1
@@ -159,14 +159,14 @@ def test_group_stage_reduces_to_a_table_and_a_page(run):
 
 
 @pytest.mark.usefixtures('no_network')
-def test_a_release_leaves_with_proof_only(run, capsys):
+def test_a_release_is_refused_until_failed_images_are_excluded(run, capsys):
     root, _ = run
     copy, dataset = root / 'released_from', root / 'upload' / 'dataset'
     shutil.copytree(root / 'out', copy)
     group = [str(root / 'raw'), str(copy), 'group', '-w', str(root / 'work')]
     assert main([*group, '--release-dir', str(dataset)]) == 3
-    told = capsys.readouterr().err
-    assert all(f'{image}: verdict fail' in told for image in BAD)
+    printed = capsys.readouterr().err
+    assert all(f'{image}: verdict fail' in printed for image in BAD)
     assert not dataset.exists()
     assert main([*group, '--release-dir', str(dataset), '--exclude-failed']) == 0
     images = {p.relative_to(dataset).as_posix() for p in dataset.rglob('*.nii.gz')}
@@ -186,7 +186,7 @@ def test_derivatives_are_valid_bids(run):
 
 
 @pytest.mark.parametrize('nprocs', ['1', '2'])
-def test_second_run_takes_everything_from_the_cache(run, nprocs):
+def test_a_second_run_uses_the_cache(run, nprocs):
     root, _ = run
     defaced = root / 'out/sub-01/anat/sub-01_desc-defaced_T1w.nii.gz'
     content = defaced.read_bytes()
@@ -201,5 +201,5 @@ def test_second_run_takes_everything_from_the_cache(run, nprocs):
     assert main([*argv, *arguments]) == 0
     assert defaced.read_bytes() == content
     run_again = {path.name for path, time in results.items() if path.stat().st_mtime_ns != time}
-    # judged and written anew: limits may have changed, outputs may be gone
+    # always run again: thresholds may have changed, and outputs may be missing
     assert run_again == {'result_judge.pklz', 'result_sink.pklz'}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole program on images that borrow from a T1w which is not asked for, and share."""
+"""FaceBIDS on images that borrow the registration of an excluded T1w, or share one."""
 
 import json
 
@@ -50,12 +50,12 @@ def make_dataset(root):
 
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
-    """Return the folder of a run of all but the T1w and the bold."""
+    """Return the folder of a run that excludes the T1w and the bold."""
     root = tmp_path_factory.mktemp('series')
     make_dataset(root / 'raw')
     (root / 'filter.json').write_text('{"t1w": {"run": 1}}')
-    places = [str(root / 'raw'), str(root / 'out'), 'participant', '-w', str(root / 'work')]
-    assert main([*places, '--nprocs', '1', '--bids-filter-file', str(root / 'filter.json')]) == 0
+    argv = [str(root / 'raw'), str(root / 'out'), 'participant', '-w', str(root / 'work')]
+    assert main([*argv, '--nprocs', '1', '--bids-filter-file', str(root / 'filter.json')]) == 0
     return root
 
 
@@ -72,7 +72,7 @@ def voxels(root, image, kind='desc-defaced'):
     return source, defaced, np.asanyarray(mask.dataobj) > 0
 
 
-def test_all_but_what_was_left_out_is_defaced_by_way_of_it(run):
+def test_images_are_defaced_with_the_registration_of_an_excluded_image(run):
     found = records(run)
     assert set(found) == {MAGNITUDE, PHASE, TOP}
     assert all(record['verdict'] in ('pass', 'review') for record in found.values())
@@ -82,7 +82,7 @@ def test_all_but_what_was_left_out_is_defaced_by_way_of_it(run):
     assert not list((run / 'out').rglob('*bold*'))
 
 
-def test_every_volume_loses_the_face_and_nothing_else(run):
+def test_only_the_face_is_removed_from_every_volume(run):
     source, defaced, mask = voxels(run, MAGNITUDE)
     np.testing.assert_array_equal(source[~mask], defaced[~mask])
     for volume in np.moveaxis(defaced, -1, 0):
@@ -93,7 +93,7 @@ def test_every_volume_loses_the_face_and_nothing_else(run):
     assert record['identifiability']['faces_before'] > record['identifiability']['faces_after']
 
 
-def test_a_phase_image_has_the_mask_of_its_magnitude_and_zeros_in_it(run):
+def test_a_phase_image_is_zero_in_the_mask_of_its_magnitude(run):
     source, defaced, mask = voxels(run, PHASE)
     np.testing.assert_array_equal(mask, voxels(run, MAGNITUDE)[2])
     np.testing.assert_array_equal(source[~mask], defaced[~mask])
@@ -101,7 +101,7 @@ def test_a_phase_image_has_the_mask_of_its_magnitude_and_zeros_in_it(run):
     assert source[mask].any()
 
 
-def test_an_image_without_a_face_stays_as_it_is(run):
+def test_an_image_without_a_face_is_unchanged(run):
     source, defaced, mask = voxels(run, TOP)
     np.testing.assert_array_equal(source, defaced)
     assert not mask.any()

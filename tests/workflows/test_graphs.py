@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Structure of the Nipype workflows."""
+
 from pathlib import Path
 
 import pytest
@@ -65,11 +67,11 @@ def test_no_cache_is_shared_with_other_code(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     'image', ['sub_01_ses_A_T1w', 'sub_01_ses_A_FLAIR', 'sub_x2_acq_hi_run_1_T1w']
 )
-def test_every_image_takes_every_step(workflow, image):
+def test_every_image_has_every_step(workflow, image):
     assert set(nodes(workflow, image)) == STEPS
 
 
-def test_an_image_with_another_face_is_registered_again(tmp_path):
+def test_a_refaced_image_is_registered_again(tmp_path):
     steps = nodes(graph(tmp_path, 'reface'), 'sub_01_ses_A_FLAIR')
     assert set(steps) == STEPS | {'register_after'}
     assert steps['register_after'].inputs.modality == 'FLAIR'
@@ -141,7 +143,7 @@ def test_an_image_waits_for_the_registration_that_it_borrows(tmp_path):
     assert inputs.modality == 'PDw'
 
 
-def test_what_is_borrowed_from_need_not_be_defaced(tmp_path):
+def test_the_source_of_a_registration_need_not_be_defaced(tmp_path):
     t1w = 'sub-01/anat/sub-01_T1w.nii.gz'
     workflow = borrowing(tmp_path, ECHO.format(1, 'mag'), others=[t1w])
     names = {node.fullname for node in workflow._create_flat_graph().nodes()}
@@ -151,7 +153,7 @@ def test_what_is_borrowed_from_need_not_be_defaced(tmp_path):
     assert not [name for name in names if 'sub_01_T1w_wf' in name and 'sink' in name]
 
 
-def test_a_part_is_looked_at_in_its_magnitude_and_gets_zeros(tmp_path):
+def test_a_part_is_screened_in_its_magnitude_and_filled_with_zeros(tmp_path):
     workflow = borrowing(tmp_path, ECHO.format(1, 'phase'), ECHO.format(1, 'mag'))
     part = 'sub_01_echo_1_part_phase_MEGRE_wf'
     steps = nodes(workflow, part.removesuffix('_wf'))
@@ -163,7 +165,7 @@ def test_a_part_is_looked_at_in_its_magnitude_and_gets_zeros(tmp_path):
 
 
 def waits_through(workflow):
-    """Return pairs of registrations of which the second waits for the first."""
+    """Return the pairs of registrations in which the second waits for the first."""
     from networkx import descendants
 
     graph = workflow._create_flat_graph()
