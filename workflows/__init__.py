@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the steps are wired: Nipype graph factories and nothing else."""
+"""Nipype workflows of FaceBIDS."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole graph: one workflow per participant, in it one per image."""
+"""Top-level workflow, with one workflow per participant and one per image."""
 
 import re
 
@@ -12,20 +12,20 @@ from facebids.workflows.image import init_image_wf
 
 
 def init_facebids_wf(*, settings, plans, template=None):
-    """Build the graph of a run.
+    """Build the workflow of a run.
 
     Parameters
     ----------
     settings : facebids.config.Settings
     plans : tuple of facebids.bids.plan.ParticipantPlan
     template : str or Path, optional
-        The prepared template by way of which images are registered.
+        The prepared template to which images are registered.
 
     Returns
     -------
     nipype.pipeline.engine.Workflow
     """
-    # The name is that of the cache: different code must not share one.
+    # The cache is found by this name, and different code must not share a cache.
     workflow = pe.Workflow(name=re.sub(r'\W', '_', f'facebids_{provenance.identity()}_wf'))
     workflow.add_nodes(
         [init_participant_wf(settings=settings, plan=plan, template=template) for plan in plans]
@@ -34,16 +34,17 @@ def init_facebids_wf(*, settings, plans, template=None):
 
 
 def init_participant_wf(*, settings, plan, template=None):
-    """Build the graph of one participant: a workflow for each image of the plan.
+    """Build the workflow of one participant, with one workflow for each image of the plan.
 
-    Images wait for the registration that they borrow or share, and for nothing else of others.
+    An image waits for the registration that it borrows or shares, and for no other result of
+    another image.
 
     Parameters
     ----------
     settings : facebids.config.Settings
     plan : facebids.bids.plan.ParticipantPlan
     template : str or Path, optional
-        The prepared template by way of which images are registered.
+        The prepared template to which images are registered.
 
     Returns
     -------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From an image to its defaced copy."""
+"""Workflows of registration and defacing."""
 
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
@@ -11,7 +11,7 @@ from facebids.interfaces.screening import Screen
 
 
 def init_register_wf(*, item, settings, template=None, name='register_wf'):
-    """Build the graph that finds the affine from the head atlas to an image.
+    """Build the workflow that estimates the affine from the head atlas to an image.
 
     Parameters
     ----------
@@ -19,13 +19,13 @@ def init_register_wf(*, item, settings, template=None, name='register_wf'):
         The image, and whether its registration is its own, borrowed or shared.
     settings : facebids.config.Settings
     template : str or Path, optional
-        The prepared template by way of which the image is registered.
+        The prepared template to which the image is registered.
     name : str
 
     Returns
     -------
     nipype.pipeline.engine.Workflow
-        Inputs: ``in_file``, and ``source_registration`` where there is a source. Outputs:
+        Inputs: ``in_file``, and ``source_registration`` if there is a source. Outputs:
         ``registration``.
     """
     workflow = pe.Workflow(name=name)
@@ -58,21 +58,21 @@ def init_register_wf(*, item, settings, template=None, name='register_wf'):
 
 
 def init_deface_wf(*, contrast, settings, part):
-    """Build the graph that screens a registered image, carries the face mask over and applies it.
+    """Build the workflow that screens a registered image, makes its face mask and defaces it.
 
     Parameters
     ----------
     contrast : str
-        Of the atlas, the image's own or the most like it.
+        Contrast of the atlas that is the same as or most similar to that of the image.
     settings : facebids.config.Settings
     part : bool
-        Whether the image is a part without intensities of its own: it gets zeros, and the image
-        that is looked at in its place is defaced beside it.
+        Whether the image is a part without usable intensities. It is filled with zeros, and its
+        magnitude image is defaced in addition, for the attack.
 
     Returns
     -------
     nipype.pipeline.engine.Workflow
-        Inputs: ``in_file``, ``seen``: the image to look at, and ``registration``. Outputs:
+        Inputs: ``in_file``, ``seen`` (the image to attack) and ``registration``. Outputs:
         ``screening``, ``mask``, ``coverage``, ``defaced``, ``seen_defaced``, ``defacing``.
     """
     workflow = pe.Workflow(name='deface_wf')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of an image, before and after."""
+"""Workflow of the figures of an image before and after defacing."""
 
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
@@ -8,7 +8,7 @@ from facebids.interfaces.figures import Figures
 
 
 def init_figures_wf():
-    """Build the graph that draws slices and renders of the original and the defaced image.
+    """Build the workflow that draws slices and renders of the original and the defaced image.
 
     Returns
     -------

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The attack on an image before and after defacing, and the verdict."""
+"""Workflow of the attack before and after defacing, and of the verdict."""
 
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
@@ -9,18 +9,18 @@ from facebids.interfaces.verdict import Judge
 
 
 def init_identify_wf(*, relative_path, contrast, mode, seed):
-    """Build the graph that attacks the original and the defaced image and judges the outcome.
+    """Build the workflow that attacks the original and the defaced image and judges the results.
 
     Parameters
     ----------
     relative_path : str
         The image, relative to its dataset.
     contrast : str
-        Contrast of the atlas that is the image's own or the most like it.
+        Contrast of the atlas that is the same as or most similar to that of the image.
     mode : str
-        What the face became: some limits hold for one mode alone.
+        Mode of defacing. Some thresholds apply to one mode only.
     seed : int
-        Seed of the random views, the same before and after.
+        Random seed of the views, the same before and after defacing.
 
     Returns
     -------

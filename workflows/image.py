@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One image's way through the program."""
+"""Workflow of one image."""
 
 from dataclasses import replace
 
@@ -15,22 +15,22 @@ from facebids.workflows.utility import init_utility_wf
 
 
 def init_image_wf(*, item, settings, template=None):
-    """Build the graph of one image: register, deface, attack, judge, draw, and write it all.
+    """Build the workflow of one image: register, deface, attack, judge, draw and write.
 
     Parameters
     ----------
     item : facebids.bids.plan.ImagePlan
     settings : facebids.config.Settings
     template : str or Path, optional
-        The prepared template by way of which the image is registered.
+        The prepared template to which the image is registered.
 
     Returns
     -------
     nipype.pipeline.engine.Workflow
-        Its `register_wf` takes the ``source_registration`` and gives the ``registration``.
+        Its `register_wf` has the input ``source_registration`` and the output ``registration``.
     """
     image = item.image
-    if item.magnitude:  # only intensities can be painted
+    if item.magnitude:  # only intensities can be filled
         settings = replace(settings, mode='remove')
     workflow = pe.Workflow(name=names.workflow_name(image))
     inputnode = pe.Node(niu.IdentityInterface(fields=['in_file', 'seen']), name='inputnode')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What defacing costs the analysis of an image."""
+"""Workflow that measures the effect of defacing on an analysis."""
 
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
@@ -10,16 +10,16 @@ from facebids.interfaces.utility import Utility
 
 
 def init_utility_wf(*, item, settings, template=None):
-    """Build the graph that compares the brain before and after defacing.
+    """Build the workflow that compares the brain before and after defacing.
 
-    Where another face was put on, the defaced image is registered too.
+    With ``reface``, the defaced image is registered, too.
 
     Parameters
     ----------
     item : facebids.bids.plan.ImagePlan
     settings : facebids.config.Settings
     template : str or Path, optional
-        The prepared template by way of which the image is registered.
+        The prepared template to which the image is registered.
 
     Returns
     -------
