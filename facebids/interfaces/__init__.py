@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Thin Nipype interfaces: each opens files, calls one part of `core`, and saves what it returns.
+"""Nipype interfaces. Each reads files, calls one part of `core`, and saves the result.
 
-What a step measured travels to the next as a small JSON file, so that it is cached with the step.
+Measurements are passed between steps as small JSON files, so that they are cached with the step.
 """

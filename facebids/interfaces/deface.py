@@ -25,20 +25,20 @@ class _DefaceInputSpec(BaseInterfaceInputSpec):
     contrast = traits.Str(
         'T1w',
         usedefault=True,
-        desc="contrast of the atlas that is the image's own or the most like it",
+        desc='contrast of the atlas that is the same as or most similar to the image',
     )
     mode = traits.Enum(*MODES, usedefault=True, desc='defacing mode')
-    fill = traits.Enum(*FILLS, usedefault=True, desc='what the mode remove leaves')
+    fill = traits.Enum(*FILLS, usedefault=True, desc='fill of the mode remove')
     seed = traits.Int(0, usedefault=True, desc='random seed of the noise')
 
 
 class _DefaceOutputSpec(TraitedSpec):
     out_file = File(desc='defaced image')
-    defacing = File(desc='JSON: what changed that must not change, and digests')
+    defacing = File(desc='JSON: unwanted changes, and digests of the files')
 
 
 class Deface(SimpleInterface):
-    """Replace the voxels of the mask, then compare the saved file with the original."""
+    """Replace the voxels in the mask, and compare the saved file with the original."""
 
     input_spec = _DefaceInputSpec
     output_spec = _DefaceOutputSpec

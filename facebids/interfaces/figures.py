@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of an image: slices with the mask's outline, and the renders that were attacked."""
+"""Figures of an image: slices with the outline of the mask, and the attacked renders."""
 
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec
 
@@ -15,12 +15,12 @@ class _FiguresInputSpec(BaseInterfaceInputSpec):
 
 
 class _FiguresOutputSpec(TraitedSpec):
-    slices = File(desc='PNG: three planes')
-    renders = File(desc='PNG: every view')
+    slices = File(desc='PNG with slices in three planes')
+    renders = File(desc='PNG with the renders of all views')
 
 
 class Figures(SimpleInterface):
-    """Draw the slices and the contact sheet of renders of one image."""
+    """Draw the slices and the contact sheet of renders of an image."""
 
     input_spec = _FiguresInputSpec
     output_spec = _FiguresOutputSpec

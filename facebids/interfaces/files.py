@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How interfaces read and write the small files that pass between steps, in the node's folder."""
+"""Read and write the small files that are passed between steps."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from facebids.core.alignment.result import Alignment
 
 @dataclass(frozen=True)
 class RegistrationFile:
-    """What `Register` writes: the alignment, or the error that stopped it."""
+    """Output of `Register`: the alignment, or the error that stopped the registration."""
 
     alignment: Alignment | None = None
     error: str = ''
@@ -21,19 +21,19 @@ class RegistrationFile:
 
 
 def write_numbers(folder, name, value):
-    """Write a dataclass of numbers as JSON into a node's folder and return its path."""
+    """Write a dataclass of numbers as JSON to the folder of a node and return the path."""
     path = Path(folder) / name
     path.write_text(record.dumps(value))
     return str(path)
 
 
 def read_numbers(kind, path):
-    """Read the dataclass of numbers that `write_numbers` wrote."""
+    """Read a dataclass of numbers written by `write_numbers`."""
     return record.loads(kind, Path(path).read_bytes())
 
 
 def read_alignment(path):
-    """Read what `Register` wrote.
+    """Read the alignment written by `Register`.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def read_alignment(path):
 
 
 def write_arrays(folder, name, **arrays):
-    """Write arrays into a node's folder and return the path."""
+    """Write arrays to the folder of a node and return the path."""
     path = Path(folder) / name
     np.savez_compressed(path, **arrays)
     return str(path)

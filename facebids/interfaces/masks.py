@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The face mask on an image's own grid."""
+"""Face mask on the grid of an image."""
 
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
@@ -23,23 +23,23 @@ class _FaceMaskInputSpec(BaseInterfaceInputSpec):
     contrast = traits.Str(
         'T1w',
         usedefault=True,
-        desc="contrast of the atlas that is the image's own or the most like it",
+        desc='contrast of the atlas that is the same as or most similar to the image',
     )
     brain_margin = traits.Float(
-        MARGIN_MM, usedefault=True, desc='least distance (mm) between mask and brain'
+        MARGIN_MM, usedefault=True, desc='minimum distance (mm) between mask and brain'
     )
-    keep = traits.List(traits.Enum(*KEEPABLE), [], usedefault=True, desc='what is left')
+    keep = traits.List(traits.Enum(*KEEPABLE), [], usedefault=True, desc='parts to keep')
     screening = File(exists=True, mandatory=True, desc='from Screen')
 
 
 class _FaceMaskOutputSpec(TraitedSpec):
     mask_file = File(desc='voxels to replace')
-    guard_file = File(desc='voxels that must not be touched')
-    coverage = File(desc='JSON: what the mask takes of head and skin')
+    guard_file = File(desc='voxels that must not change')
+    coverage = File(desc='JSON: share of head and skin in the mask')
 
 
 class FaceMask(SimpleInterface):
-    """Carry the face region of the atlas over to the image, without the brain guard."""
+    """Map the face region of the atlas to the image, without the brain guard."""
 
     input_spec = _FaceMaskInputSpec
     output_spec = _FaceMaskOutputSpec

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The attack on one image: skin surface, renders, face detection, and enrolment."""
+"""Attack on an image: skin surface, renders, face detection and enrolment."""
 
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
@@ -18,24 +18,24 @@ from facebids.interfaces import files
 
 class _AttackInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc='head image, original or defaced')
-    registration = File(exists=True, mandatory=True, desc='from Register: how the head is posed')
+    registration = File(exists=True, mandatory=True, desc='from Register, for the pose')
     contrast = traits.Str(
         'T1w',
         usedefault=True,
-        desc="contrast of the atlas that is the image's own or the most like it",
+        desc='contrast of the atlas that is the same as or most similar to the image',
     )
     known_faces = File(
-        exists=True, desc='attack on the original: its pose, and where its faces were'
+        exists=True, desc='attack on the original, for the pose and the position of the face'
     )
-    seed = traits.Int(0, usedefault=True, desc='seed of the random views')
+    seed = traits.Int(0, usedefault=True, desc='random seed of the views')
 
 
 class _AttackOutputSpec(TraitedSpec):
-    out_file = File(desc='renders, faces found, and templates of every engine')
+    out_file = File(desc='renders, detected faces, and face templates of every engine')
 
 
 class Attack(SimpleInterface):
-    """Look for a face in views of the head, and enrol it."""
+    """Detect faces in views of the head, and enrol the head."""
 
     input_spec = _AttackInputSpec
     output_spec = _AttackOutputSpec
@@ -61,10 +61,10 @@ class Attack(SimpleInterface):
         return runtime
 
     def _volumes(self):
-        """Return what is looked at of a series: its mean, and where the signal is strongest.
+        """Return the volumes to attack. For a series: the mean, and the one with most signal.
 
-        All volumes have the same mask, so what is left differs by signal and noise alone. The mean
-        has the least noise; skin may be bright in one volume and saturated in the others.
+        All volumes have the same mask, so they differ only in signal and noise. The mean has the
+        least noise. Skin may be bright in one volume and saturated in the others.
         """
         path = self.inputs.in_file
         hounsfield = self.inputs.contrast in COMPUTED

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The affine from the head atlas to an image: its own, borrowed or shared.
+"""Affine from the head atlas to an image: its own, borrowed or shared.
 
 An image that cannot be registered fails by itself, but other images may wait for its
 registration. The error is therefore part of the result, and each step that needs the registration
@@ -31,14 +31,14 @@ LOGGER = logging.getLogger('facebids')
 class _RegisterInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=False, mandatory=True, desc='head image')
     modality = traits.Str(mandatory=True, desc='contrast of the atlas to register to')
-    template = File(exists=True, desc='prepared space template through which to register')
+    template = File(exists=True, desc='prepared template to register to')
     seed = traits.Int(0, usedefault=True, desc='random seed of the sampling')
 
 
 class _SourceInputSpec(BaseInterfaceInputSpec):
     source_file = File(exists=False, mandatory=True, desc='image to borrow from or share with')
-    source = traits.Str(mandatory=True, desc='the same, relative to the dataset')
-    source_contrast = traits.Str('T1w', usedefault=True, desc='contrast of the atlas most like it')
+    source = traits.Str(mandatory=True, desc='path of that image, relative to its dataset')
+    source_contrast = traits.Str('T1w', usedefault=True, desc='atlas contrast most similar to it')
     source_registration = File(exists=True, mandatory=True, desc='registration of that image')
 
 
@@ -51,11 +51,11 @@ class _ShareInputSpec(_SourceInputSpec):
 
 
 class _RegisterOutputSpec(TraitedSpec):
-    out_file = File(desc='JSON: the alignment, or the error that stopped it')
+    out_file = File(desc='JSON: the alignment, or the error that stopped the registration')
 
 
 class Register(SimpleInterface):
-    """Find the affine from the atlas to the image."""
+    """Estimate the affine from the atlas to the image."""
 
     input_spec = _RegisterInputSpec
     output_spec = _RegisterOutputSpec
@@ -68,8 +68,8 @@ class Register(SimpleInterface):
         except Exception as error:
             LOGGER.exception('%s: the registration stopped', self.inputs.in_file)
             message = (
-                f'An unexpected error ({type(error).__name__}) stopped the registration. The log '
-                'has more; please report it.'
+                f'The registration stopped with an unexpected error ({type(error).__name__}). See '
+                'the log for details, and please report it.'
             )
             found = RegistrationFile(None, UnexpectedError.__name__, message)
         self._results['out_file'] = files.write_numbers(runtime.cwd, 'registration.json', found)
@@ -91,7 +91,7 @@ class Register(SimpleInterface):
 
 
 class Coregister(Register):
-    """Borrow the affine of another image, or register the image by itself if that fails."""
+    """Borrow the affine of another image, or register the image itself if that fails."""
 
     input_spec = _CoregisterInputSpec
 
@@ -109,7 +109,7 @@ class Coregister(Register):
 
 
 class Share(Register):
-    """Take the affine of an image that was acquired together with this one, on the same grid."""
+    """Share the affine of an image that was acquired together with this one on the same grid."""
 
     input_spec = _ShareInputSpec
 

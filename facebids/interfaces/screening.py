@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an image shows a face, before anything is done to it."""
+"""Screening of an image for a face before defacing."""
 
 from dataclasses import replace
 
@@ -21,16 +21,16 @@ class _ScreenInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc='head image')
     registration = File(exists=True, mandatory=True, desc='from Register')
     modality = traits.Str(mandatory=True, desc='contrast of the image')
-    seed = traits.Int(0, usedefault=True, desc='seed of the random views')
-    force = traits.Bool(False, usedefault=True, desc='deface what was defaced before, too')
+    seed = traits.Int(0, usedefault=True, desc='random seed of the views')
+    force = traits.Bool(False, usedefault=True, desc='deface images that are already defaced')
 
 
 class _ScreenOutputSpec(TraitedSpec):
-    out_file = File(desc='JSON: the finding, its numbers, and whether the image is passed on')
+    out_file = File(desc='JSON: the finding, its metrics, and whether the image is passed on')
 
 
 class Screen(SimpleInterface):
-    """Find out whether an image was defaced before, and is passed on as it is."""
+    """Find out whether an image is already defaced and can be passed on unchanged."""
 
     input_spec = _ScreenInputSpec
     output_spec = _ScreenOutputSpec
@@ -41,8 +41,7 @@ class Screen(SimpleInterface):
         )
         alignment = files.read_alignment(self.inputs.registration)
         found = screening.screen(volume, alignment, self.inputs.modality, self.inputs.seed)
-        # what an image shows through the registration of another one rests on the alignment of
-        # that one, not of this one
+        # With a borrowed registration, the finding depends on the alignment of another image.
         own = alignment.numbers.coregistration is None
         passed_on = found.finding == screening.DEFACED and own and not self.inputs.force
         self._results['out_file'] = files.write_numbers(

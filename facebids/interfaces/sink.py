@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the results of an image leave the graph: the only place that writes outputs.
+"""Write the outputs of an image. No other step of the workflow writes outputs.
 
-A released image goes to the output folder; one that failed is withheld in the private folder.
-What shows or describes the original face goes to the private folder in any case. A run may be
-killed at any moment: what an earlier one released goes first, and no defaced image is in the
-output before its verdict is. The record in the work folder, written last, says that all is there.
+A released image is written to the output folder. An image that failed is withheld in the private
+folder. Data that show or describe the original face are always written to the private folder. A
+run may be killed at any time: outputs of an earlier run are deleted first, and a defaced image is
+written only after its verdict. The record in the work folder is written last and marks the outputs
+as complete.
 """
 
 import shutil
@@ -30,8 +31,8 @@ from facebids.interfaces import files
 
 
 class _SinkInputSpec(BaseInterfaceInputSpec):
-    relative_path = traits.Str(mandatory=True, desc='the image, relative to its dataset')
-    in_file = File(exists=True, mandatory=True, desc='the image itself')
+    relative_path = traits.Str(mandatory=True, desc='path of the image, relative to its dataset')
+    in_file = File(exists=True, mandatory=True, desc='head image')
     output_dir = traits.Str(mandatory=True)
     private_dir = traits.Str(mandatory=True)
     work_dir = traits.Str(mandatory=True)
@@ -48,15 +49,15 @@ class _SinkInputSpec(BaseInterfaceInputSpec):
 
 
 class _SinkOutputSpec(TraitedSpec):
-    out_file = File(desc='the record, in the work folder')
+    out_file = File(desc='the record in the work folder')
 
 
 class Sink(SimpleInterface):
-    """Write everything that an image leaves behind."""
+    """Write all outputs of an image."""
 
     input_spec = _SinkInputSpec
     output_spec = _SinkOutputSpec
-    _always_run = True  # the outputs may be gone while the graph's cache is not
+    _always_run = True  # outputs may be missing although the cache is complete
 
     def _run_interface(self, runtime):
         image = HeadImage.from_relative_path(self.inputs.relative_path)
@@ -75,7 +76,7 @@ class Sink(SimpleInterface):
         return runtime
 
     def _check_unchanged(self, provenance):
-        """Check that the files are those that the verdict is on."""
+        """Check that the files are those to which the verdict applies."""
         for path, digest in (
             (self.inputs.in_file, provenance.source_sha256),
             (self.inputs.defaced, provenance.defaced_sha256),
@@ -93,7 +94,7 @@ class Sink(SimpleInterface):
         return Path(self.inputs.private_dir) / names.withheld(name)
 
     def _write_public(self, image, place, mode):
-        """Write all that may be public but the defaced image itself."""
+        """Write all public outputs except the defaced image."""
         self._write_transforms(image, place)
         _copy(self.inputs.slices, place(names.figure(image, 'slices')))
         _copy(self.inputs.renders, place(names.figure(image, 'renders')))
@@ -114,7 +115,7 @@ class Sink(SimpleInterface):
                 image, through.name, through.files, through.from_atlas, through.fit
             )
             filesystem.write_json_atomic(place(name), sidecar)
-        # ITK maps points of the space that is resampled into, to the image's.
+        # An ITK transform maps points of the target space to points of the image.
         for name, matrix in (
             (names.to_template(image, template), affine),
             (names.from_template(image, template), np.linalg.inv(affine)),
@@ -124,7 +125,7 @@ class Sink(SimpleInterface):
     def _write_private(self, image, *, enrolled):
         root = Path(self.inputs.private_dir)
         for state in names.STATES:
-            if not enrolled:  # an image that arrived defaced is in no study of faces
+            if not enrolled:  # an image that arrived defaced is not enrolled
                 (root / names.private_templates(image, state)).unlink(missing_ok=True)
                 continue
             attack = files.read_arrays(getattr(self.inputs, state))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What defacing costs the analysis of an image."""
+"""Effect of defacing on the analysis of an image."""
 
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
@@ -17,17 +17,17 @@ from facebids.interfaces import files
 class _UtilityInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc='head image')
     defaced = File(exists=True, mandatory=True, desc='from Deface')
-    modality = traits.Str(mandatory=True, desc='contrast: which tissue is how bright')
+    modality = traits.Str(mandatory=True, desc='contrast, for the intensities of the tissues')
     registration = File(exists=True, mandatory=True, desc='from Register')
-    registration_after = File(exists=True, desc='from Register, of the defaced image')
+    registration_after = File(exists=True, desc='from Register, for the defaced image')
 
 
 class _UtilityOutputSpec(TraitedSpec):
-    out_file = File(desc='JSON: brain voxels, tissue volumes, shift of the alignment')
+    out_file = File(desc='JSON: changed brain voxels, tissue volumes, shift of the alignment')
 
 
 class Utility(SimpleInterface):
-    """Compare the brain of an image with that of its defaced copy."""
+    """Compare the brain in an image and in its defaced copy."""
 
     input_spec = _UtilityInputSpec
     output_spec = _UtilityOutputSpec

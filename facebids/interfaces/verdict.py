@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The record of an image: its numbers, and the verdict on them."""
+"""Record of an image: its metrics and verdict."""
 
 import json
 from pathlib import Path
@@ -31,9 +31,9 @@ from facebids.provenance import source_digest
 
 
 class _JudgeInputSpec(BaseInterfaceInputSpec):
-    relative_path = traits.Str(mandatory=True, desc='the image, relative to its dataset')
-    mode = traits.Str(mandatory=True, desc='what the face became')
-    seed = traits.Int(mandatory=True, desc='seed of the random views')
+    relative_path = traits.Str(mandatory=True, desc='path of the image, relative to its dataset')
+    mode = traits.Str(mandatory=True, desc='defacing mode')
+    seed = traits.Int(mandatory=True, desc='random seed of the views')
     registration = File(exists=True, mandatory=True, desc='from Register')
     screening = File(exists=True, mandatory=True, desc='from Screen')
     coverage = File(exists=True, mandatory=True, desc='from FaceMask')
@@ -48,9 +48,9 @@ class _JudgeOutputSpec(TraitedSpec):
 
 
 class Judge(SimpleInterface):
-    """Gather an image's numbers and judge them."""
+    """Collect the metrics of an image and give the verdict."""
 
-    _always_run = True  # limits may have changed since the numbers were measured
+    _always_run = True  # thresholds may have changed since the metrics were computed
     input_spec = _JudgeInputSpec
     output_spec = _JudgeOutputSpec
 
