@@ -73,9 +73,9 @@ def check_places(settings: Settings) -> None:
     UsageError
         If the folder of photographs does not exist.
     OutputError
-        If a folder lies where the input would be written to, where what identifies people would
-        be shared, or where cleaning would delete results; or the output is another dataset, or
-        the release lies in one.
+        If a run would write to the input, expose identifying data in the output, or delete results
+        when it cleans the work folder; if the output folder contains another dataset; or if the
+        release is inside another dataset.
     """
     if not settings.bids_dir.is_dir():
         raise DatasetError(f'{settings.bids_dir}: no such folder. Give a BIDS dataset.')

@@ -344,7 +344,7 @@ def test_a_participant_without_images_is_named(run, capsys):
 @pytest.mark.parametrize(
     ('options', 'code', 'message'),
     [
-        (['--participant-label', '09'], 2, 'There are: 01, 02'),
+        (['--participant-label', '09'], 2, 'The dataset has 01, 02'),
         (['-w', 'raw/work'], 73, 'is inside the input'),
         (['--private-dir', 'out/private'], 73, 'meant to be shared'),
         (['--template', 'Nobody'], 2, 'tpl-Nobody/tpl-Nobody_res-1_T1w.nii.gz is not in'),
