@@ -17,7 +17,9 @@ def init_facebids_wf(*, settings, plans, template=None):
     Parameters
     ----------
     settings : facebids.config.Settings
+        Settings of the run.
     plans : tuple of facebids.bids.plan.ParticipantPlan
+        Plan of each participant.
     template : str or Path, optional
         The prepared template to which images are registered.
 
@@ -42,7 +44,9 @@ def init_participant_wf(*, settings, plan, template=None):
     Parameters
     ----------
     settings : facebids.config.Settings
+        Settings of the run.
     plan : facebids.bids.plan.ParticipantPlan
+        Plan of the participant.
     template : str or Path, optional
         The prepared template to which images are registered.
 

@@ -18,9 +18,11 @@ def init_register_wf(*, item, settings, template=None, name='register_wf'):
     item : facebids.bids.plan.ImagePlan
         The image, and whether its registration is its own, borrowed or shared.
     settings : facebids.config.Settings
+        Settings of the run.
     template : str or Path, optional
         The prepared template to which the image is registered.
     name : str
+        Name of the workflow.
 
     Returns
     -------
@@ -65,6 +67,7 @@ def init_deface_wf(*, contrast, settings, part):
     contrast : str
         Contrast of the atlas that is the same as or most similar to that of the image.
     settings : facebids.config.Settings
+        Settings of the run.
     part : bool
         Whether the image is a part without usable intensities. It is filled with zeros, and its
         magnitude image is defaced in addition, for the attack.

@@ -17,7 +17,9 @@ def init_utility_wf(*, item, settings, template=None):
     Parameters
     ----------
     item : facebids.bids.plan.ImagePlan
+        Plan of the image.
     settings : facebids.config.Settings
+        Settings of the run.
     template : str or Path, optional
         The prepared template to which the image is registered.
 
