@@ -74,7 +74,11 @@ DOWNWARDS = {
         'facebids.core.atlas',
         *GROUND,
     },
-    'facebids.core.identifiability': {'facebids.core.identifiability', *GROUND},
+    'facebids.core.identifiability': {
+        'facebids.core.identifiability',
+        'facebids.core.attack.recognition',
+        *GROUND,
+    },
     'facebids.core.phantoms': {
         'facebids.core.phantoms',
         'facebids.core.atlas',

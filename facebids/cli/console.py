@@ -138,13 +138,13 @@ def show_results(records: Iterable[Record], seconds: dict[str, float]) -> None:
 
 
 def show_findings(results: Results) -> None:
-    """Print how often the right person came first, before and after, a line a comparison."""
+    """Print the rank-1 identification rates before and after defacing, a line per comparison."""
     from rich.table import Table
 
     table = Table(pad_edge=False, show_edge=False)
-    table.add_column('right person first', overflow='fold')
+    table.add_column('rank-1 identification rate', overflow='fold')
     states = ('before', 'after', 'after_both')
-    for title in ('before', 'after', 'both after', 'by guessing'):
+    for title in ('before', 'after', 'both defaced', 'chance'):
         table.add_column(title, justify='right')
     shown = [item for item in results.outcomes if item.study in ('scans', 'S1', 'S2')]
     for key in dict.fromkeys(item.key for item in shown):
@@ -152,15 +152,14 @@ def show_findings(results: Results) -> None:
         engine = strongest(outcomes)
         mine = {item.condition: item for item in outcomes if item.engine == engine}
         cells = [
-            _share(mine[state].summary['rank1']) if state in mine else '-' for state in states
+            _share(mine[state].summary.rank1.value) if state in mine else '-' for state in states
         ]
-        size = outcomes[0].gallery_size
-        table.add_row(f'{key}, {engine}', *cells, _share(1 / size))
+        table.add_row(f'{key}, {engine}', *cells, _share(outcomes[0].summary.chance))
     console = make_console()
     if table.row_count:
         console.print()
         console.print(table)
-        console.print('All of it is a lower bound of the risk.')
+        console.print('All rates are lower bounds of the risk.')
     for note in results.notes:
         console.print(note, soft_wrap=True)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether people of the cohort can be told from each other after defacing."""
+"""Whether participants are recognised after defacing more often than by chance."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,29 +7,29 @@ from dataclasses import dataclass
 from facebids.studies.results import Outcome, Results
 
 CONFIDENCE = 0.95  # of all intervals of rank-1 together
-# Somebody who is not recognised may still be likelier than chance. This is the most that a study
-# of defaced CT reached with its weakest tool (ROC-AUC, PMID 39754865).
+# Genuine pairs may score higher than impostor pairs even where nobody is at rank 1. This is the
+# highest ROC-AUC after defacing with the weaker tool in a study of head CT (PMID 39754865).
 MOST_AUC = 0.60
 
 
 @dataclass(frozen=True)
 class Check:
-    """One comparison after defacing, against chance.
+    """One comparison after defacing, tested against the chance level.
 
     Attributes
     ----------
     comparison, engine
         What was compared, and by which engine.
     people
-        Who were searched for.
+        Number of participants with a mate in the gallery.
     rank1, low, high
-        Share of people who came first, and its exact interval.
+        Rank-1 identification rate and its exact interval.
     chance
-        Share that guessing would put first.
+        Chance level of rank 1.
     auc, auc_low
         Area under the ROC curve and the lower end of its 95 % interval, None where undefined.
     at_chance
-        Whether the interval includes chance, and the area may be no more than `MOST_AUC`.
+        Whether `low` is at most `chance`, and `auc_low` at most `MOST_AUC`.
     """
 
     comparison: str
@@ -45,53 +45,60 @@ class Check:
 
 
 def check(results: Results) -> tuple[Check, ...]:
-    """Hold what the attacks on the cohort found after defacing against chance.
+    """Test the rank-1 identification rates after defacing against the chance level.
 
-    Defaced heads searched for among heads with faces, or among photographs. The intervals of
-    rank-1 are those of Clopper and Pearson (1934), doi 10.1093/biomet/26.4.404, with people as
-    trials, and hold together (Bonferroni): the more comparisons, the wider.
+    The comparisons are those of defaced scans with scans that are not defaced, and with
+    photographs. The intervals are those of Clopper and Pearson (1934), doi
+    10.1093/biomet/26.4.404, with participants as trials, and are simultaneous (Bonferroni): the
+    more comparisons, the wider.
 
     Parameters
     ----------
     results
-        What the group level found.
+        Results of the group level.
 
     Returns
     -------
     tuple of Check
         Empty where no comparison is possible.
     """
-    made = [item for item in results.outcomes if item.condition == 'after' and _counts(item)]
-    return tuple(_check(item, 1 - (1 - CONFIDENCE) / len(made)) for item in made)
+    made = [
+        (item, item.summary.rank1.value)
+        for item in results.outcomes
+        if item.condition == 'after' and item.summary.rank1.value is not None
+    ]
+    return tuple(_check(item, rank1, 1 - (1 - CONFIDENCE) / len(made)) for item, rank1 in made)
 
 
-def _counts(outcome: Outcome) -> bool:
-    return outcome.summary.get('rank1') is not None
-
-
-def _check(outcome: Outcome, confidence: float) -> Check:
+def _check(outcome: Outcome, rank1: float, confidence: float) -> Check:
     from scipy.stats import binomtest
 
     summary = outcome.summary
-    trials = max(int(summary['people_with_mates']), 1)
-    hits = round(summary['rank1'] * trials)
-    interval = binomtest(hits, trials).proportion_ci(confidence, method='exact')
-    chance = 1 / max(int(summary['people']), 1)
-    auc, auc_low = summary.get('auc'), summary.get('auc_low')
-    fine = interval.low <= chance and (auc_low is None or auc_low <= MOST_AUC)
+    trials = max(summary.people_with_mates, 1)
+    interval = binomtest(round(rank1 * trials), trials).proportion_ci(confidence, method='exact')
+    chance = 1 / max(summary.people, 1)
+    auc_low = summary.auc.low
     return Check(
-        outcome.key, outcome.engine, trials, summary['rank1'], float(interval.low),
-        float(interval.high), chance, auc, auc_low, fine,
-    )  # fmt: skip
+        comparison=outcome.key,
+        engine=outcome.engine,
+        people=trials,
+        rank1=rank1,
+        low=float(interval.low),
+        high=float(interval.high),
+        chance=chance,
+        auc=summary.auc.value,
+        auc_low=auc_low,
+        at_chance=bool(interval.low <= chance and (auc_low is None or auc_low <= MOST_AUC)),
+    )
 
 
 def objections(checks: Iterable[Check]) -> list[str]:
-    """Return a sentence for each comparison in which people can be told from each other."""
+    """Return a sentence for each comparison that is above chance."""
     return [
-        f'{item.comparison}, {item.engine}: of {item.people} people {item.rank1:.0%} come first '
-        f'after defacing (interval {item.low:.0%} to {item.high:.0%}, by guessing '
+        f'{item.comparison}, {item.engine}: after defacing, {item.rank1:.0%} of {item.people} '
+        f'participants are at rank 1 (interval {item.low:.0%} to {item.high:.0%}, chance level '
         f'{item.chance:.1%}; ROC-AUC {_number(item.auc)}, at least {_number(item.auc_low)}). '
-        'Deface anew in another mode, or leave the images out that group.html shows to be '
+        'Deface again in another mode, or exclude the images that group.html shows to be '
         'recognised.'
         for item in checks
         if not item.at_chance

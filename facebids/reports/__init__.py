@@ -19,7 +19,7 @@ def render(template: str, **values: Any) -> str:
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / 'templates'),
-        autoescape=lambda name: '.html' in name,
+        autoescape=lambda name: '.html' in (name or ''),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the page says of comparisons of scans with scans: a sentence, a table and three plots."""
+"""A block of the group page for each comparison: a sentence, a table and three plots."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from facebids.reports.curves import Plot
 from facebids.reports.tables import contrast
 from facebids.studies.results import FUSED, Outcome, Results, strongest
 
-WEAK = 0.75  # ROC-AUC before defacing below which a low figure after it says nothing
+WEAK = 0.75  # ROC-AUC before defacing below which a low one after it is no evidence
 
 
 @dataclass(frozen=True)
 class Block:
-    """One comparison: all engines in the table, the strongest one in the plots."""
+    """One comparison: all engines in the table, the strongest engine in the plots."""
 
     key: str
     heading: str
@@ -37,13 +37,12 @@ def _block(outcomes: list[Outcome]) -> Block:
     engine = strongest(outcomes)
     mine = [item for item in outcomes if item.engine == engine]
     first = mine[0]
-    sides = f'{contrast(first.probe)} searched for among {contrast(first.gallery)}'
-    reasons = dict.fromkeys(
-        reason for item in mine for reason in item.summary.get('reasons') or []
-    )
-    if first.left_out:
-        reasons[f'{first.left_out} images are left out: not enrolled both before and after.'] = (
-            None
+    sides = f'{contrast(first.probe)} in a gallery of {contrast(first.gallery)}'
+    reasons = [*dict.fromkeys(reason for item in mine for reason in item.summary.reasons)]
+    if count := first.summary.left_out:
+        reasons.append(
+            f'{count} image{"s" if count > 1 else ""} left out: not enrolled both before and '
+            'after defacing.'
         )
     plots = (curves.cmc(mine), curves.roc(mine), curves.similarity(mine))
     return Block(
@@ -60,12 +59,11 @@ def _block(outcomes: list[Outcome]) -> Block:
 
 def _finding(outcomes: Sequence[Outcome]) -> str:
     first = outcomes[0]
-    searches = first.summary['probes']
-    people = first.summary.get('people_with_mates')
-    engine = 'All engines together' if first.engine == FUSED else f'Engine: {first.engine}'
+    probes, people = first.summary.probes, first.summary.people_with_mates
+    engine = 'All engines, fused' if first.engine == FUSED else f'Engine: {first.engine}'
     return (
-        f'{engine}. {searches} search{"" if searches == 1 else "es"} for {people} people who are '
-        f'in the gallery, {first.gallery_size} entries searched among.'
+        f'{engine}. {probes} probe{"" if probes == 1 else "s"} in a gallery of '
+        f'{first.summary.gallery_size} entries; {people} participants have a mate in the gallery.'
     )
 
 
@@ -73,10 +71,10 @@ def _warning(outcomes: Sequence[Outcome]) -> str:
     before = next((item for item in outcomes if item.condition == 'before'), None)
     if before is None:
         return (
-            'There is no figure before defacing to hold this against: the scan would be compared '
+            'There is no result before defacing to compare this with: each scan would be compared '
             'with itself.'
         )
-    auc, low = before.summary.get('auc'), before.summary.get('auc_low')
-    if auc is not None and auc >= WEAK and (low is None or low > 0.5):
+    auc = before.summary.auc
+    if auc.value is not None and auc.value >= WEAK and (auc.low is None or auc.low > 0.5):
         return ''
-    return 'The attack was weak before defacing: low figures after it prove nothing here.'
+    return 'The attack was weak before defacing: low rates after it are no evidence here.'

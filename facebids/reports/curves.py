@@ -84,22 +84,24 @@ def caption(outcome: Outcome) -> str:
 
 def cmc(outcomes: Sequence[Outcome]) -> Plot | None:
     """Return the plot of the cumulative match characteristics, or None without any curve."""
-    known = [item for item in outcomes if item.summary.get('cmc')]
+    known = [item for item in outcomes if item.summary.cmc.rates]
     if not known:
         return None
-    ranks = range(1, min(RANKS, *(len(item.summary['cmc']) for item in known)) + 1)
+    ranks = range(1, min(RANKS, *(len(item.summary.cmc.rates) for item in known)) + 1)
     banded = [item for item in known if _has_band(item)]
 
     def draw(axes: 'Axes') -> Tooltips:
         tooltips = []
         for item in known:
             if item in banded:
-                low, high = (item.summary[f'cmc_{end}'][: len(ranks)] for end in ('low', 'high'))
+                low, high = (
+                    ends[: len(ranks)] for ends in (item.summary.cmc.low, item.summary.cmc.high)
+                )
                 axes.fill_between(
                     ranks, low, high, color=COLOURS[item.condition], alpha=0.13, linewidth=0
                 )
-            tooltips += _curve(axes, item, ranks, item.summary['cmc'][: len(ranks)])
-        chance = [rank / known[0].gallery_size for rank in ranks]
+            tooltips += _curve(axes, item, ranks, item.summary.cmc.rates[: len(ranks)])
+        chance = [rank / known[0].summary.gallery_size for rank in ranks]
         axes.plot(ranks, chance, color=COLOURS['chance'], linewidth=1, label='chance')
         axes.set(xlim=(1, max(len(ranks), 2)), xticks=_rank_ticks(len(ranks)))
         axes.set(xlabel='rank', ylabel='identification rate')
@@ -110,7 +112,10 @@ def cmc(outcomes: Sequence[Outcome]) -> Plot | None:
     return _plot(
         'Cumulative match characteristic',
         f'cmc-{known[0].key}',
-        _compare(known, 'rank1', 'rank-1 identification rate'),
+        _compare(
+            {caption(item): item.summary.rank1.value for item in known},
+            'rank-1 identification rate',
+        ),
         draw,
         size=NARROW,
         note='Bands: 95 % intervals.' if banded else '',
@@ -119,15 +124,14 @@ def cmc(outcomes: Sequence[Outcome]) -> Plot | None:
 
 def roc(outcomes: Sequence[Outcome]) -> Plot | None:
     """Return the plot of the ROC curves, or None without any curve."""
-    known = [item for item in outcomes if (item.summary.get('roc') or {}).get('fpr')]
+    known = [item for item in outcomes if item.summary.roc.fpr]
     if not known:
         return None
 
     def draw(axes: 'Axes') -> Tooltips:
         tooltips = []
         for item in known:
-            curve = item.summary['roc']
-            tooltips += _curve(axes, item, curve['fpr'], curve['tpr'])
+            tooltips += _curve(axes, item, item.summary.roc.fpr, item.summary.roc.tpr)
         axes.plot([0, 1], [0, 1], color=COLOURS['chance'], linewidth=1, label='chance')
         axes.set(xlabel='false match rate', ylabel='true match rate')
         _percent(axes.xaxis)
@@ -135,7 +139,8 @@ def roc(outcomes: Sequence[Outcome]) -> Plot | None:
         _legend(axes)
         return tooltips
 
-    summary = _compare(known, 'auc', 'area under the curve', percent=False)
+    areas = {caption(item): item.summary.auc.value for item in known}
+    summary = _compare(areas, 'area under the curve', percent=False)
     return _plot('ROC', f'roc-{known[0].key}', summary, draw, size=NARROW)
 
 
@@ -360,12 +365,10 @@ def _rank_ticks(ranks: int) -> list[int]:
 
 
 def _has_band(item: Outcome) -> bool:
-    ends = [item.summary.get(f'cmc_{end}') or [None] for end in ('low', 'high')]
-    return not any(None in end for end in ends)
+    return bool(item.summary.cmc.low and item.summary.cmc.high)
 
 
-def _compare(outcomes: Sequence[Outcome], key: str, what: str, percent: bool = True) -> str:
-    values = {caption(item): item.summary.get(key) for item in outcomes}
+def _compare(values: dict[str, float | None], what: str, percent: bool = True) -> str:
     words = [
         f'{where} {"n/a" if value is None else f"{value:.0%}" if percent else f"{value:.3f}"}'
         for where, value in values.items()

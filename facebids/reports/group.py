@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The page of the whole dataset: who can be told from whom, each image before and after, costs."""
+"""The page of the dataset: re-identification, each image before and after, effects on analyses."""
 
 import math
 from collections import Counter
@@ -27,7 +27,7 @@ def write_page(
     found
         Records of all images.
     results
-        What comparisons between people gave.
+        Results of the comparisons between participants.
     """
     results = results or Results()
     counts = Counter(record.verdict for record in found)
@@ -48,7 +48,7 @@ def write_page(
         results=results,
         caption=curves.caption,
         rate=tables.rate,
-        between=tables.between,
+        interval=tables.interval,
         figure=tables.figure,
         percent=tables.percent,
         blocks=comparisons.blocks(results),
@@ -72,7 +72,7 @@ def paired_plot(
     found
         Records of all images.
     keys
-        The number before and the one after.
+        Names of the numbers before and after defacing.
     title, captions
         Heading of the plot, and labels of its two columns.
     top
@@ -140,7 +140,7 @@ def _volumes(found: Sequence[Record]) -> list[curves.Plot]:
 
 
 def _values(found: Sequence[Record], section: str, *keys: str) -> list[curves.Value]:
-    """Return the numbers of every image that has all of them: after, and before if asked for.
+    """Return the numbers of every image that has all of them: after, then before if asked for.
 
     Records of images that an error stopped have none.
     """

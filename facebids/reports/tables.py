@@ -1,39 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables in the layout of the studies: their own figures first, those of the data beside them."""
+"""Tables in the layout of the studies: published numbers, and those of the data beside them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from facebids.reports import curves, number
-from facebids.studies.results import NotPossible, Outcome, Results, Search, strongest
+from facebids.studies.results import (
+    Estimate,
+    NotPossible,
+    Outcome,
+    Results,
+    Search,
+    Similarity,
+    strongest,
+)
 
-MANY = 30  # people: with more, a table of everybody is folded away
-STATES = {'before': 'before', 'after': 'after', 'after_both': 'both sides after'}
+MANY = 30  # participants: a table of more is folded
+STATES = {'before': 'before', 'after': 'after', 'after_both': 'both defaced'}
 HEADINGS = {
-    'S1': 'S1: a render among photographs',
-    'S2': 'S2: photographs among scans',
-    'S3': 'S3: single views among photographs',
+    'S1': 'S1: renders in a gallery of photographs',
+    'S2': 'S2: photographs in a gallery of scans',
+    'S3': 'S3: single views in a gallery of photographs',
     'S4': 'S4: do two renders show the same person?',
 }
 SOURCES = {
-    'S1': 'After Mazura et al., 2012, J. Digit. Imaging 25:347: one render of each head, one '
-    'photograph of each person.',
-    'S2': 'After Schwarz et al., 2019, N. Engl. J. Med. 381:1684: ten random views of each scan '
-    'are enrolled, each photograph is searched for, and the scores of all photographs of a person '
-    'are added up.',
-    'S3': 'After Steeg et al., 2024, eClinicalMedicine 78:102930: a hit has the right person '
-    'within the first five photographs. In the study, hair that is not their own made more people '
-    'be taken for somebody else.',
-    'S4': 'After the comparison of TotalSegmentator and CTA-DEFACE on head CT: cosine similarity '
-    'of face embeddings, and a support vector machine on it in five folds. Here nobody stands in '
-    'two folds.',
+    'S1': 'Reproduces Mazura et al., 2012, J. Digit. Imaging 25:347: one render of each head, '
+    'one photograph of each participant.',
+    'S2': 'Reproduces Schwarz et al., 2019, N. Engl. J. Med. 381:1684: ten random views of each '
+    'scan are enrolled, each photograph is a probe, and the scores of all photographs of a '
+    'participant are combined.',
+    'S3': 'Reproduces Steeg et al., 2024, eClinicalMedicine 78:102930: a search is a hit if the '
+    'right participant is within rank 5. In the study, generic hair caused more '
+    'misidentifications.',
+    'S4': 'Reproduces the comparison of TotalSegmentator and CTA-DEFACE on head CT: cosine '
+    'similarity of face embeddings, and a support vector machine on it in five folds. Here the '
+    'folds have disjoint participants.',
 }
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of texts; ``folded`` where it is long."""
+    """A table of texts; a long one is ``folded``."""
 
     caption: str
     header: tuple[str, ...]
@@ -43,7 +50,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Study:
-    """What the page says of one study."""
+    """The section of the page on one study."""
 
     name: str
     heading: str
@@ -54,7 +61,7 @@ class Study:
 
 
 def studies(results: Results) -> list[Study]:
-    """Return S1 to S4, each with its tables and with what could not be done."""
+    """Return S1 to S4, each with its tables and the comparisons that were not possible."""
     tables = {'S1': _s1, 'S2': _s2, 'S3': _s3, 'S4': _s4}
     return [
         Study(
@@ -70,11 +77,15 @@ def studies(results: Results) -> list[Study]:
 
 
 def larger(results: Results) -> Table:
-    """Return the expected rate of first places in galleries of ever more people.
+    """Return the expected rank-1 identification rates in larger galleries.
 
-    Each comparison is there with its strongest engine.
+    Each comparison is shown with its strongest engine.
     """
-    shown = [item for item in results.outcomes if any(_expected(item).values())]
+    shown = [
+        item
+        for item in results.outcomes
+        if any(rate is not None for rate in _expected(item).values())
+    ]
     sizes = sorted({n for item in shown for n in _expected(item)})
     rows = []
     for key in dict.fromkeys(item.key for item in shown):
@@ -83,15 +94,14 @@ def larger(results: Results) -> Table:
         for item in mine:
             if item.engine == engine:
                 cells = [percent(_expected(item).get(n)) for n in sizes]
-                what = f'{item.title}: {contrast(item.probe)} among {contrast(item.gallery)}'
-                rows.append((what, curves.caption(item), *cells))
-    header = ('Comparison', 'scans', *map(_people, sizes))
+                sides = f'{contrast(item.probe)} in a gallery of {contrast(item.gallery)}'
+                rows.append((f'{item.title}: {sides}', curves.caption(item), *cells))
+    header = ('Comparison', 'Scans', *map(_people, sizes))
     return Table('', header, tuple(rows))
 
 
 def _reasons(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    found = (reason for item in outcomes for reason in item.summary.get('reasons') or [])
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(reason for item in outcomes for reason in item.summary.reasons))
 
 
 # --- cells --------------------------------------------------------------------------------------
@@ -106,40 +116,34 @@ def percent(value: float | None) -> str:
     return f'{100 * value:.0f} %' if value == 0 or value >= 0.01 else f'{100 * value:.2g} %'
 
 
-def rate(summary: dict[str, Any], key: str) -> str:
+def rate(share: Estimate) -> str:
     """Return a share with its interval, ``'83 % (74 to 90)'``."""
-    return percent(summary.get(key)) + between(summary, key)
+    return percent(share.value) + interval(share)
 
 
-def between(summary: dict[str, Any], key: str) -> str:
+def interval(share: Estimate) -> str:
     """Return the interval of a share in brackets, or nothing."""
-    low, high = summary.get(f'{key}_low'), summary.get(f'{key}_high')
-    return '' if low is None or high is None else f' ({100 * low:.0f} to {100 * high:.0f})'
+    if share.low is None or share.high is None:
+        return ''
+    return f' ({100 * share.low:.0f} to {100 * share.high:.0f})'
 
 
-def figure(summary: dict[str, Any], key: str) -> str:
+def figure(estimate: Estimate) -> str:
     """Return a number with its interval, ``'0.96 (0.93 to 0.98)'``."""
-    low, high = summary.get(f'{key}_low'), summary.get(f'{key}_high')
-    interval = '' if low is None or high is None else f' ({number(low)} to {number(high)})'
-    return number(summary.get(key)) + interval
+    if estimate.low is None or estimate.high is None:
+        return number(estimate.value)
+    return f'{number(estimate.value)} ({number(estimate.low)} to {number(estimate.high)})'
 
 
-def middle(summary: dict[str, Any], key: str) -> str:
+def quartiles(scores: Similarity) -> str:
     """Return a median with its quartiles, ``'0.65 (0.47 to 0.80)'``."""
-    median, low, high = (summary.get(f'{key}_{part}') for part in ('median', 'q1', 'q3'))
-    return 'n/a' if median is None else f'{median:.2f} ({low:.2f} to {high:.2f})'
-
-
-def deviation(summary: dict[str, Any], key: str) -> str:
-    """Return a mean of the folds with its standard deviation, ``'0.69 (0.01)'``."""
-    svm = summary.get('svm') or {}
-    if svm.get(key) is None:
+    if scores.median is None:
         return 'n/a'
-    return f'{svm[key]:.2f} ({svm[f"{key}_sd"]:.2f})'
+    return f'{scores.median:.2f} ({scores.q1:.2f} to {scores.q3:.2f})'
 
 
 def contrast(side: str) -> str:
-    """Return what is on a side of a comparison, without its state."""
+    """Return one side of a comparison without its state."""
     return side if side.startswith('photo') else side.partition(' ')[0]
 
 
@@ -149,33 +153,33 @@ def contrast(side: str) -> str:
 def _s1(outcomes: Sequence[Outcome]) -> list[Table]:
     sizes = (50, 100, 150)
     rows: list[tuple[str, str, Callable[[Outcome], str]]] = [
-        ('people', '29', lambda o: number(o.summary.get('people_with_mates'))),
-        ('renders with a face', '28 of 29', lambda o: percent(o.summary.get('detection'))),
+        ('participants', '29', lambda o: number(o.summary.people_with_mates)),
+        ('renders with a face', '28 of 29', lambda o: percent(o.summary.detection)),
         *(
-            (f'first among {n} photographs', '28 %', lambda o, n=n: percent(_among(o, n)))
+            (f'rank 1 of {n} photographs', '28 %', lambda o, n=n: percent(_smaller(o, n)))
             for n in sizes
         ),
-        ('first among all photographs (closed set)', '', lambda o: _of_gallery(o, 'rank1')),
-        ('within the first five', '', lambda o: rate(o.summary, 'rank5')),
-        ('named, where no wrong name was given before (open set)', '28 %', _open(0, 'tpir')),
-        ('wrong names in that', '0', _open(0, 'fpir')),
-        ('named, where one in ten was wrong before', '', _open(1, 'tpir')),
-        ('wrong names in that', '', _open(1, 'fpir')),
-        ('observers: a match guaranteed', '88 %', lambda o: 'not asked'),
-        ('observers: "none of the above" a choice', '50 %', lambda o: 'not asked'),
+        ('rank 1 of all photographs (closed set)', '', _closed),
+        ('rank 5', '', lambda o: rate(o.summary.rank5)),
+        ('open set, no false positive before: TPIR', '28 %', _tpir(0)),
+        ('its FPIR', '0', _fpir(0)),
+        ('open set, 10 % false positives before: TPIR', '', _tpir(1)),
+        ('its FPIR', '', _fpir(1)),
+        ('observers, closed set', '88 %', lambda o: 'not done'),
+        ('observers, open set', '50 %', lambda o: 'not done'),
     ]
     return [_beside('S1, before', rows, outcomes)] if outcomes else []
 
 
 def _s2(outcomes: Sequence[Outcome]) -> list[Table]:
     rows: list[tuple[str, str, Callable[[Outcome], str]]] = [
-        ('people with photographs', '84', lambda o: number(o.summary.get('people_with_mates'))),
-        ('scans enrolled', '84', lambda o: number(o.gallery_size)),
-        ('their views with a face', '', lambda o: percent(o.summary.get('detection'))),
-        ('right scan first', '83 %', lambda o: rate(o.summary, 'rank1')),
-        ('within the first five', '95 %', lambda o: rate(o.summary, 'rank5')),
-        ('by guessing, first', '1 %', lambda o: percent(_chance(o))),
-        ('area under the ROC curve', '', lambda o: figure(o.summary, 'auc')),
+        ('participants with photographs', '84', lambda o: number(o.summary.people_with_mates)),
+        ('scans enrolled', '84', lambda o: number(o.summary.gallery_size)),
+        ('views with a face', '', lambda o: percent(o.summary.detection)),
+        ('rank 1', '83 %', lambda o: rate(o.summary.rank1)),
+        ('rank 5', '95 %', lambda o: rate(o.summary.rank5)),
+        ('chance level of rank 1', '1 %', lambda o: percent(o.summary.chance)),
+        ('area under the ROC curve', '', lambda o: figure(o.summary.auc)),
     ]
     return [_beside('S2, before', rows, outcomes)] if outcomes else []
 
@@ -192,28 +196,28 @@ def _s3(outcomes: Sequence[Outcome]) -> list[Table]:
 
 
 def _s4(outcomes: Sequence[Outcome]) -> list[Table]:
-    rows = [
-        ('renders with a face', ('76.5 %', '', ''), lambda o: percent(o.summary.get('detection'))),
+    rows: list[tuple[str, tuple[str, ...], Callable[[Outcome], str]]] = [
+        ('renders with a face', ('76.5 %', '', ''), lambda o: percent(o.summary.detection)),
         (
-            'similarity, same person: median (quartiles)',
+            'similarity, genuine pairs: median (quartiles)',
             ('0.65 (0.47 to 0.80)', '', ''),
-            lambda o: middle(o.summary, 'intra'),
+            lambda o: quartiles(o.summary.intra),
         ),
         (
-            'similarity, two people: median (quartiles)',
+            'similarity, impostor pairs: median (quartiles)',
             ('0.50 (0.39 to 0.62)', '', ''),
-            lambda o: middle(o.summary, 'inter'),
+            lambda o: quartiles(o.summary.inter),
         ),
-        ('ROC-AUC of the similarity', ('', '', ''), lambda o: figure(o.summary, 'auc')),
+        ('ROC-AUC of the similarity', ('', '', ''), lambda o: figure(o.summary.auc)),
         (
             'SVM, ROC-AUC: mean (SD)',
             ('0.69 (0.01)', '0.55 (0.02)', '0.60 (0.02)'),
-            lambda o: deviation(o.summary, 'auc'),
+            _svm_auc,
         ),
         (
             'SVM, accuracy: mean (SD)',
             ('0.65 (0.01)', '0.56 (0.01)', '0.59 (0.01)'),
-            lambda o: deviation(o.summary, 'accuracy'),
+            _svm_accuracy,
         ),
     ]
     header = ('', 'S4, before', 'S4, TotalSegmentator', 'S4, CTA-DEFACE')
@@ -241,55 +245,54 @@ def _heading(outcome: Outcome) -> str:
 
 
 def _s3_hits(engine: str, outcomes: Sequence[Outcome]) -> Table:
-    """Return how many people each kind of picture found."""
-    size = outcomes[0].gallery_size
+    """Return the number of hits of each kind of picture."""
+    size = outcomes[0].summary.gallery_size
     columns: dict[tuple[str, str], dict[str, list[Search]]] = {}
     names, chances = [], []
     for item in outcomes:
         if (item.key, item.condition) not in columns:
             control = ' (control)' if item.condition == 'control' else ''
             names.append(item.probe.partition(',')[0] + control)
-            chances.append(percent(item.summary.get('chance_of_a_hit')))
+            chances.append(percent(item.summary.chance_within_five))
         column = columns.setdefault((item.key, item.condition), {})
         for search in item.searches:
-            column.setdefault(search.what, []).append(search)
+            column.setdefault(search.probe, []).append(search)
     kinds = dict.fromkeys(kind for column in columns.values() for kind in column)
     rows = tuple(
         (kind, *(_hits(column.get(kind, []), size) for column in columns.values()))
         for kind in kinds
     )
-    caption = f'Hits, {engine}: right person within the first five of {size} photographs'
-    return Table(caption, ('picture', *names), (*rows, ('by guessing', *chances)))
+    caption = f'Hits (rank 5 or better) in a gallery of {size} photographs, {engine}'
+    return Table(caption, ('picture', *names), (*rows, ('chance level', *chances)))
 
 
 def _s3_people(engine: str, outcomes: Sequence[Outcome]) -> list[Table]:
-    """Return, for each contrast, the placement of every correct match of every participant.
+    """Return, for each contrast, the ranks of every participant's photographs within rank 5.
 
-    Hairstyles are counted: twelve more columns would not be read.
+    Of the hairstyles only the hits are counted: they would be twelve more columns.
     """
     tables = []
     for key in dict.fromkeys(item.key for item in outcomes if item.condition != 'control'):
         mine = [item for item in outcomes if item.key == key]
-        size = mine[0].gallery_size
+        size = mine[0].summary.gallery_size
         found: dict[tuple[str, str], dict[str, Search]] = {}
         for item in mine:
             for search in item.searches:
-                found.setdefault((search.participant, item.condition), {})[search.what] = search
-        plain = [
-            what for what in dict.fromkeys(w for s in found.values() for w in s) if ',' not in what
-        ]
+                found.setdefault((search.participant, item.condition), {})[search.probe] = search
+        kinds = dict.fromkeys(kind for searches in found.values() for kind in searches)
+        plain = [kind for kind in kinds if ',' not in kind]
         rows = tuple(
             (
                 f'sub-{person}',
                 STATES[state],
-                *(_placements(searches.get(what)) for what in plain),
-                _hits([s for what, s in searches.items() if what not in plain], size),
+                *(_ranks(searches.get(kind)) for kind in plain),
+                _hits([s for kind, s in searches.items() if kind not in plain], size),
             )
             for (person, state), searches in sorted(found.items(), key=lambda entry: entry[0][0])
         )
         contrast = mine[0].probe.partition(' ')[0]
-        caption = f'{contrast}, {engine}: places of the right photographs and their scores'
-        header = ('participant', 'scan', *plain, 'in other dress: hits')
+        caption = f'{contrast}, {engine}: ranks and scores of the right photographs'
+        header = ('participant', 'scan', *plain, 'hits with other appearance')
         people = len({person for person, _ in found})
         tables.append(Table(caption, header, rows, people > MANY))
     return tables
@@ -302,41 +305,55 @@ def _hits(searches: Sequence[Search], gallery_size: int) -> str:
     return f'{sum(hits)} of {len(hits)}' if hits else ''
 
 
-def _placements(search: Search | None) -> str:
-    if search is None or search.place is None:
+def _ranks(search: Search | None) -> str:
+    if search is None or search.rank is None:
         return 'n/a'
-    found = zip(search.places, search.scores, strict=True)
-    return '\n'.join(f'{place:g} ({number(score)})' for place, score in found) or 'none'
+    found = zip(search.ranks, search.scores, strict=True)
+    return '\n'.join(f'{rank:g} ({number(score)})' for rank, score in found) or 'none'
 
 
-def _among(outcome: Outcome, size: int) -> float | None:
-    rates = {item['n']: item['rate'] for item in outcome.summary.get('among') or []}
+def _smaller(outcome: Outcome, size: int) -> float | None:
+    rates = {item.size: item.rank1.value for item in outcome.summary.smaller_galleries}
     return rates.get(size)
 
 
-def _of_gallery(outcome: Outcome, key: str) -> str:
-    return f'{rate(outcome.summary, key)} of {outcome.gallery_size}'
+def _closed(outcome: Outcome) -> str:
+    return f'{rate(outcome.summary.rank1)} of {outcome.summary.gallery_size}'
 
 
-def _chance(outcome: Outcome) -> float | None:
-    return 1 / outcome.gallery_size if outcome.gallery_size else None
-
-
-def _open(index: int, key: str) -> Callable[[Outcome], str]:
+def _tpir(index: int) -> Callable[[Outcome], str]:
     def cell(outcome: Outcome) -> str:
-        found = outcome.summary.get('open_set') or []
-        return rate(found[index], key) if index < len(found) else 'n/a'
+        points = outcome.summary.open_set
+        return rate(points[index].tpir) if index < len(points) else 'n/a'
 
     return cell
 
 
+def _fpir(index: int) -> Callable[[Outcome], str]:
+    def cell(outcome: Outcome) -> str:
+        points = outcome.summary.open_set
+        return rate(points[index].fpir) if index < len(points) else 'n/a'
+
+    return cell
+
+
+def _svm_auc(outcome: Outcome) -> str:
+    svm = outcome.summary.svm
+    return f'{svm.auc:.2f} ({svm.auc_sd:.2f})' if svm else 'n/a'
+
+
+def _svm_accuracy(outcome: Outcome) -> str:
+    svm = outcome.summary.svm
+    return f'{svm.accuracy:.2f} ({svm.accuracy_sd:.2f})' if svm else 'n/a'
+
+
 def _expected(outcome: Outcome) -> dict[int, float | None]:
-    """Return the expected rate of first places by the number of people."""
-    return {item['n']: item['rate'] for item in outcome.summary.get('expected_rank1') or []}
+    """Return the expected rank-1 identification rate by the size of the gallery."""
+    return {item.size: item.rank1.value for item in outcome.summary.larger_galleries}
 
 
 def _people(count: int) -> str:
-    """Return a number of people in words where it is long."""
+    """Return the size of a gallery, from a million on in words."""
     for size, word in ((10**9, 'billion'), (10**6, 'million')):
         if count >= size and count % size == 0:
             return f'{count // size} {word}'

@@ -14,7 +14,7 @@ from facebids.filesystem import write_json_atomic, write_text_atomic
 from facebids.release import tree
 from facebids.stages import release
 from facebids.stages.folders import make_writable
-from facebids.studies import results
+from facebids.studies import tables as studies_tables
 from facebids.studies.results import Results
 
 
@@ -92,18 +92,20 @@ def _attack(settings: Settings, images: list[HeadImage]) -> Results:
 def _write(settings: Settings, found: list[Record], attacked: Results) -> None:
     from facebids.reports.group import write_page
 
-    places = results.places(attacked)
-    rows = [records.row(record) | places.get(record.image, {}) for record in found]
-    meanings = records.dictionary(found) | results.dictionary(results.IMAGE_COLUMNS)
+    ranks = studies_tables.image_ranks(attacked)
+    rows = [records.row(record) | ranks.get(record.image, {}) for record in found]
+    meanings = records.dictionary(found) | studies_tables.dictionary(studies_tables.IMAGE_COLUMNS)
     tables = {
         names.GROUP_TABLE: (names.GROUP_DICTIONARY, meanings, rows),
         names.COMPARISONS_TABLE: (
             names.COMPARISONS_DICTIONARY,
-            *_described(results.comparison_rows(attacked), results.COMPARISON_COLUMNS),
+            *_described(
+                studies_tables.comparison_rows(attacked), studies_tables.COMPARISON_COLUMNS
+            ),
         ),
         names.SEARCHES_TABLE: (
             names.SEARCHES_DICTIONARY,
-            *_described(results.search_rows(attacked), results.SEARCH_COLUMNS),
+            *_described(studies_tables.search_rows(attacked), studies_tables.SEARCH_COLUMNS),
         ),
     }
     for table, (dictionary, columns, content) in tables.items():
@@ -114,7 +116,7 @@ def _write(settings: Settings, found: list[Record], attacked: Results) -> None:
 
 
 def _described(
-    rows: list[results.Row], known: dict[str, str]
-) -> tuple[dict[str, dict[str, Any]], list[results.Row]]:
+    rows: list[studies_tables.Row], known: dict[str, str]
+) -> tuple[dict[str, dict[str, Any]], list[studies_tables.Row]]:
     """Return the data dictionary of a table and its rows."""
-    return results.dictionary(results.header(rows, known)), rows
+    return studies_tables.dictionary(studies_tables.header(rows, known)), rows

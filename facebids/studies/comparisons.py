@@ -160,6 +160,11 @@ def person(entry: Scan | str) -> str:
     return entry if isinstance(entry, str) else entry.participant
 
 
+def scans_of(side: Iterable[Scan | str]) -> list[Scan]:
+    """Return the scans of a side of a comparison; photographs are labels."""
+    return [entry for entry in side if isinstance(entry, Scan)]
+
+
 def plan_scans(scans: Iterable[Scan]) -> tuple[list[Comparison], list[Impossible]]:
     """Decide how scans can be compared with scans.
 

@@ -2,28 +2,42 @@
 """From a matrix of scores to the outcome of a comparison."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypedDict
 
 import numpy as np
 
+from facebids.core.arrays import BoolArray, FloatArray, StrArray
 from facebids.core.attack import engines
 from facebids.core.identifiability import ranking
-from facebids.core.identifiability.summary import summarise
+from facebids.core.identifiability.evaluation import finite, summarise
 from facebids.studies.comparisons import KINDS, PHOTOGRAPH, Comparison, Condition, person
 from facebids.studies.results import Outcome, Search
 
 DEVIATIONS = (3.0, 4.0)
-FALSE_POSITIVES = (0.0, 0.1)  # S1 had none
+FALSE_POSITIVES = (0.0, 0.1)  # rates before defacing; that of S1 was 0
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 TITLES = {kind: KINDS[kind].title for kind in KINDS} | {
-    'S1': 'Renders among photographs (S1)',
-    'S2': 'Photographs among scans (S2)',
-    'S3': 'Single views among photographs (S3)',
+    'S1': 'Renders in a gallery of photographs (S1)',
+    'S2': 'Photographs in a gallery of scans (S2)',
+    'S3': 'Single views in a gallery of photographs (S3)',
     'S4': 'Pairs of renders (S4)',
 }
 
 
-def describe(comparison: Comparison, condition: Condition) -> dict[str, str]:
-    """Return how an outcome of a comparison in a condition is named."""
+class Names(TypedDict):
+    """The fields of an `Outcome` that say what was compared."""
+
+    study: str
+    key: str
+    title: str
+    condition: str
+    probe: str
+    gallery: str
+
+
+def describe(comparison: Comparison, condition: Condition) -> Names:
+    """Return the descriptive fields of the outcome of a comparison in a condition."""
     study = comparison.kind if comparison.kind in ('S1', 'S2', 'S3') else 'scans'
     return {
         'study': study,
@@ -44,7 +58,7 @@ def outcome(
     comparison: Comparison,
     condition: Condition,
     engine: str,
-    scores: np.ndarray,
+    scores: FloatArray,
     *,
     seed: int,
     thresholds: Sequence[float] = (),
@@ -59,50 +73,49 @@ def outcome(
     scores : ndarray, shape (P, G)
         Similarity of every probe with every entry of the gallery.
     seed
-        Start of the random numbers of the statistics.
+        Random seed of the statistics.
     thresholds
-        Scores at which the open set is judged.
+        Scores at which open-set identification is evaluated.
     detection
         Share of the renders in which a face was found.
     """
     probe_people, gallery_people, mates = people(comparison)
     summary = summarise(scores, mates, probe_people, gallery_people, seed, thresholds)
     images = [None if isinstance(item, str) else item.image for item in comparison.probes]
-    what = 'photographs' if comparison.probe_suffix == PHOTOGRAPH else 'scan'
+    probe = 'photographs' if comparison.probe_suffix == PHOTOGRAPH else 'scan'
     return Outcome(
         **describe(comparison, condition),
         engine=engine,
-        gallery_size=len(comparison.gallery),
-        left_out=comparison.left_out,
-        summary=summary | {'detection': detection},
-        searches=searches(scores, mates, list(probe_people), images, what),
+        summary=replace(summary, detection=detection, left_out=comparison.left_out),
+        searches=searches(scores, mates, list(probe_people), images, probe),
         spread=spread(scores[mates], scores[~mates]),
     )
 
 
-def people(comparison: Comparison) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return whose the probes (P,) and the gallery (G,) are, and which agree (P, G)."""
+def people(comparison: Comparison) -> tuple[StrArray, StrArray, BoolArray]:
+    """Return the people of the probes (P,) and of the gallery (G,), and the mates (P, G)."""
     probes = np.array([person(item) for item in comparison.probes], str)
     gallery = np.array([person(item) for item in comparison.gallery], str)
     return probes, gallery, probes[:, None] == gallery[None]
 
 
 def fixed_thresholds(engine: str) -> tuple[float, ...]:
-    """Return scores as far above those of two strangers as `DEVIATIONS` says.
+    """Return scores that lie `DEVIATIONS` standard deviations above the mean impostor score.
 
-    What strangers score was measured on other people (each engine's ``STRANGERS``); of the fused
-    score it is 0 with a deviation of about 1.
+    Mean and standard deviation were measured on other people (each engine's ``STRANGERS``); for
+    the fused score they are 0 and about 1.
     """
     known = engines.engines().get(engine)
     mean, deviation = known.STRANGERS if known else (0.0, 1.0)
     return tuple(mean + deviations * deviation for deviations in DEVIATIONS)
 
 
-def thresholds(scores: np.ndarray, mates: np.ndarray) -> tuple[float, ...]:
-    """Return the scores above which `FALSE_POSITIVES` of the searches name somebody wrong.
+def thresholds(scores: FloatArray, mates: BoolArray) -> tuple[float, ...]:
+    """Return the thresholds with the false-positive rates `FALSE_POSITIVES`.
 
-    They are fixed before defacing and hold for the comparison after it. For photographs, where no
-    score of strangers is known from elsewhere; before defacing the wrong names are few by choice.
+    They are for photographs, for which no impostor scores of other people are known. They are
+    fixed on the data before defacing, where the false-positive rates are therefore no result,
+    and are applied unchanged after it.
     """
     wrong = np.where(mates | np.isnan(scores), -np.inf, scores).max(axis=1, initial=-np.inf)
     wrong = wrong[np.isfinite(wrong)]
@@ -113,49 +126,43 @@ def thresholds(scores: np.ndarray, mates: np.ndarray) -> tuple[float, ...]:
 
 
 def searches(
-    scores: np.ndarray,
-    mates: np.ndarray,
+    scores: FloatArray,
+    mates: BoolArray,
     people: Sequence[str],
     images: Sequence[str | None],
-    what: str,
+    probe: str,
 ) -> tuple[Search, ...]:
-    """Return the place of the right person in each search.
+    """Return the rank and the score of the right participant in each search.
 
     Parameters
     ----------
     scores, mates : ndarray, shape (P, G)
         Similarities, and which entries are of the probe's person.
     people, images : sequence of length P
-        Whom each search is for, and the image searched for.
-    what
-        What was searched for, in a word.
+        Participant and image of each probe.
+    probe
+        What the probes are, in a word.
     """
-    places = ranking.mate_ranks(scores, mates)
+    ranks = ranking.mate_ranks(scores, mates)
     best = np.where(mates, np.nan_to_num(scores, nan=-np.inf), -np.inf).max(
         axis=1, initial=-np.inf
     )
     return tuple(
-        Search(
-            str(label),
-            image,
-            what,
-            place=float(place) if np.isfinite(place) else None,
-            score=float(top) if np.isfinite(top) else None,
-        )
-        for label, image, place, top in zip(people, images, places, best, strict=True)
+        Search(str(label), image, probe, finite(rank), finite(score))
+        for label, image, rank, score in zip(people, images, ranks, best, strict=True)
     )
 
 
-def spread(same: np.ndarray, other: np.ndarray) -> dict[str, tuple[float, ...] | None]:
-    """Return percentiles of the scores of pairs of the same and of two people."""
-    return {'same': _quantiles(same), 'other': _quantiles(other)}
+def spread(genuine: FloatArray, impostor: FloatArray) -> dict[str, tuple[float, ...] | None]:
+    """Return percentiles of the scores of genuine and of impostor pairs."""
+    return {'same': _quantiles(genuine), 'other': _quantiles(impostor)}
 
 
-def _quantiles(values: np.ndarray) -> tuple[float, ...] | None:
+def _quantiles(values: FloatArray) -> tuple[float, ...] | None:
     finite = values[np.isfinite(values)]
     return tuple(map(float, np.quantile(finite, QUANTILES))) if finite.size else None
 
 
 def _defaced(condition: Condition) -> str:
-    """Return the state of the scans, which photographs have none of."""
+    """Return the state of the side that are scans; photographs have none."""
     return condition.gallery if condition.probe == PHOTOGRAPH else condition.probe

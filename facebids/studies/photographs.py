@@ -1,28 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scans against photographs, as S1, S2 and S3 did it.
+"""Comparisons of scans with photographs: S1, S2 and S3.
 
-S2 searches photographs among scans and puts the scores of a person's photographs together. S1
-searches the frontal render among one photograph of each person. S3 searches single views, and the
-frontal render under hair that is not its own, among all photographs, and photographs among
-photographs as positive control. A photograph is only read: nothing of it is kept, nor its name.
+S1 searches the frontal render of each scan in a gallery of one photograph per participant. S2
+searches photographs in a gallery of scans and averages the scores of a participant's photographs.
+S3 searches single views, and the frontal render with generic hair, in a gallery of all
+photographs, and as positive control each photograph in the gallery of the others. Photographs are
+read only: neither they nor their names are stored.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from facebids.core.arrays import FloatArray
 from facebids.core.attack import engines
 from facebids.core.identifiability import ranking
+from facebids.core.identifiability.evaluation import finite
+from facebids.core.identifiability.summary import Estimate, GalleryRank1
 from facebids.studies import enrolment
 from facebids.studies import outcomes as make
-from facebids.studies.comparisons import Comparison, plan_photographs
+from facebids.studies.comparisons import Comparison, person, plan_photographs, scans_of
 from facebids.studies.enrolment import Enrolment, Template
 from facebids.studies.outcomes import TITLES
 from facebids.studies.pictures import compare_controls, compare_pictures
 from facebids.studies.results import NotPossible, Outcome
 from facebids.studies.subsets import rank1_among
 
-GALLERIES = (50, 100, 150)  # photographs that S1 searched among
+GALLERIES = (50, 100, 150)  # photographs in the galleries of S1
 Photographs = dict[str, list[Template]]
 
 
@@ -34,54 +39,50 @@ def compare(
     Parameters
     ----------
     enrolled
-        The heads.
+        The templates of the scans.
     photographs
-        Templates of each person's photographs that show a face; None: there is no folder of them.
+        Templates of each participant's photographs that show a face; None without a folder.
     seed
-        Start of the random numbers of the statistics.
+        Random seed of the statistics.
     """
     photographed = [name for name, faces in (photographs or {}).items() if faces]
     possible, impossible = plan_photographs(
         enrolled.scans, None if photographs is None else photographed
     )
-    study = {
-        'S1': _renders_among_photographs,
-        'S2': _photographs_among_scans,
-        'S3': compare_pictures,
-    }
+    study = {'S1': _s1, 'S2': _s2, 'S3': compare_pictures}
     outcomes = [
         outcome
         for comparison in possible
-        for outcome in study[comparison.kind](enrolled, photographs, comparison, seed)
+        for outcome in study[comparison.kind](enrolled, photographs or {}, comparison, seed)
     ]
     reasons = [
         NotPossible(item.kind, item.kind, TITLES[item.kind], item.reason) for item in impossible
     ]
-    if not photographed:
+    if photographs is None or not photographed:
         return outcomes, reasons
     controls, no_controls = compare_controls(photographs, seed)
     return outcomes + controls, reasons + no_controls
 
 
-def by_person(scores: np.ndarray, owners: Sequence[str], order: Sequence[str]) -> np.ndarray:
-    """Put the scores of each person's photographs together.
+def mean_by_person(scores: FloatArray, owners: Sequence[str], order: Sequence[str]) -> FloatArray:
+    """Average the scores of each participant's photographs.
 
-    S2 adds them up. Their mean gives the same list, and one threshold fits everybody, whatever
-    the number of photographs.
+    S2 adds them up. Their mean ranks the gallery in the same way, and one threshold holds for any
+    number of photographs.
 
     Parameters
     ----------
     scores : ndarray, shape (F, G)
-        Of every photograph; NaN, where no face was found, counts for nothing.
+        Of every photograph; NaN, where no face was found, is left out.
     owners : sequence of length F
-        Whose each photograph is.
+        Participant of each photograph.
     order : sequence of length P
-        The people.
+        The participants.
 
     Returns
     -------
     ndarray, shape (P, G)
-        NaN where none of a person's photographs has a score.
+        NaN where none of a participant's photographs has a score.
     """
     belongs = np.array(order, str)[:, None] == np.array(owners, str)[None]
     known = np.isfinite(scores)
@@ -90,43 +91,52 @@ def by_person(scores: np.ndarray, owners: Sequence[str], order: Sequence[str]) -
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _photographs_among_scans(
+def _s2(
     enrolled: Enrolment, photographs: Photographs, comparison: Comparison, seed: int
 ) -> list[Outcome]:
-    owners = [label for label in comparison.probes for _ in photographs[label]]
-    pictures = [template for label in comparison.probes for template in photographs[label]]
+    """Search the photographs of each participant in a gallery of scans."""
+    order = [person(item) for item in comparison.probes]
+    owners = [label for label in order for _ in photographs[label]]
+    pictures = [template for label in order for template in photographs[label]]
     levels: dict[str, tuple[float, ...]] = {}
     outcomes = []
     _, _, mates = make.people(comparison)
     for condition in comparison.conditions:
-        gallery = enrolled.of(comparison.gallery, condition.gallery)
+        gallery = enrolled.of(scans_of(comparison.gallery), condition.gallery)
         for engine in _engines(pictures, gallery):
             single = engines.score(
                 engine, [item[engine] for item in pictures], [item[engine] for item in gallery]
             )
-            scores = by_person(single, owners, comparison.probes)
+            scores = mean_by_person(single, owners, order)
             levels.setdefault(engine, make.thresholds(scores, mates))
-            found = enrolment.detection(item[engine] for item in gallery)
-            numbers = {'seed': seed, 'thresholds': levels[engine], 'detection': found}
-            outcomes.append(make.outcome(comparison, condition, engine, scores, **numbers))
+            made = make.outcome(
+                comparison,
+                condition,
+                engine,
+                scores,
+                seed=seed,
+                thresholds=levels[engine],
+                detection=enrolment.detection(item[engine] for item in gallery),
+            )
+            outcomes.append(made)
     return outcomes
 
 
-def _renders_among_photographs(
+def _s1(
     enrolled: Enrolment, photographs: Photographs, comparison: Comparison, seed: int
 ) -> list[Outcome]:
-    """Search each frontal render among one photograph a person (S1)."""
-    gallery = [photographs[label][0] for label in comparison.gallery]
+    """Search each frontal render in a gallery of one photograph per participant."""
+    gallery = [photographs[person(item)][0] for item in comparison.gallery]
     levels: dict[str, tuple[float, ...]] = {}
     outcomes = []
     _, _, mates = make.people(comparison)
     for condition in comparison.conditions:
-        probes = enrolled.of(comparison.probes, condition.probe)
+        probes = enrolled.of(scans_of(comparison.probes), condition.probe)
         for engine in _engines(gallery, probes):
             frontal = [enrolment.view(item[engine], 'frontal') for item in probes]
             scores = engines.score(engine, frontal, [item[engine] for item in gallery])
             levels.setdefault(engine, make.thresholds(scores, mates))
-            found = make.outcome(
+            made = make.outcome(
                 comparison,
                 condition,
                 engine,
@@ -135,18 +145,19 @@ def _renders_among_photographs(
                 thresholds=levels[engine],
                 detection=enrolment.detection(item for item in frontal if item),
             )
-            places = ranking.mate_ranks(scores, mates)
-            rates = rank1_among(places, len(gallery), GALLERIES)
-            found.summary['among'] = [
-                {'n': size, 'rate': None if np.isnan(rate) else float(rate)}
+            rates = rank1_among(ranking.mate_ranks(scores, mates), len(gallery), GALLERIES)
+            smaller = tuple(
+                GalleryRank1(size, Estimate(finite(rate)))
                 for size, rate in zip(GALLERIES, rates, strict=True)
-            ]
-            outcomes.append(found)
+            )
+            outcomes.append(
+                replace(made, summary=replace(made.summary, smaller_galleries=smaller))
+            )
     return outcomes
 
 
 def _engines(one: Sequence[Template], other: Sequence[Template]) -> list[str]:
-    """Return the engines that know all photographs and all scans, and embed single views."""
+    """Return the engines with templates of all photographs, and of each view of all scans."""
     return [
         name
         for name in engines.engines()

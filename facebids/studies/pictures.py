@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""S3: single pictures of a head searched for among all photographs of everybody.
+"""S3: single views of a head in a gallery of all photographs.
 
-Four orientations; the frontal one also in black and white, and under six generic hairstyles in
-both; as positive control each photograph among the others. A search is a hit when the right
-person is within the first five. The study's searches under the person's own hair are not
-repeated: whoever has it has a photograph.
+Four orientations; the frontal view also in black and white, and with six generic hairstyles in
+colour and in black and white. The positive controls search each photograph in the gallery of the
+others. A search is a hit when the right participant is within rank 5. The searches of the study
+with the participant's own hair are not reproduced: they need a photograph to begin with.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,28 +15,30 @@ from typing import Any
 
 import numpy as np
 
+from facebids.core.arrays import AnyArray, BoolArray, FloatArray, StrArray
 from facebids.core.attack import engines, recognition
 from facebids.core.identifiability import ranking, resampling
+from facebids.core.identifiability.evaluation import estimate, finite
+from facebids.core.identifiability.summary import Summary
 from facebids.studies import enrolment, hair
-from facebids.studies.comparisons import Comparison, Scan, person
+from facebids.studies.comparisons import Comparison, Scan, person, scans_of
 from facebids.studies.enrolment import BARE, Enrolment, Template
-from facebids.studies.outcomes import TITLES, describe
-from facebids.studies.results import NotPossible, Outcome, Search
+from facebids.studies.outcomes import TITLES, Names, describe
+from facebids.studies.results import FIRST, NotPossible, Outcome, Search
 
 ORIENTATIONS = ('frontal', 'side', 'halfside', 'top')  # in the order of the study
-FIRST = 5
-NO_SECOND = 'Nobody has two photographs that show a face, of which one could be searched for.'
+NO_SECOND = 'No participant has two photographs that show a face: a probe and a gallery entry.'
 Face = dict[str, Any] | None
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Pictures to search for: what they are, whose, of which image, and how one engine sees them.
+class Probes:
+    """Pictures of one kind: their participants and images, and the templates of one engine.
 
-    A face is None where none was found.
+    A template is None where no face was found.
     """
 
-    what: str
+    kind: str
     people: tuple[str, ...]
     images: tuple[str | None, ...]
     faces: tuple[Face, ...]
@@ -44,58 +46,58 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Photographs to search among: as one engine sees them, and whose they are."""
+    """Photographs: the templates of one engine, and their participants."""
 
     engine: str
     entries: tuple[dict[str, Any], ...]
-    people: np.ndarray
+    people: StrArray
 
 
 def compare_pictures(
     enrolled: Enrolment, photographs: dict[str, list[Template]], comparison: Comparison, seed: int
 ) -> list[Outcome]:
-    """Search single pictures of every scan of a comparison among photographs.
+    """Search single views of every scan of a comparison in a gallery of photographs.
 
     Parameters
     ----------
     enrolled
-        The heads.
+        The templates of the scans.
     photographs
-        Templates of each person's photographs.
+        Templates of each participant's photographs.
     comparison
-        The scans, and the people with photographs.
+        The scans, and the participants with photographs.
     seed
-        Start of the random numbers of the statistics.
+        Random seed of the statistics.
     """
     outcomes = []
-    for gallery in _galleries(photographs, comparison.gallery):
+    scans = scans_of(comparison.probes)
+    for gallery in _galleries(photographs, list(map(person, comparison.gallery))):
         for condition in comparison.conditions:
             named = describe(comparison, condition)
-            for pictures in _of_scans(
-                enrolled, comparison.probes, condition.probe, gallery.engine
-            ):
-                names = named | {'probe': f'{named["probe"]}, {pictures.what}'}
-                scores = _scores(pictures, gallery)
-                mates = _mates(pictures, gallery)
-                outcomes.append(_outcome(pictures, gallery, scores, mates, names, seed))
+            for probes in _of_scans(enrolled, scans, condition.probe, gallery.engine):
+                names: Names = {**named, 'probe': f'{named["probe"]}, {probes.kind}'}
+                scores = _scores(probes, gallery)
+                mates = _mates(probes, gallery)
+                outcomes.append(_outcome(probes, gallery, scores, mates, names, seed))
     return outcomes
 
 
 def compare_controls(
     photographs: dict[str, list[Template]], seed: int
 ) -> tuple[list[Outcome], list[NotPossible]]:
-    """Search each photograph among the others: how well an engine knows these people at all.
+    """Search each photograph in the gallery of the others: the positive controls.
 
-    The same once more with its hair hidden, which a scan has none of.
+    They show how well an engine recognises these participants. A second control hides the hair of
+    the probe, as a scan shows none.
 
     Parameters
     ----------
     photographs
-        Templates of each person's photographs.
+        Templates of each participant's photographs.
     seed
-        Start of the random numbers of the statistics.
+        Random seed of the statistics.
     """
-    names = {
+    names: Names = {
         'study': 'S3',
         'key': 'S3_photograph_in_photograph',
         'title': TITLES['S3'],
@@ -110,46 +112,51 @@ def compare_controls(
         own = [item for name in people for item in photographs[name]]
         bare = tuple(item.get(BARE, {}).get(gallery.engine) for item in own)
         itself = np.eye(len(gallery.people), dtype=bool)
-        for what, faces in (('photograph', gallery.entries), (f'photograph {BARE}', bare)):
-            control = Pictures(what, tuple(gallery.people), none, faces)
+        for kind, faces in (('photograph', gallery.entries), (f'photograph {BARE}', bare)):
+            control = Probes(kind, tuple(gallery.people), none, faces)
             scores = np.where(itself, np.nan, _scores(control, gallery))
             mates = _mates(control, gallery) & ~itself
             if mates.any() and len(people) > 1 and any(map(_shows_face, faces)):
-                named = names | {'probe': what.replace('photograph', 'photographs')}
+                probe = kind.replace('photograph', 'photographs')
+                named: Names = {**names, 'probe': probe}
                 outcomes.append(_outcome(control, gallery, scores, mates, named, seed))
     reasons = [] if outcomes else [NotPossible('S3', names['key'], 'Positive control', NO_SECOND)]
     return outcomes, reasons
 
 
-def placements(
-    scores: np.ndarray, mates: np.ndarray
+def ranks_within_five(
+    scores: FloatArray, mates: BoolArray
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return place and score of every entry of the right person within the first five.
+    """Return rank and score of every entry of the right participant within rank 5.
 
     Parameters
     ----------
     scores : ndarray, shape (G,)
-        Of one search; NaN is no match.
+        Of one search; NaN is left out.
     mates : ndarray of bool, shape (G,)
-        Which entries are of the right person.
+        Which entries are of the right participant.
     """
     own = np.sort(scores[mates & np.isfinite(scores)])[::-1]
     above = [(scores > value).sum() + ((scores == value).sum() - 1) / 2 for value in own]
     kept = [(float(a + 1), float(value)) for a, value in zip(above, own, strict=True) if a < FIRST]
-    return tuple(place for place, _ in kept), tuple(value for _, value in kept)
+    return tuple(rank for rank, _ in kept), tuple(value for _, value in kept)
 
 
-def chance_of_a_hit(mates: np.ndarray) -> float | None:
-    """Return the share of hits that guessing gives: one of a person's among five drawn blindly.
+def chance_within_five(mates: BoolArray) -> float | None:
+    """Return the chance level of a hit: five entries drawn at random include a mate.
+
+    None in a gallery of five or fewer entries, where every search is a hit, and without mates.
 
     Parameters
     ----------
     mates : ndarray of bool, shape (P, G)
-        Which entries are of the right person; rows without any are left out.
+        Which entries are of the right participant; rows without any are left out.
     """
     size = mates.shape[1]
+    if size <= FIRST or not mates.any():
+        return None
     misses = [comb(size - own, FIRST) / comb(size, FIRST) for own in mates.sum(axis=1) if own]
-    return 1 - float(np.mean(misses)) if misses and size > FIRST else None
+    return 1 - float(np.mean(misses))
 
 
 def _galleries(photographs: dict[str, list[Template]], people: Sequence[str]) -> Iterator[Gallery]:
@@ -162,92 +169,91 @@ def _galleries(photographs: dict[str, list[Template]], people: Sequence[str]) ->
 
 def _of_scans(
     enrolled: Enrolment, scans: Sequence[Scan], state: str, engine: str
-) -> Iterator[Pictures]:
-    """Return every kind of picture of some scans in one state."""
-    whose = tuple(map(person, scans)), tuple(scan.image for scan in scans)
+) -> Iterator[Probes]:
+    """Yield every kind of picture of some scans in one state."""
+    labels = tuple(scan.participant for scan in scans), tuple(scan.image for scan in scans)
     for name in ORIENTATIONS:
-        templates = [item.get(engine) for item in enrolled.of(scans, state)]
-        faces = [enrolment.view(item, name) if item else None for item in templates]
-        yield Pictures(name, *whose, tuple(faces))
+        heads = [item.get(engine) for item in enrolled.of(scans, state)]
+        faces = [enrolment.view(item, name) if item else None for item in heads]
+        yield Probes(name, *labels, tuple(faces))
     frontal = [enrolled.frontal(scan, state) for scan in scans]
-    for what, dress in _dresses().items():
-        pictures = [dress(*item) if item else None for item in frontal]
+    for kind, change in _appearance_variants().items():
+        pictures = [change(*item) if item else None for item in frontal]
         templates = [
             {} if picture is None else engines.enrol_photograph(picture) for picture in pictures
         ]
-        yield Pictures(what, *whose, tuple(item.get(engine) for item in templates))
+        yield Probes(kind, *labels, tuple(item.get(engine) for item in templates))
 
 
-def _dresses() -> dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]]:
-    """Return what is done to a frontal render and the box of its face, by name."""
+def _appearance_variants() -> dict[str, Callable[[AnyArray, AnyArray], AnyArray]]:
+    """Return functions of a frontal render and the box of its face, by name."""
 
-    def fade(picture: np.ndarray, _: np.ndarray) -> np.ndarray:
+    def fade(picture: AnyArray, _: AnyArray) -> AnyArray:
         return hair.black_and_white(picture)
 
-    dresses: dict[str, Callable] = {'frontal, black and white': fade}
+    variants: dict[str, Callable[[AnyArray, AnyArray], AnyArray]] = {
+        'frontal, black and white': fade
+    }
     for style in hair.STYLES:
-        dresses[f'{style}, colour'] = partial(_comb, style=style)
-        dresses[f'{style}, black and white'] = partial(_comb, style=style, colourless=True)
-    return dresses
+        variants[f'{style}, colour'] = partial(_with_hair, style=style)
+        variants[f'{style}, black and white'] = partial(_with_hair, style=style, colourless=True)
+    return variants
 
 
-def _comb(
-    picture: np.ndarray, box: np.ndarray, style: str, colourless: bool = False
-) -> np.ndarray:
-    dressed = hair.overlay(picture, recognition.landmarks(picture, box), style)
-    return hair.black_and_white(dressed) if colourless else dressed
+def _with_hair(picture: AnyArray, box: AnyArray, style: str, colourless: bool = False) -> AnyArray:
+    covered = hair.overlay(picture, recognition.landmarks(picture, box), style)
+    return hair.black_and_white(covered) if colourless else covered
 
 
-def _scores(pictures: Pictures, gallery: Gallery) -> np.ndarray:
-    """Return scores (P, G), NaN in the rows of pictures without a face."""
-    return engines.score(gallery.engine, list(pictures.faces), list(gallery.entries))
+def _scores(probes: Probes, gallery: Gallery) -> FloatArray:
+    """Return scores (P, G), NaN in the rows of probes without a face."""
+    return engines.score(gallery.engine, list(probes.faces), list(gallery.entries))
 
 
 def _shows_face(face: Face) -> bool:
     return face is not None and bool(enrolment.faces(face).any())
 
 
-def _mates(pictures: Pictures, gallery: Gallery) -> np.ndarray:
-    return np.array(pictures.people, str)[:, None] == gallery.people[None]
+def _mates(probes: Probes, gallery: Gallery) -> BoolArray:
+    return np.array(probes.people, str)[:, None] == gallery.people[None]
 
 
 def _outcome(
-    pictures: Pictures,
+    probes: Probes,
     gallery: Gallery,
-    scores: np.ndarray,
-    mates: np.ndarray,
-    names: dict[str, str],
+    scores: FloatArray,
+    mates: BoolArray,
+    names: Names,
     seed: int,
 ) -> Outcome:
-    places = ranking.mate_ranks(scores, mates)
-    people = np.array(pictures.people, str)
-    rates, low, high = resampling.rate(ranking.hits(places, [1, FIRST]), people, seed)
-    searches = []
-    for index, (label, image) in enumerate(zip(pictures.people, pictures.images, strict=True)):
-        own = placements(scores[index], mates[index])
-        place = float(places[index]) if np.isfinite(places[index]) else None
-        score = np.nanmax(np.where(mates[index], scores[index], np.nan), initial=-np.inf)
-        best = float(score) if np.isfinite(score) else None
-        searches.append(Search(str(label), image, pictures.what, place, best, *own))
-    numbers = {
-        'rank1': rates[0], 'rank1_low': low[0], 'rank1_high': high[0],
-        'rank5': rates[1], 'rank5_low': low[1], 'rank5_high': high[1],
-        'detection': np.mean([_shows_face(face) for face in pictures.faces]),
-    }  # fmt: skip
+    ranks = ranking.mate_ranks(scores, mates)
+    people = np.array(probes.people, str)
+    hits = resampling.rate(ranking.hits(ranks, [1, FIRST]), people, seed)
+    rank1, rank5 = (estimate(*(values[index] for values in hits)) for index in (0, 1))
+    size = len(gallery.entries)
     return Outcome(
         **names,
         engine=gallery.engine,
-        gallery_size=len(gallery.entries),
-        left_out=0,
-        summary={
-            'people': len(set(pictures.people)),
-            'probes': len(pictures.people),
-            'missing': int(np.isnan(scores).sum()),
-            'chance_of_a_hit': chance_of_a_hit(mates),
-            **{
-                name: float(value) if np.isfinite(value) else None
-                for name, value in numbers.items()
-            },
-        },
-        searches=tuple(searches),
+        summary=Summary(
+            people=len(set(probes.people)),
+            probes=len(probes.people),
+            gallery_size=size,
+            chance=1 / size if size else None,
+            people_with_mates=len(set(people[mates.any(axis=1)])),
+            missing=int(np.isnan(scores).sum()),
+            detection=finite(np.mean([_shows_face(face) for face in probes.faces])),
+            chance_within_five=chance_within_five(mates),
+            rank1=rank1,
+            rank5=rank5,
+        ),
+        searches=tuple(_searches(probes, scores, mates, ranks)),
     )
+
+
+def _searches(
+    probes: Probes, scores: FloatArray, mates: BoolArray, ranks: FloatArray
+) -> Iterator[Search]:
+    for index, (label, image) in enumerate(zip(probes.people, probes.images, strict=True)):
+        score = np.nanmax(np.where(mates[index], scores[index], np.nan), initial=-np.inf)
+        within = ranks_within_five(scores[index], mates[index])
+        yield Search(str(label), image, probes.kind, finite(ranks[index]), finite(score), *within)

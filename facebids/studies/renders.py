@@ -1,26 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """S4: do two single renders show the same person? Cosine similarity and a classifier on it.
 
-The renders of each scan are dealt to two halves, so that no render meets itself, and every pair
-after defacing is the pair that stood there before. Only renders with a face enter, as in the
-study, and of defaced heads also what stands at the place where the face was: the worst case. How
-many do show a face is the detection rate.
+The renders of each scan are split in two halves, so that no render is compared with itself and
+the pairs are the same before and after defacing. Only renders with a face are compared, as in the
+study; of defaced heads also the crop at the place of the original's face, the worst case. The
+detection rate is the share of renders in which a face was found.
 """
-
-from typing import Any
 
 import numpy as np
 
+from facebids.core.arrays import BoolArray, FloatArray, StrArray
 from facebids.core.identifiability import resampling, verification
+from facebids.core.identifiability.evaluation import estimate
+from facebids.core.identifiability.summary import Summary
 from facebids.studies import enrolment
 from facebids.studies.comparisons import ONE_PERSON, SCAN_CONDITIONS, Condition
 from facebids.studies.enrolment import Enrolment
 from facebids.studies.outcomes import TITLES, spread
 from facebids.studies.results import NotPossible, Outcome
 
-RENDERS = 300  # of each half: more would cost time and change little
-DRAWS = 200  # of the bootstrap, which has up to the square of that many pairs to draw from
-NUMBERS = ('intra_q1', 'intra_median', 'intra_q3', 'inter_q1', 'inter_median', 'inter_q3', 'auc')
+RENDERS = 300  # of each half: more take longer and change little
+DRAWS = 200  # of the bootstrap, of up to RENDERS ** 2 pairs
+ROC_POINTS = 101
 
 
 def compare(enrolled: Enrolment, seed: int) -> tuple[list[Outcome], list[NotPossible]]:
@@ -29,9 +30,9 @@ def compare(enrolled: Enrolment, seed: int) -> tuple[list[Outcome], list[NotPoss
     Parameters
     ----------
     enrolled
-        The heads.
+        The templates of the scans.
     seed
-        Start of the random numbers that deal people to folds and resample them.
+        Random seed of the folds and of the bootstrap.
     """
     if enrolled.people < 2:
         return [], [_not_possible(ONE_PERSON)]
@@ -64,9 +65,9 @@ def _compare(enrolled: Enrolment, condition: Condition, engine: str, seed: int) 
     a, people_a, detected_a = _renders(enrolled, condition, condition.probe, engine, 0)
     b, people_b, detected_b = _renders(enrolled, condition, condition.gallery, engine, 1)
     scores = a @ b.T
-    same = people_a[:, None] == people_b[None]
-    detected = np.concatenate([detected_a, detected_b])
-    known = condition.probe != condition.gallery  # then the one side alone is of interest
+    genuine = people_a[:, None] == people_b[None]
+    # of two different states that of the probes is of interest
+    detected = detected_a if condition.probe != condition.gallery else [*detected_a, *detected_b]
     return Outcome(
         study='S4',
         key='S4_pairs_of_renders',
@@ -75,21 +76,14 @@ def _compare(enrolled: Enrolment, condition: Condition, engine: str, seed: int) 
         probe=f'renders {condition.probe} defacing',
         gallery=f'renders {condition.gallery} defacing',
         engine=engine,
-        gallery_size=len(b),
-        left_out=0,
-        summary={
-            'people': len({*people_a, *people_b}),
-            'probes': len(a),
-            'detection': float((detected_a if known else detected).mean()),
-            **_statistics(scores, people_a, people_b, seed),
-        },
-        spread=spread(scores[same], scores[~same]),
+        summary=_summarise(scores, people_a, people_b, float(np.mean(detected)), seed),
+        spread=spread(scores[genuine], scores[~genuine]),
     )
 
 
 def _renders(
     enrolled: Enrolment, condition: Condition, state: str, engine: str, half: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[FloatArray, StrArray, BoolArray]:
     """Return one half of the renders in a state.
 
     Returns
@@ -97,7 +91,7 @@ def _renders(
     embeddings : ndarray, shape (R, 128)
         Of unit length.
     people : ndarray, shape (R,)
-        Whom they show.
+        Participants that they show.
     detected : ndarray of bool, shape (N,)
         Which of all renders of this half show a face.
     """
@@ -116,28 +110,26 @@ def _renders(
     return kept, np.array(people, str)[there], np.concatenate(detected)
 
 
-def _statistics(
-    scores: np.ndarray, people_a: np.ndarray, people_b: np.ndarray, seed: int
-) -> dict[str, Any]:
-    same = people_a[:, None] == people_b[None]
-    pairs = verification.split(scores, same)
-    values = _numbers(*pairs)
-    people = resampling.pair_people(same, people_a, people_b)
-    low, high = resampling.bootstrap(_numbers, pairs, people, seed, count=DRAWS)
-    numbers = dict(zip(NUMBERS, values, strict=True))
-    numbers |= {f'{name}_low': value for name, value in zip(NUMBERS, low, strict=True)}
-    numbers |= {f'{name}_high': value for name, value in zip(NUMBERS, high, strict=True)}
+def _summarise(
+    scores: FloatArray, people_a: StrArray, people_b: StrArray, detection: float, seed: int
+) -> Summary:
+    genuine = people_a[:, None] == people_b[None]
+    pairs = verification.split(scores, genuine)
+    owners = resampling.pair_people(genuine, people_a, people_b)
+    interval = resampling.bootstrap(verification.auc, pairs, owners, seed, count=DRAWS)
+    intra, inter = verification.similarity(*pairs)
     svm, reason = verification.same_person_svm(scores, people_a, people_b, seed)
-    curve = verification.roc(*pairs).thinned(101)
-    return {
-        **{name: float(value) if np.isfinite(value) else None for name, value in numbers.items()},
-        'roc': {'fpr': curve.fpr.tolist(), 'tpr': curve.tpr.tolist()},
-        'svm': svm,
-        'reasons': [reason] if reason else [],
-    }
-
-
-def _numbers(genuine: np.ndarray, impostor: np.ndarray) -> np.ndarray:
-    found = verification.similarity(genuine, impostor)
-    found['auc'] = verification.auc(genuine, impostor)
-    return np.array([found[name] for name in NUMBERS])
+    return Summary(
+        people=len({*people_a, *people_b}),
+        probes=len(people_a),
+        gallery_size=len(people_b),
+        chance=1 / len(people_b) if len(people_b) else None,
+        people_with_mates=len({*people_a} & {*people_b}),
+        detection=detection,
+        auc=estimate(verification.auc(*pairs), *interval),
+        roc=verification.roc(*pairs, points=ROC_POINTS),
+        intra=intra,
+        inter=inter,
+        svm=svm,
+        reasons=(reason,) if reason else (),
+    )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scans searched for among scans: other sessions, runs and contrasts, before and after."""
+"""Scans in a gallery of scans of other sessions, runs and contrasts, before and after defacing."""
 
 from facebids.studies import enrolment
-from facebids.studies.comparisons import Comparison, plan_scans
+from facebids.studies.comparisons import Comparison, plan_scans, scans_of
 from facebids.studies.enrolment import Enrolment
 from facebids.studies.outcomes import TITLES, fixed_thresholds, outcome
 from facebids.studies.results import NotPossible, Outcome
@@ -14,9 +14,9 @@ def compare(enrolled: Enrolment, seed: int) -> tuple[list[Outcome], list[NotPoss
     Parameters
     ----------
     enrolled
-        The heads.
+        The templates of the scans.
     seed
-        Start of the random numbers of the statistics.
+        Random seed of the statistics.
     """
     possible, impossible = plan_scans(enrolled.scans)
     outcomes = [item for comparison in possible for item in _compare(enrolled, comparison, seed)]
@@ -27,16 +27,20 @@ def compare(enrolled: Enrolment, seed: int) -> tuple[list[Outcome], list[NotPoss
 
 
 def _compare(enrolled: Enrolment, comparison: Comparison, seed: int) -> list[Outcome]:
-    """Return the outcomes of a comparison: each engine in each condition, before first."""
+    """Return the outcomes of a comparison: each engine in each condition, `before` first."""
     outcomes = []
     for condition in comparison.conditions:
-        probes = enrolled.of(comparison.probes, condition.probe)
-        gallery = enrolled.of(comparison.gallery, condition.gallery)
+        probes = enrolled.of(scans_of(comparison.probes), condition.probe)
+        gallery = enrolled.of(scans_of(comparison.gallery), condition.gallery)
         for engine, matrix in enrolment.score(probes, gallery).items():
-            numbers = {
-                'seed': seed,
-                'thresholds': fixed_thresholds(engine),
-                'detection': enrolment.detection(p[engine] for p in probes if engine in p),
-            }
-            outcomes.append(outcome(comparison, condition, engine, matrix, **numbers))
+            made = outcome(
+                comparison,
+                condition,
+                engine,
+                matrix,
+                seed=seed,
+                thresholds=fixed_thresholds(engine),
+                detection=enrolment.detection(p[engine] for p in probes if engine in p),
+            )
+            outcomes.append(made)
     return outcomes

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-import json
+from dataclasses import astuple
 
 import numpy as np
 import pytest
 
-from facebids.core.identifiability import summarise
+from facebids.core.identifiability.evaluation import summarise
 from facebids.core.identifiability.open_set import false_positives
 from facebids.core.identifiability.ranking import cmc, mate_ranks
+from facebids.core.identifiability.summary import Cmc, Estimate, Roc, Similarity
 from facebids.core.identifiability.verification import auc, split
 
 NAN = np.nan
-INTERVALS = ('rank1', 'rank5', 'auc', 'intra_median', 'inter_median')
+UNKNOWN = Estimate()
 
 
 def cohort(people=84, distance=3.0, seed=1):
@@ -20,10 +21,10 @@ def cohort(people=84, distance=3.0, seed=1):
 
 
 def summary(scores, mates, probe_people, gallery_people, **options):
-    """Of few draws, checked to be JSON without NaN."""
+    """Of few draws, checked to be free of NaN."""
     options = {'seed': 1, 'thresholds': [2.0, 4.0], 'count': 100} | options
     found = summarise(scores, mates, probe_people, gallery_people, **options)
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert not any(value != value for value in _flat(astuple(found)))
     return found
 
 
@@ -31,29 +32,31 @@ def test_every_number_is_that_of_its_function():
     scores, mates, *_ = data = cohort()
     found = summary(*data)
     ranks = mate_ranks(scores, mates)
-    counts = [found[name] for name in ('probes', 'gallery', 'people', 'people_with_mates')]
+    counts = [found.probes, found.gallery_size, found.people, found.people_with_mates]
     assert counts == [84] * 4
-    assert found['missing'] == 0
-    assert found['cmc'] == pytest.approx(cmc(ranks, 84))
-    assert (found['rank1'], found['rank5']) == (np.mean(ranks <= 1), np.mean(ranks <= 5))
-    assert found['auc'] == pytest.approx(auc(*split(scores, mates)))
-    assert found['intra_median'] == pytest.approx(np.median(np.diag(scores)))
-    assert found['inter_q3'] == pytest.approx(np.quantile(scores[~mates], 0.75))
-    assert found['svm']['auc'] == pytest.approx(found['auc'], abs=0.03)
-    assert [row['threshold'] for row in found['open_set']] == [2.0, 4.0]
-    assert found['open_set'][0]['fpir'] == np.mean(false_positives(scores, mates, 2.0))
-    assert len(found['roc']['fpr']) == len(found['roc']['tpr']) <= 101
-    assert found['reasons'] == []
+    assert found.chance == 1 / 84
+    assert found.missing == 0
+    assert found.cmc.rates == pytest.approx(cmc(ranks, 84))
+    assert found.rank1.value == np.mean(ranks <= 1)
+    assert found.rank5.value == np.mean(ranks <= 5)
+    assert found.auc.value == pytest.approx(auc(*split(scores, mates)))
+    assert found.intra.median == pytest.approx(np.median(np.diag(scores)))
+    assert found.inter.q3 == pytest.approx(np.quantile(scores[~mates], 0.75))
+    assert found.svm.auc == pytest.approx(found.auc.value, abs=0.03)
+    assert [point.threshold for point in found.open_set] == [2.0, 4.0]
+    assert found.open_set[0].fpir.value == np.mean(false_positives(scores, mates, 2.0))
+    assert len(found.roc.fpr) == len(found.roc.tpr) <= 101
+    assert found.reasons == ()
 
 
 def test_every_rate_lies_in_its_interval():
     found = summary(*cohort())
-    rows = [(found, name) for name in INTERVALS]
-    rows += [(row, name) for row in found['open_set'] for name in ('tpir', 'fpir')]
-    rows += [(row, 'rate') for row in found['expected_rank1']]
-    for row, name in rows:
-        assert row[f'{name}_low'] <= row[name] <= row[f'{name}_high'], name
-    curves = np.array([found['cmc_low'], found['cmc'], found['cmc_high']])
+    estimates = [found.rank1, found.rank5, found.auc]
+    estimates += [rate for point in found.open_set for rate in (point.tpir, point.fpir)]
+    estimates += [gallery.rank1 for gallery in found.larger_galleries]
+    for rate in estimates:
+        assert rate.low <= rate.value <= rate.high
+    curves = np.array([found.cmc.low, found.cmc.rates, found.cmc.high])
     assert (np.diff(curves, axis=0) >= 0).all()
     assert (np.diff(curves, axis=1) >= 0).all()
     assert curves.min() >= 0
@@ -62,12 +65,11 @@ def test_every_rate_lies_in_its_interval():
 
 def test_the_expected_rank1_goes_through_the_measured_one():
     found = [summary(*cohort(100, 2.5, seed), count=2) for seed in range(10)]
-    expected = [row['rate'] for one in found for row in one['expected_rank1'] if row['n'] == 100]
-    measured = [one['rank1'] for one in found]
+    expected = [one.larger_galleries[1].rank1.value for one in found]
+    measured = [one.rank1.value for one in found]
     assert np.mean(expected) == pytest.approx(np.mean(measured), abs=0.03)
-    assert [row['n'] for row in found[0]['expected_rank1']] == [
-        10**power for power in range(1, 10)
-    ]
+    sizes = [gallery.size for gallery in found[0].larger_galleries]
+    assert sizes == [10**power for power in range(1, 10)]
 
 
 def test_several_scans_of_one_person_are_searched_as_one_person():
@@ -75,10 +77,10 @@ def test_several_scans_of_one_person_are_searched_as_one_person():
     twice = np.concatenate([scores, scores - 0.5], axis=1)
     found = summary(twice, np.tile(mates, 2), people, np.tile(people, 2))
     once = summary(scores, mates, people, people)
-    assert (found['gallery'], found['people']) == (40, 20)
-    for name in ('cmc', 'rank1', 'rank1_low', 'open_set', 'expected_rank1'):
-        assert found[name] == once[name]
-    assert found['auc'] != once['auc']
+    assert (found.gallery_size, found.people) == (40, 20)
+    for name in ('cmc', 'rank1', 'open_set', 'larger_galleries'):
+        assert getattr(found, name) == getattr(once, name)
+    assert found.auc != once.auc
 
 
 def test_order_does_not_matter():
@@ -89,14 +91,11 @@ def test_order_does_not_matter():
         scores[np.ix_(rows, columns)], mates[np.ix_(rows, columns)], people[rows], people[columns]
     )
     first = summary(*data)
-    for name in ('cmc', 'cmc_low', 'auc', 'auc_low', 'svm', 'open_set', 'intra_median_high'):
-        assert _flat(changed[name]) == pytest.approx(_flat(first[name]))
+    assert _flat(astuple(changed)) == pytest.approx(_flat(astuple(first)))
 
 
 def _flat(value):
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, list):
+    if isinstance(value, tuple):
         return [number for item in value for number in _flat(item)]
     return [value]
 
@@ -104,114 +103,115 @@ def _flat(value):
 def test_the_seed_decides_the_intervals_and_nothing_else():
     one, same, other = (summary(*cohort(30), seed=seed) for seed in (1, 1, 2))
     assert one == same
-    assert one['auc'] == other['auc']
-    assert one['auc_low'] != other['auc_low']
+    assert one.auc.value == other.auc.value
+    assert one.auc.low != other.auc.low
 
 
 def test_a_strong_attack_and_none():
     strong, none = summary(*cohort(distance=30.0)), summary(*cohort(distance=0.0))
-    assert (strong['rank1'], strong['rank1_high'], strong['auc']) == (1, 1, 1)
-    assert strong['rank1_low'] == pytest.approx(0.025 ** (1 / 84))
-    assert 'no width' in strong['reasons'][0]
-    assert none['rank1'] < 0.1
-    assert none['auc_low'] < 0.5 < none['auc_high']
-    assert none['expected_rank1'][-1]['rate'] < 0.05
+    assert (strong.rank1.value, strong.rank1.high, strong.auc.value) == (1, 1, 1)
+    assert strong.rank1.low == pytest.approx(0.025 ** (1 / 84))
+    assert 'no width' in strong.reasons[0]
+    assert none.rank1.value < 0.1
+    assert none.auc.low < 0.5 < none.auc.high
+    assert none.larger_galleries[-1].rank1.value < 0.05
 
 
 def test_missing_scores_are_counted_and_are_misses():
     scores, mates, people, _ = cohort(40, distance=30.0)
     scores[:10] = NAN
     found = summary(scores, mates, people, people)
-    assert found['missing'] == 400
-    assert found['rank1'] == 0.75
-    assert found['cmc'][-1] == 1
-    assert found['auc'] == pytest.approx(0.75 + 0.25 * 0.25 / 2)
-    assert found['intra_median'] == pytest.approx(np.median(np.diag(scores)[10:]))
-    assert found['open_set'][0]['tpir'] == 0.75
-    assert found['expected_rank1'][0]['rate'] <= 0.75
+    assert found.missing == 400
+    assert found.rank1.value == 0.75
+    assert found.cmc.rates[-1] == 1
+    assert found.auc.value == pytest.approx(0.75 + 0.25 * 0.25 / 2)
+    assert found.intra.median == pytest.approx(np.median(np.diag(scores)[10:]))
+    assert found.open_set[0].tpir.value == 0.75
+    assert found.larger_galleries[0].rank1.value <= 0.75
 
 
 def test_nothing_has_a_score():
     scores, mates, people, _ = cohort(20)
     found = summary(np.full_like(scores, NAN), mates, people, people)
-    assert found['missing'] == 400
-    assert (found['rank1'], found['auc']) == (0, 0.5)
-    assert found['rank1_high'] == pytest.approx(1 - 0.025 ** (1 / 20))
-    assert found['intra_median'] is None
-    assert found['svm'] is None
-    assert found['expected_rank1'][0]['rate'] is None
-    assert 'No pair has a score.' in found['reasons']
+    assert found.missing == 400
+    assert (found.rank1.value, found.auc.value) == (0, 0.5)
+    assert found.rank1.high == pytest.approx(1 - 0.025 ** (1 / 20))
+    assert found.intra.median is None
+    assert found.svm is None
+    assert found.larger_galleries[0].rank1.value is None
+    assert 'No pair has a score.' in found.reasons
 
 
 def test_no_pair_of_one_person_has_a_score():
     scores, mates, people, _ = cohort(20)
     scores[mates] = NAN
     found = summary(scores, mates, people, people)
-    assert (found['rank1'], found['auc'], found['intra_median']) == (0, 0, None)
-    assert 'No pair of one person has a score.' in found['reasons']
+    assert (found.rank1.value, found.auc.value, found.intra.median) == (0, 0, None)
+    assert 'No genuine pair has a score.' in found.reasons
 
 
 def test_nobody_has_a_mate():
     scores, _, people, _ = cohort(20)
     strangers = np.char.add(people, 'x')
     found = summary(scores, np.zeros((20, 20), bool), people, strangers)
-    undefined = ('rank1', 'rank1_low', 'cmc', 'auc', 'auc_high', 'roc', 'intra_median', 'svm')
-    assert [found[name] for name in undefined] == [None] * len(undefined)
-    assert found['inter_median_low'] < found['inter_median'] < found['inter_median_high']
-    assert found['open_set'][0]['tpir'] is None
-    assert found['open_set'][0]['fpir'] > 0
-    assert 'Nobody is both searched for and in the gallery.' in found['reasons']
+    assert (found.rank1, found.auc, found.svm) == (UNKNOWN, UNKNOWN, None)
+    assert (found.cmc, found.roc, found.intra) == (Cmc(), Roc(), Similarity())
+    assert found.inter.q1 < found.inter.median < found.inter.q3
+    assert found.open_set[0].tpir.value is None
+    assert found.open_set[0].fpir.value > 0
+    assert 'No probe has a mate in the gallery.' in found.reasons
 
 
 def test_one_person_has_a_mate():
     scores, _, people, _ = cohort(20)
     gallery = np.concatenate([people[:1], np.char.add(people[1:], 'x')])
     found = summary(scores, people[:, None] == gallery, people, gallery)
-    assert found['people_with_mates'] == 1
-    assert found['rank1'] in (0, 1)
-    assert found['auc'] is not None
-    assert found['auc_low'] is None
-    assert any('intervals' in reason for reason in found['reasons'])
+    assert found.people_with_mates == 1
+    assert found.rank1.value in (0, 1)
+    assert found.auc.value is not None
+    assert found.auc.low is None
+    assert any('intervals' in reason for reason in found.reasons)
 
 
 def test_fewer_than_two_people():
     found = summary(np.ones((2, 3)), np.ones((2, 3), bool), ['a', 'a'], ['a', 'a', 'a'])
-    assert (found['people'], found['intra_median']) == (1, 1)
-    assert [found[name] for name in ('rank1', 'rank5', 'cmc', 'auc', 'svm')] == [None] * 5
-    assert found['open_set'][0]['fpir'] is None
-    assert any('Fewer than two people' in reason for reason in found['reasons'])
+    assert (found.people, found.intra.median) == (1, 1)
+    assert found.rank1 == found.rank5 == found.auc == UNKNOWN
+    assert (found.cmc, found.svm) == (Cmc(), None)
+    assert found.open_set[0].fpir.value is None
+    assert any('Fewer than two participants' in reason for reason in found.reasons)
 
 
 @pytest.mark.parametrize('shape', [(0, 0), (0, 4), (4, 0)])
 def test_nothing_to_compare(shape):
     people = [np.arange(size) for size in shape]
     found = summary(np.empty(shape), np.empty(shape, bool), *people)
-    assert found['reasons'] == ['There is nothing to compare.']
-    assert found['rank1'] is None
-    assert found['auc'] is None
+    assert found.reasons == ('There is nothing to compare.',)
+    assert found.rank1.value is None
+    assert found.auc.value is None
 
 
 def test_a_gallery_of_one_person():
     mates = np.array([[True], [False], [False]])
     found = summary(np.ones((3, 1)), mates, np.array([1, 2, 3]), np.array([1]))
-    assert found['rank1'] is None
-    assert any('holds one person' in reason for reason in found['reasons'])
+    assert found.rank1.value is None
+    assert any('holds one participant' in reason for reason in found.reasons)
 
 
 def test_in_a_gallery_of_four_everybody_is_within_five():
     found = summary(*cohort(4))
-    assert found['rank1'] is not None
-    assert found['rank5'] is None
-    assert len(found['cmc']) == 4
-    assert any('holds 4 people' in reason for reason in found['reasons'])
+    assert found.rank1.value is not None
+    assert found.rank5.value is None
+    assert len(found.cmc.rates) == 4
+    assert any('holds 4 participants' in reason for reason in found.reasons)
 
 
 def test_ties_everywhere():
     _, mates, people, _ = cohort(21)
     found = summary(np.ones((21, 21)), mates, people, people)
-    assert (found['rank1'], found['auc']) == (0, 0.5)
-    assert found['cmc'] == [0] * 10 + [1] * 11  # all share the middle place
-    assert found['svm']['auc'] == 0.5
+    assert (found.rank1.value, found.auc.value) == (0, 0.5)
+    assert found.cmc.rates == (0,) * 10 + (1,) * 11  # all share the middle place
+    assert found.svm.auc == 0.5
 
 
 def test_large_comparisons_take_fewer_draws():

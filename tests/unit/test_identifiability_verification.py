@@ -4,11 +4,11 @@ import pytest
 from scipy.special import ndtr
 from scipy.stats import mannwhitneyu
 
+from facebids.core.identifiability.summary import Roc, Similarity
 from facebids.core.identifiability.verification import (
     FOLDS,
     auc,
     person_folds,
-    quantiles,
     roc,
     same_person_svm,
     similarity,
@@ -70,46 +70,41 @@ def test_roc_goes_from_corner_to_corner_and_its_area_is_the_auc(ties):
     assert (curve.fpr[-1], curve.tpr[-1]) == (1, 1)
     assert (np.diff(curve.fpr) >= 0).all()
     assert (np.diff(curve.tpr) >= 0).all()
-    assert np.trapezoid(curve.tpr, curve.fpr) == pytest.approx(curve.auc, abs=1e-12)
-    assert curve.auc == auc(genuine, impostor)
+    assert np.trapezoid(curve.tpr, curve.fpr) == pytest.approx(auc(genuine, impostor), abs=1e-12)
 
 
 def test_roc_has_the_shares_at_a_threshold():
     curve = roc(np.array([1.0, 2, 3, NAN]), np.array([0.0, 1, 2.5, NAN]))
-    points = list(zip(curve.fpr.tolist(), curve.tpr.tolist(), strict=True))
+    points = list(zip(curve.fpr, curve.tpr, strict=True))
     at_1 = (2 / 4, 3 / 4)
     assert at_1 in points
 
 
 def test_a_thinned_roc_keeps_its_ends_and_nearly_its_area():
-    curve = roc(*pairs(4, 500, 3000))
-    thin = curve.thinned(101)
+    samples = pairs(4, 500, 3000)
+    thin = roc(*samples, points=101)
     assert len(thin.fpr) <= 101
     assert (thin.fpr[0], thin.tpr[0], thin.fpr[-1], thin.tpr[-1]) == (0, 0, 1, 1)
-    assert np.trapezoid(thin.tpr, thin.fpr) == pytest.approx(curve.auc, abs=2e-3)
-    assert thin.thinned(101) is thin
+    assert np.trapezoid(thin.tpr, thin.fpr) == pytest.approx(auc(*samples), abs=2e-3)
+    assert roc(*samples, points=10_000) == roc(*samples)
 
 
 def test_without_one_kind_of_pair_nothing_is_known():
     some, none = np.array([1.0]), np.array([])
     for genuine, impostor in ((some, none), (none, some), (none, none)):
         assert np.isnan(auc(genuine, impostor))
-        assert np.isnan(roc(genuine, impostor).auc)
-        assert roc(genuine, impostor).fpr.size == 0
+        assert roc(genuine, impostor) == Roc()
 
 
 def test_the_order_of_pairs_does_not_matter():
     genuine, impostor = pairs(5, ties=True)
-    first, second = roc(genuine, impostor), roc(genuine[::-1], impostor[::-1])
-    assert first.auc == second.auc
-    np.testing.assert_array_equal(first.tpr, second.tpr)
+    assert roc(genuine, impostor) == roc(genuine[::-1], impostor[::-1])
 
 
 def test_similarity_leaves_out_what_is_missing():
-    found = similarity(np.array([1.0, 2, 3, 4, 5, NAN]), np.array([NAN]))
-    assert [found[f'intra_{name}'] for name in ('q1', 'median', 'q3')] == [2, 3, 4]
-    assert np.isnan([found[f'inter_{name}'] for name in ('q1', 'median', 'q3')]).all()
-    assert np.isnan(quantiles(np.array([]), 0.5))
+    intra, inter = similarity(np.array([1.0, 2, 3, 4, 5, NAN]), np.array([NAN]))
+    assert intra == Similarity(median=3, q1=2, q3=4)
+    assert inter == Similarity()
 
 
 def cohort(seed, people=60, distance=1.0):
@@ -120,25 +115,25 @@ def cohort(seed, people=60, distance=1.0):
 def test_svm_on_other_people_reaches_what_the_scores_hold():
     found, reason = same_person_svm(*cohort(6, 300, distance=2.0), seed=1)
     assert reason is None
-    assert found['auc'] == pytest.approx(ndtr(2 / np.sqrt(2)), abs=0.03)
-    assert found['accuracy'] == pytest.approx(ndtr(1), abs=0.04)  # the best threshold: half way
-    assert 0 < found['auc_sd'] < 0.1
+    assert found.auc == pytest.approx(ndtr(2 / np.sqrt(2)), abs=0.03)
+    assert found.accuracy == pytest.approx(ndtr(1), abs=0.04)  # the best threshold: half way
+    assert 0 < found.auc_sd < 0.1
 
 
 def test_svm_on_noise_is_at_chance():
     figures = [same_person_svm(*cohort(seed, distance=0), seed)[0] for seed in range(20)]
     for name in ('auc', 'accuracy'):
-        assert np.mean([found[name] for found in figures]) == pytest.approx(0.5, abs=0.05)
+        assert np.mean([getattr(found, name) for found in figures]) == pytest.approx(0.5, abs=0.05)
 
 
 def test_svm_calls_a_pair_without_score_two_people():
     scores, a, b = cohort(7, 50, distance=20.0)
     all_there = same_person_svm(scores, a, b, 1)[0]
-    assert (all_there['auc'], all_there['accuracy']) == (1, 1)
+    assert (all_there.auc, all_there.accuracy) == (1, 1)
     scores[np.diag_indices(50)] = np.where(np.arange(50) % 2, np.diag(scores), NAN)
     half = same_person_svm(scores, a, b, 1)[0]
-    assert half['accuracy'] == pytest.approx(0.75, abs=0.02)
-    assert half['auc'] < 0.6
+    assert half.accuracy == pytest.approx(0.75, abs=0.02)
+    assert half.auc < 0.6
 
 
 def habits(seed, people=10, scans=3):
@@ -170,7 +165,7 @@ def test_what_is_learned_of_people_is_not_tested_on_them():
     cohorts = [habits(seed) for seed in range(60)]
     leaking = [leaking_auc(*cohort, seed) for seed, cohort in enumerate(cohorts)]
     grouped = [
-        same_person_svm(scores, labels, labels, seed)[0]['auc']
+        same_person_svm(scores, labels, labels, seed)[0].auc
         for seed, (scores, labels) in enumerate(cohorts)
     ]
     assert np.mean(leaking) > 0.54
@@ -205,12 +200,12 @@ def test_svm_says_why_it_has_no_result():
     few = cohort(10, 9)
     assert same_person_svm(*few, 1) == (
         None,
-        'The SVM needs 10 people, 5 of them with a genuine pair; here are 9 and 9.',
+        'The SVM needs 10 participants, 5 of them with a genuine pair; there are 9 and 9.',
     )
     scores, a, b = cohort(11, 20)
     strangers, reason = same_person_svm(scores, a, b + 100, 1)
     assert strangers is None
-    assert 'here are 40 and 0' in reason
+    assert 'there are 40 and 0' in reason
     scores[np.diag_indices(20)] = NAN
     unscored, reason = same_person_svm(scores, a, b, 1)
     assert unscored is None
@@ -220,4 +215,4 @@ def test_svm_says_why_it_has_no_result():
 
 def test_svm_of_equal_scores_is_chance():
     found, _ = same_person_svm(np.ones((20, 20)), np.arange(20), np.arange(20), 1)
-    assert (found['auc'], found['accuracy']) == (0.5, 0.5)
+    assert (found.auc, found.accuracy) == (0.5, 0.5)

@@ -21,7 +21,7 @@ from facebids.config import ReleaseSettings, Settings
 from facebids.errors import DatasetError, OutputError, ReleaseRefused, UsageError
 from facebids.release import build, certificate, validator
 from facebids.stages import release
-from facebids.studies.results import Outcome, Results
+from facebids.studies.results import Estimate, Outcome, Results, Summary
 
 T1W = 'sub-01/anat/sub-01_T1w.nii.gz'
 T2W = 'sub-01/anat/sub-01_T2w.nii'
@@ -344,10 +344,17 @@ def test_people_are_compared_as_they_leave(settings, no_validator):
 
 
 def test_people_who_are_recognised_stop_it(settings, no_validator):
-    summary = {'rank1': 1.0, 'people': 50, 'people_with_mates': 50, 'auc': 1, 'auc_low': 1}
-    told = Outcome('scans', 'same_scan', '', 'after', '', '', 'dlib', 50, 0, summary)
+    summary = Summary(
+        people=50,
+        probes=50,
+        gallery_size=50,
+        people_with_mates=50,
+        rank1=Estimate(1.0),
+        auc=Estimate(1.0, 1.0),
+    )
+    told = Outcome('scans', 'same_scan', '', 'after', '', '', 'dlib', summary)
     found = records.read_all(settings.output_dir)
-    with pytest.raises(ReleaseRefused, match='come first after defacing'):
+    with pytest.raises(ReleaseRefused, match='are at rank 1'):
         release.run_release(
             settings, settings.release, found, lambda images: Results(outcomes=(told,))
         )

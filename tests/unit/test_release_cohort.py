@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether people can be told from each other after defacing."""
+"""Whether participants are recognised after defacing more often than by chance."""
 
 import pytest
 
 from facebids.release import cohort
-from facebids.studies.results import Outcome, Results
+from facebids.studies.results import Estimate, Outcome, Results, Summary
 
 
 def outcome(rank1, people=52, condition='after', auc=0.5, auc_low=0.4):
-    summary = {
-        'rank1': rank1, 'people': people, 'people_with_mates': people, 'auc': auc,
-        'auc_low': auc_low,
-    }  # fmt: skip
-    return Outcome('scans', 'key', 'title', condition, 'T1w', 'T1w', 'fused', people, 0, summary)
+    summary = Summary(
+        people=people,
+        probes=people,
+        gallery_size=people,
+        people_with_mates=people,
+        rank1=Estimate(rank1),
+        auc=Estimate(auc, auc_low),
+    )
+    return Outcome('scans', 'key', 'title', condition, 'T1w', 'T1w', 'fused', summary)
 
 
 def check(*outcomes):
@@ -34,22 +38,22 @@ def test_many_hits_are_none(hits):
     assert 'fused' in cohort.objections([found])[0]
 
 
-def test_two_people_cannot_show_more_than_chance():
+def test_two_participants_cannot_be_above_chance():
     (found,) = check(outcome(1.0, people=2, auc=1.0, auc_low=None))
     assert found.at_chance
 
 
-def test_people_who_are_likelier_than_strangers_are_told_from_them():
-    """Nobody comes first, and yet the right person is among the first."""
+def test_a_high_auc_is_above_chance():
+    """Nobody is at rank 1, but genuine pairs score higher than impostor pairs."""
     (found,) = check(outcome(0.0, auc=0.8, auc_low=0.7))
     assert not found.at_chance
 
 
-def test_before_defacing_everybody_may_be_recognised():
+def test_results_before_defacing_are_not_checked():
     assert check(outcome(1.0, condition='before'), outcome(1.0, condition='control')) == ()
 
 
-def test_what_could_not_be_compared_is_no_comparison():
+def test_a_comparison_without_rank1_is_not_checked():
     assert check(outcome(None)) == ()
 
 

@@ -7,6 +7,16 @@ import pytest
 
 from facebids.bids import citation, columns, names, records
 from facebids.bids.names import HeadImage
+from facebids.core.identifiability.summary import (
+    Cmc,
+    Estimate,
+    GalleryRank1,
+    OpenSetPoint,
+    Roc,
+    Similarity,
+    Summary,
+    Svm,
+)
 from facebids.filesystem import write_text_atomic
 from facebids.reports import comparisons, curves, group, number, participant, tables
 from facebids.studies.results import NotPossible, Outcome, Results, Search, strongest
@@ -238,20 +248,33 @@ def test_numbers_on_pages(value, text):
 # --- comparisons between people -----------------------------------------------------------------
 
 
-def _outcome(condition='before', engine='fused', study='scans', auc=0.98, **more):
-    summary = {
-        'probes': 2, 'people': 2, 'people_with_mates': 2, 'missing': 0,
-        'rank1': 0.5, 'rank1_low': 0.25, 'rank1_high': 0.75, 'rank5': 1.0,
-        'auc': auc, 'auc_low': auc - 0.02, 'auc_high': auc + 0.01,
-        'cmc': [0.5, 1.0, 1.0, 1.0], 'cmc_low': [0.25, 1, 1, 1], 'cmc_high': [0.75, 1, 1, 1],
-        'roc': {'fpr': [0, 0, 1], 'tpr': [0, 1, 1]},
-        'intra_median': 0.65, 'intra_q1': 0.47, 'intra_q3': 0.8,
-        'inter_median': 0.5, 'inter_q1': 0.39, 'inter_q3': 0.62,
-        'svm': {'auc': 0.69, 'auc_sd': 0.01, 'accuracy': 0.65, 'accuracy_sd': 0.01},
-        'expected_rank1': [{'n': 10, 'rate': 0.4}, {'n': 10**9, 'rate': 0.001}],
-        'open_set': [{'threshold': 1.0, 'tpir': 0.25, 'fpir': 0.0}],
-        'detection': 0.9, 'reasons': ['Too few people for the SVM.'],
-    }  # fmt: skip
+EXPECTED = Estimate(0.4, 0.2, 0.6)
+
+
+def _outcome(
+    condition='before', engine='fused', study='scans', auc=0.98, gallery_size=4, expected=EXPECTED,
+    **more,
+):  # fmt: skip
+    summary = Summary(
+        people=2,
+        probes=2,
+        gallery_size=gallery_size,
+        chance=1 / gallery_size,
+        people_with_mates=2,
+        missing=0,
+        detection=0.9,
+        rank1=Estimate(0.5, 0.25, 0.75),
+        rank5=Estimate(1.0),
+        cmc=Cmc((0.5, 1.0, 1.0, 1.0), (0.25, 1.0, 1.0, 1.0), (0.75, 1.0, 1.0, 1.0)),
+        auc=Estimate(auc, auc - 0.02, auc + 0.01),
+        roc=Roc((0.0, 0.0, 1.0), (0.0, 1.0, 1.0)),
+        open_set=(OpenSetPoint(1.0, tpir=Estimate(0.25), fpir=Estimate(0.0)),),
+        intra=Similarity(0.65, 0.47, 0.8),
+        inter=Similarity(0.5, 0.39, 0.62),
+        svm=Svm(0.69, 0.01, 0.65, 0.01),
+        larger_galleries=(GalleryRank1(10, expected), GalleryRank1(10**9, expected)),
+        reasons=('Too few people for the SVM.',),
+    )
     key = {'scans': 'sessions_T1w_in_T1w', 'S4': 'S4_pairs_of_renders'}.get(study, f'{study}_x')
     return Outcome(
         **{
@@ -262,8 +285,6 @@ def _outcome(condition='before', engine='fused', study='scans', auc=0.98, **more
             'probe': 'T1w before defacing',
             'gallery': 'T1w before defacing',
             'engine': engine,
-            'gallery_size': 4,
-            'left_out': 0,
             'summary': summary,
             'spread': {'same': (0.1, 0.2, 0.3, 0.4, 0.5), 'other': (-0.5, -0.4, -0.3, -0.2, -0.1)},
         }
@@ -325,7 +346,7 @@ def test_an_attack_that_was_weak_before_warns():
 
     assert warning(_outcome(), _outcome('after')) == ''
     assert 'weak before' in warning(_outcome(auc=0.6), _outcome('after'))
-    assert 'no figure before' in warning(_outcome('after'))
+    assert 'no result before' in warning(_outcome('after'))
 
 
 def test_what_is_not_possible_is_named_with_its_reason(places):
@@ -354,7 +375,7 @@ def test_tables_have_the_figures_of_the_study_beside_those_of_the_data(study, pu
     assert '90 %' in cells
 
 
-def test_each_participant_has_the_places_of_every_match_in_s3():
+def test_each_participant_has_the_ranks_of_every_match_in_s3():
     searches = (
         Search('01', PATH, 'frontal', 1.0, 0.93, (1.0, 3.0), (0.93, 0.9)),
         Search('01', PATH, 'bob, colour', 2.0, 0.9, (2.0,), (0.9,)),
@@ -368,7 +389,7 @@ def test_each_participant_has_the_places_of_every_match_in_s3():
         if s.tables
     ]
     hits, people = study.tables
-    assert hits.rows == (('frontal', '1 of 2'), ('bob, colour', '1 of 1'), ('by guessing', 'n/a'))
+    assert hits.rows == (('frontal', '1 of 2'), ('bob, colour', '1 of 1'), ('chance level', 'n/a'))
     assert people.rows == (
         ('sub-01', 'before', '1 (0.930)\n3 (0.900)', '1 of 1'),
         ('sub-02', 'before', 'none', ''),
@@ -388,9 +409,8 @@ def test_within_five_of_five_is_no_hit():
 def test_larger_galleries_without_any_number_are_left_out():
     outcome = _outcome()
     assert len(tables.larger(Results((outcome,))).rows) == 1
-    for item in outcome.summary['expected_rank1']:
-        item['rate'] = None
-    assert not tables.larger(Results((outcome,))).rows
+    assert not tables.larger(Results((_outcome(expected=Estimate()),))).rows
+    assert len(tables.larger(Results((_outcome(expected=Estimate(0.0)),))).rows) == 1
 
 
 def test_a_table_of_many_people_is_folded():
@@ -407,7 +427,8 @@ def test_plots_name_every_curve():
 
 
 def test_plots_without_numbers_are_left_out_or_say_so():
-    empty = _outcome(summary={'probes': 1}, spread={'same': None, 'other': None})
+    nothing = Summary(people=1, probes=1, gallery_size=1, people_with_mates=0)
+    empty = _outcome(summary=nothing, spread={'same': None, 'other': None})
     assert curves.cmc([empty]) is curves.roc([empty]) is curves.similarity([empty]) is None
     boxes = curves.similarity(
         [_outcome(), _outcome('after', spread={'same': None, 'other': None})]

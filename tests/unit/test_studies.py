@@ -10,10 +10,21 @@ import pytest
 from facebids.bids import names
 from facebids.bids.names import HeadImage
 from facebids.core.attack import engines
-from facebids.studies import dataset, enrolment, photographs, pictures, renders, results, scans
+from facebids.core.identifiability.summary import Estimate
+from facebids.release import cohort
+from facebids.studies import (
+    dataset,
+    enrolment,
+    photographs,
+    pictures,
+    renders,
+    results,
+    scans,
+    tables,
+)
 from facebids.studies.comparisons import KINDS, Scan
 
-DRESSES = pictures._dresses  # which the fixture replaces
+VARIANTS = pictures._appearance_variants  # which the fixture replaces
 VIEWS = ('random01', 'random02', 'random03', 'random04', 'frontal', 'halfside', 'side', 'top')
 
 
@@ -52,7 +63,9 @@ def _mean(template):
 @pytest.fixture(autouse=True)
 def two_engines(monkeypatch):
     monkeypatch.setattr(engines, 'engines', lambda: {'face': FaceEngine, 'shape': ShapeEngine})
-    monkeypatch.setattr(pictures, '_dresses', lambda: {'bob, colour': lambda picture, _: picture})
+    monkeypatch.setattr(
+        pictures, '_appearance_variants', lambda: {'bob, colour': lambda picture, _: picture}
+    )
 
 
 def _embedding(person, size=12):
@@ -102,10 +115,10 @@ def test_the_attack_is_strong_before_and_fails_after():
     for engine in ('face', 'shape', 'fused'):
         before = _by(outcomes, key='sessions_T1w_in_T1w', condition='before', engine=engine)
         after = _by(outcomes, key='sessions_T1w_in_T1w', condition='after', engine=engine)
-        assert before.summary['rank1'] == 1
-        assert after.summary['rank1'] < 0.6
-        assert before.gallery_size == 6
-        assert [search.place for search in before.searches] == [1.0] * 6
+        assert before.summary.rank1.value == 1
+        assert after.summary.rank1.value < 0.6
+        assert before.summary.gallery_size == 6
+        assert [search.rank for search in before.searches] == [1.0] * 6
         assert before.spread['same'][2] > before.spread['other'][2]
     assert {item.key for item in impossible} == set(KINDS) - {'sessions', 'same_scan'}
 
@@ -114,30 +127,30 @@ def test_the_attack_is_strong_before_and_fails_after():
 def test_thresholds_are_fixed_before_defacing_and_hold_after(study):
     outcomes, _ = photographs.compare(_enrolled(), _faces(), seed=0)
     states = [_by(outcomes, study=study, condition=state) for state in ('before', 'after')]
-    before, after = (item.summary['open_set'] for item in states)
-    assert [item['threshold'] for item in before] == [item['threshold'] for item in after]
-    assert (before[0]['fpir'], before[0]['tpir']) == (0, 1)
-    assert after[0]['tpir'] < 0.6
+    before, after = (item.summary.open_set for item in states)
+    assert [point.threshold for point in before] == [point.threshold for point in after]
+    assert (before[0].fpir.value, before[0].tpir.value) == (0, 1)
+    assert after[0].tpir.value < 0.6
 
 
 def test_thresholds_for_scans_come_from_other_people():
     outcomes, _ = scans.compare(_enrolled(), seed=0)
     for engine in ('face', 'fused'):
         found = _by(outcomes, key='sessions_T1w_in_T1w', condition='before', engine=engine)
-        assert [item['threshold'] for item in found.summary['open_set']] == [3.0, 4.0]
+        assert [point.threshold for point in found.summary.open_set] == [3.0, 4.0]
 
 
 def test_the_detection_rate_is_that_of_the_random_views():
     outcomes, _ = scans.compare(_enrolled(), seed=0)
     before = _by(outcomes, key='sessions_T1w_in_T1w', condition='before', engine='face')
-    assert before.summary['detection'] == pytest.approx(3 / 4)
+    assert before.summary.detection == pytest.approx(3 / 4)
 
 
 def test_photographs_find_scans_before_and_not_after():
     outcomes, impossible = photographs.compare(_enrolled(), _faces(), seed=0)
     for study in ('S1', 'S2'):
-        assert _by(outcomes, study=study, condition='before').summary['rank1'] == 1
-        assert _by(outcomes, study=study, condition='after').summary['rank1'] < 0.6
+        assert _by(outcomes, study=study, condition='before').summary.rank1.value == 1
+        assert _by(outcomes, study=study, condition='after').summary.rank1.value < 0.6
     assert not impossible
     (first,) = [item for item in outcomes if item.study == 'S2' and item.condition == 'before']
     assert all(search.image is None for search in first.searches)
@@ -145,19 +158,29 @@ def test_photographs_find_scans_before_and_not_after():
 
 def test_small_galleries_of_s1_are_reached_or_not():
     outcomes, _ = photographs.compare(_enrolled(), _faces(), seed=0)
-    among = _by(outcomes, study='S1', condition='before').summary['among']
-    assert [(item['n'], item['rate']) for item in among] == [(50, None), (100, None), (150, None)]
+    smaller = _by(outcomes, study='S1', condition='before').summary.smaller_galleries
+    assert [(item.size, item.rank1) for item in smaller] == [
+        (size, Estimate()) for size in (50, 100, 150)
+    ]
 
 
 def test_every_orientation_is_searched_and_controls_leave_the_photograph_itself_out():
     outcomes, _ = photographs.compare(_enrolled(), _faces(), seed=0)
-    kinds = {s.what for item in outcomes if item.study == 'S3' for s in item.searches}
+    kinds = {s.probe for item in outcomes if item.study == 'S3' for s in item.searches}
     assert set(pictures.ORIENTATIONS) | {'photograph'} <= kinds
     control = _by(outcomes, study='S3', condition='control')
-    assert control.summary['rank1'] == 1
+    assert control.summary.rank1.value == 1
     frontal = next(item for item in outcomes if 'frontal' in item.probe and item.study == 'S3')
-    assert frontal.searches[0].hit
-    assert frontal.searches[0].places == (1.5, 1.5)
+    assert frontal.searches[0].hit(frontal.summary.gallery_size)
+    assert frontal.searches[0].ranks == (1.5, 1.5)
+
+
+def test_searches_of_s3_count_in_the_check_of_a_release():
+    outcomes, _ = photographs.compare(_enrolled(), _faces(), seed=0)
+    s3 = tuple(item for item in outcomes if item.study == 'S3')
+    checks = cohort.check(results.Results(outcomes=s3))
+    assert len(checks) == 5  # four orientations and one hairstyle, after defacing
+    assert {item.people for item in checks} == {6}
 
 
 def test_photographs_whose_hair_is_hidden_are_a_control_of_their_own():
@@ -168,7 +191,7 @@ def test_photographs_whose_hair_is_hidden_are_a_control_of_their_own():
     faces['00'][0][enrolment.BARE] = {}  # it could not be hidden
     outcomes, _ = photographs.compare(_enrolled(), faces, seed=0)
     bare = _by(outcomes, study='S3', condition='control', probe='photographs without hair')
-    assert 0.5 < bare.summary['rank1'] < 1
+    assert 0.5 < bare.summary.rank1.value < 1
 
 
 def test_without_second_photographs_there_is_no_control():
@@ -186,13 +209,13 @@ def test_without_photographs_three_studies_are_not_possible():
 
 def test_scores_of_a_persons_photographs_go_together():
     scores = np.array([[1.0, 2.0], [3.0, np.nan], [np.nan, np.nan]])
-    together = photographs.by_person(scores, ['a', 'a', 'b'], ['a', 'b'])
+    together = photographs.mean_by_person(scores, ['a', 'a', 'b'], ['a', 'b'])
     np.testing.assert_array_equal(together, [[2.0, 2.0], [np.nan, np.nan]])
 
 
 def test_a_picture_without_a_face_is_a_miss():
-    places, scores = pictures.placements(np.array([np.nan, 0.2]), np.array([True, False]))
-    assert (places, scores) == ((), ())
+    found = pictures.ranks_within_five(np.array([np.nan, 0.2]), np.array([True, False]))
+    assert found == ((), ())
 
 
 def test_a_defaced_head_is_embedded_where_its_face_was_and_that_is_no_face():
@@ -204,30 +227,31 @@ def test_a_defaced_head_is_embedded_where_its_face_was_and_that_is_no_face():
     assert enrolment.detection([]) is None
 
 
-def test_places_of_all_right_photographs_within_five():
+def test_ranks_of_all_right_photographs_within_five():
     scores = np.array([0.9, 0.8, 0.8, 0.5, 0.4, 0.3, 0.2])
     mates = np.array([False, True, False, True, False, False, True])
-    assert pictures.placements(scores, mates) == ((2.5, 4.0), (0.8, 0.5))
+    assert pictures.ranks_within_five(scores, mates) == ((2.5, 4.0), (0.8, 0.5))
 
 
-def test_guessing_hits_often_in_a_small_gallery():
+def test_the_chance_level_is_high_in_a_small_gallery():
     mates = np.zeros((2, 10), bool)
     mates[0, :2] = True  # the other person is not in the gallery
     drawn = np.array([set(c) & {0, 1} != set() for c in combinations(range(10), 5)])
-    assert pictures.chance_of_a_hit(mates) == pytest.approx(drawn.mean())
-    assert pictures.chance_of_a_hit(mates[1:]) is None
-    assert pictures.chance_of_a_hit(mates[:, :5]) is None
+    assert pictures.chance_within_five(mates) == pytest.approx(drawn.mean())
+    assert pictures.chance_within_five(mates[1:]) is None
+    assert pictures.chance_within_five(mates[:, :5]) is None
+    assert pictures.chance_within_five(mates[:, :3]) is None
 
 
 def test_pairs_of_renders_tell_people_apart_before():
     outcomes, impossible = renders.compare(_enrolled(12), seed=0)
     before, after = (_by(outcomes, condition=state).summary for state in ('before', 'after'))
     assert not impossible
-    assert before['intra_median'] > before['inter_median']
-    assert before['auc'] > 0.99 > after['auc']
-    assert before['svm']['auc'] > 0.99
-    assert before['detection'] == pytest.approx(3 / 4)
-    assert before['auc_low'] <= before['auc'] <= before['auc_high']
+    assert before.intra.median > before.inter.median
+    assert before.auc.value > 0.99 > after.auc.value
+    assert before.svm.auc > 0.99
+    assert before.detection == pytest.approx(3 / 4)
+    assert before.auc.low <= before.auc.value <= before.auc.high
 
 
 def test_one_view_stands_for_itself():
@@ -276,21 +300,21 @@ def test_results_become_tables_without_anything_of_a_face(private):
     found = dataset.attack(*private, None, seed=0, notes=['Note.'])
     assert found.notes[0].startswith('1 image is left out')
     assert found.notes[1] == 'Note.'
-    rows = results.comparison_rows(found)
+    rows = tables.comparison_rows(found)
     assert {row['study'] for row in rows} == {'scans', 'S1', 'S2', 'S3', 'S4'}
     assert all(row['reason'] for row in rows if 'engine' not in row)
-    header = results.header(rows, results.COMPARISON_COLUMNS)
-    assert set(results.dictionary(header)) == set(header)
+    header = tables.header(rows, tables.COMPARISON_COLUMNS)
+    assert set(tables.dictionary(header)) == set(header)
     assert 'expected_rank1_in_1000000000' in header
     assert all(
         row['threshold'] == 3 for row in rows if row['study'] == 'scans' and 'engine' in row
     )
-    searches = results.search_rows(found)
-    assert set(searches[0]) == set(results.SEARCH_COLUMNS)
+    searches = tables.search_rows(found)
+    assert set(searches[0]) == set(tables.SEARCH_COLUMNS)
     text = json.dumps([rows, searches])
     assert 'embedding' not in text
-    places = results.places(found)
-    assert set(places['sub-00/anat/sub-00_T1w.nii.gz']) == {'place_of_itself'}
+    ranks = tables.image_ranks(found)
+    assert set(ranks['sub-00/anat/sub-00_T1w.nii.gz']) == {'place_of_itself'}
 
 
 def test_an_empty_private_folder_is_no_crash(tmp_path):
@@ -306,9 +330,9 @@ def test_every_hairstyle_is_tried_in_colour_and_without(phantom_pictures):
 
     picture = phantom_pictures[0][0]
     box = np.array(recognition.detect(picture).box)
-    dresses = {name: dress(picture, box) for name, dress in DRESSES().items()}
-    assert len(dresses) == 1 + 2 * len(hair.STYLES)
-    for name, dressed in dresses.items():
-        assert dressed.shape == picture.shape
-        assert (dressed != picture).any()
-        assert (np.ptp(dressed, axis=2) == 0).all() == ('black and white' in name)
+    variants = {name: change(picture, box) for name, change in VARIANTS().items()}
+    assert len(variants) == 1 + 2 * len(hair.STYLES)
+    for name, changed in variants.items():
+        assert changed.shape == picture.shape
+        assert (changed != picture).any()
+        assert (np.ptp(changed, axis=2) == 0).all() == ('black and white' in name)

@@ -4,13 +4,18 @@
 Embeddings are compared by Euclidean distance, the measure dlib's model was trained for: it calls
 two faces the same person's below 0.6 (99.38 % accuracy on photographs, Labeled Faces in the
 Wild; King, dlib's face recognition example). Renders are not photographs, so every distance after
-defacing stands beside the distance among views of the original.
+defacing is reported together with the distance between views of the original.
 """
 
 import numpy as np
 
+from facebids.core.arrays import BoolArray, FloatArray
+from facebids.core.attack.recognition import Recognition
 
-def compare(before, after, at_known_place, random):
+
+def compare(
+    before: Recognition, after: Recognition, at_known_place: FloatArray, random: BoolArray
+) -> dict[str, object]:
     """Compare the attack on the original with that on the defaced image.
 
     Parameters
@@ -18,7 +23,7 @@ def compare(before, after, at_known_place, random):
     before, after : Recognition
         The same V views of the original and of the defaced head.
     at_known_place : ndarray, shape (V, 128)
-        Embeddings of the defaced renders where the original's faces were (`embed_at`).
+        Embeddings of the defaced renders at the boxes of the original's faces (`embed_at`).
     random : ndarray of bool, shape (V,)
         Which views are the random ones (Schwarz et al., 2019, N. Engl. J. Med. 381:1684); the
         others are named (Steeg et al., 2024, eClinicalMedicine 78:102930).
@@ -26,10 +31,10 @@ def compare(before, after, at_known_place, random):
     Returns
     -------
     dict
-        Ready for JSON, None where undefined. `views`; `faces_before`, `faces_after`: random
-        views in which a face was found; `faces_certain_before`, `faces_certain_after`: those of
-        which the detector was certain; `distance_within_before`: mean distance between
-        embeddings of different random views of the original; `distance_before_after` and
+        Values for JSON, None where undefined. `views`; `faces_before`, `faces_after`: number of
+        random views in which a face was found; `faces_certain_before`, `faces_certain_after`:
+        number of those of which the detector was certain; `distance_within_before`: mean distance
+        between embeddings of different random views of the original; `distance_before_after` and
         `distance_before_after_min`: mean and least distance between any face found before and
         any found after, in all views; `distance_at_known_place`: mean distance between matching
         views where the face was before; `named`: for each named view whether a face was found.
@@ -56,14 +61,14 @@ def compare(before, after, at_known_place, random):
     }
 
 
-def _certain(found, random):
-    return int((found.certain & random).sum())
+def _certain(seen: Recognition, random: BoolArray) -> int:
+    return int((seen.certain & random).sum())
 
 
-def _distances(a, b):
-    """Euclidean distance of every row of `a` to every row of `b`, shape (A, B)."""
+def _distances(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return the Euclidean distance of every row of `a` to every row of `b`, shape (A, B)."""
     return np.linalg.norm(a[:, None] - b[None], axis=2)
 
 
-def _mean(values):
+def _mean(values: FloatArray) -> float | None:
     return float(values.mean()) if values.size else None

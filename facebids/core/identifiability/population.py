@@ -1,26 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Identification in a gallery larger than any that was measured.
 
-A search for somebody whose own entry scores s finds them first among N people if the N - 1
-others all score lower: with probability F(s) ** (N - 1), where F is the distribution of the
+The mate of a probe, with score s, is at rank 1 among N people if the N - 1 others all score
+lower: with probability F(s) ** (N - 1), where F is the distribution of the
 scores between two people (Grother & Phillips, 2004, Proc. IEEE CVPR, "Models of large population
-recognition performance"). A measured F is a staircase that ends at the highest score seen, while
-for a large N everything hangs on what lies beyond. So beyond a high threshold F follows a
+recognition performance"). An empirical F is a step function that ends at the highest measured
+score, while a large N depends on the scores beyond. So above a high threshold F is modelled by a
 generalised Pareto distribution (Pickands, 1975, Ann. Stat. 3:119; peaks over threshold: Coles,
 2001, An Introduction to Statistical Modeling of Extreme Values, chapter 4).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import softmax, xlog1py
+
+from facebids.core.arrays import FloatArray
 
 LEAST_PEAKS = 10
 
 
 @dataclass(frozen=True)
 class Tail:
-    """Scores beyond a threshold: generalised Pareto distribution.
+    """Distribution of the scores above a threshold: generalised Pareto.
 
     Parameters
     ----------
@@ -28,7 +31,7 @@ class Tail:
     share : float
         Probability that a score exceeds the threshold.
     shape : float
-        Below 0 the scores have an upper end; at 0 the tail is exponential, above it heavier.
+        Negative: the scores have an upper bound. 0: the tail is exponential. Positive: heavier.
     scale : float
     """
 
@@ -37,30 +40,30 @@ class Tail:
     shape: float
     scale: float
 
-    def survival(self, scores):
-        """Probability that a score exceeds each of these, which lie above the threshold."""
+    def survival(self, scores: FloatArray) -> FloatArray:
+        """Return the probability of a higher score than each of `scores`, above the threshold."""
         beyond = self.shape * (scores - self.threshold) / self.scale
-        with np.errstate(divide='ignore'):  # at and beyond the upper end log(0), probability 0
+        with np.errstate(divide='ignore'):  # log(0) at the upper bound: probability 0
             return self.share * np.exp(-np.log1p(np.maximum(beyond, -1)) / self.shape)
 
 
-def fit_tail(scores):
+def fit_tail(scores: FloatArray) -> Tail | None:
     """Fit the upper tail of a sample.
 
     The threshold leaves n ** (2/3) / log(log(n)) of n scores above it (Loretan & Phillips, 1994,
     J. Empir. Finance 1:211). Shape and scale by the quasi-Bayesian estimator of Zhang & Stephens
-    (2009, Technometrics 51:316): as good as maximum likelihood, without its failures, and fast
-    enough to be bootstrapped.
+    (2009, Technometrics 51:316): nearly as efficient as maximum likelihood, always defined, and
+    fast enough to bootstrap.
 
     Parameters
     ----------
     scores : ndarray, shape (n,)
-        Those not finite count, as lower than every number.
+        Scores that are not finite count as lower than every number.
 
     Returns
     -------
     Tail or None
-        None where fewer than `LEAST_PEAKS` different scores would lie above the threshold.
+        None where fewer than `LEAST_PEAKS` distinct scores lie above the threshold.
     """
     known = np.sort(scores[np.isfinite(scores)])
     n = len(known)
@@ -73,8 +76,8 @@ def fit_tail(scores):
     return Tail(float(threshold), len(peaks) / len(scores), *_zhang_stephens(peaks))
 
 
-def _zhang_stephens(peaks):
-    """Shape and scale of a generalised Pareto distribution; `peaks` positive and ascending."""
+def _zhang_stephens(peaks: FloatArray) -> tuple[float, float]:
+    """Return shape and scale of a generalised Pareto distribution; `peaks` ascending, > 0."""
     n = len(peaks)
     grid = np.arange(1, 21 + int(np.sqrt(n))) - 0.5
     candidates = 1 / peaks[-1]
@@ -86,13 +89,13 @@ def _zhang_stephens(peaks):
     return float(shape), float(-shape / ratio)
 
 
-def survival(scores, impostor):
-    """Probability that an impostor score exceeds each of these; equal ones count half.
+def survival(scores: FloatArray, impostor: FloatArray) -> FloatArray:
+    """Return the probability that an impostor score exceeds each score; ties count half.
 
     Parameters
     ----------
     scores : ndarray, shape (n,)
-        1 where NaN: every score exceeds a missing one.
+        The result is 1 where NaN: every score exceeds a missing one.
     impostor : ndarray, shape (m,)
         The measured sample.
 
@@ -112,16 +115,18 @@ def survival(scores, impostor):
     return np.where(np.isnan(scores), 1.0, exceeding)
 
 
-def expected_rank1(genuine, impostor, sizes):
-    """Predict the share of searches that find their person first in a gallery of N people.
+def expected_rank1(
+    genuine: FloatArray, impostor: FloatArray, sizes: Sequence[float]
+) -> FloatArray:
+    """Predict the rank-1 identification rate in a gallery of N people.
 
-    Scores of different probes with others are taken as one distribution, and as independent.
-    Where they differ between probes, this gives less than the truth for large N.
+    Assumes that the impostor scores of all probes are independent and have one distribution.
+    Where distributions differ between probes, the prediction is too low for large N.
 
     Parameters
     ----------
     genuine : ndarray, shape (n,)
-        Score of each probe with its own entry; NaN is never found.
+        Score of each probe with its mate; NaN is never at rank 1.
     impostor : ndarray, shape (m,)
         Scores between two people.
     sizes : sequence of float

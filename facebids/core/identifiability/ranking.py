@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Closed-set identification: at which place a search finds its person.
+"""Closed-set identification: the rank of the right person in each search.
 
-A *probe* is searched for in a *gallery*; the gallery entries of the probe's person are its
+Each *probe* is searched for in a *gallery*; the gallery entries of the probe's person are its
 *mates*. Terms as in ISO/IEC 19795-1:2021; ranks and the cumulative match characteristic as in
 Phillips et al. (2000, IEEE Trans. Pattern Anal. Mach. Intell. 22:1090) and Moon & Phillips (2001,
-Perception 30:303). A missing score (NaN) is a miss: it lies below every number.
+Perception 30:303). A missing score (NaN) counts as lower than every number.
 """
 
 import numpy as np
 
+from facebids.core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 
-def best_of_each_person(scores, mates, gallery_people):
+
+def best_of_each_person(
+    scores: FloatArray, mates: BoolArray, gallery_people: AnyArray
+) -> tuple[FloatArray, BoolArray, AnyArray]:
     """Reduce a gallery of scans to one of people, each with the best of their scores.
 
     Parameters
@@ -36,8 +40,8 @@ def best_of_each_person(scores, mates, gallery_people):
     return best, np.logical_or.reduceat(mates[:, order], starts, axis=1), people
 
 
-def mate_ranks(scores, mates):
-    """Rank of each probe's best mate among the gallery entries of others.
+def mate_ranks(scores: FloatArray, mates: BoolArray) -> FloatArray:
+    """Return the rank of each probe's best mate among the gallery entries of other people.
 
     Parameters
     ----------
@@ -48,54 +52,54 @@ def mate_ranks(scores, mates):
     Returns
     -------
     ndarray, shape (P,)
-        1 is first. Equal scores share their mean rank, so a tie for the first place is not a
-        rank of 1. G where no mate has a score, NaN where there is no mate.
+        1 is the best. Equal scores share their mean rank, so a tie for the highest score is not
+        rank 1. G where no mate has a score, NaN where there is no mate.
     """
     ranks = [_mate_rank(*row) for row in zip(scores, mates, strict=True)]
     return np.array(ranks, dtype=float)
 
 
-def _mate_rank(scores, mates):
+def _mate_rank(scores: FloatArray, mates: BoolArray) -> float:
     if not mates.any():
         return np.nan
     own, others = scores[mates], scores[~mates]
     if np.isnan(own).all():
         return len(scores)
-    best = np.nanmax(own)  # comparisons with NaN are false, as they should be here
+    best = np.nanmax(own)  # a comparison with NaN is false: NaN ranks below the mate
     return 1 + np.count_nonzero(others > best) + np.count_nonzero(others == best) / 2
 
 
-def hits(ranks, places):
-    """Whether each search found its person within the first n places.
+def hits(ranks: FloatArray, limits: IntArray | list[int]) -> FloatArray:
+    """Return whether each search found its person at rank n or better.
 
     Parameters
     ----------
     ranks : ndarray, shape (P,)
-    places : ndarray, shape (K,)
+    limits : array_like, shape (K,)
         Values of n.
 
     Returns
     -------
     ndarray, shape (P, K)
-        1 or 0; NaN where there is no mate to find.
+        1 or 0; NaN for probes without a mate.
     """
     ranks = np.asarray(ranks, dtype=float)[:, None]
-    return np.where(np.isnan(ranks), np.nan, ranks <= np.asarray(places))
+    return np.where(np.isnan(ranks), np.nan, ranks <= np.asarray(limits))
 
 
-def cmc(ranks, gallery_size):
-    """Cumulative match characteristic: share of searches that succeed within n places.
+def cmc(ranks: FloatArray, gallery_size: int) -> FloatArray:
+    """Return the cumulative match characteristic: the identification rate at rank n.
 
     Parameters
     ----------
     ranks : ndarray, shape (P,)
-        Of `mate_ranks`; searches without a mate (NaN) don't count.
+        From `mate_ranks`; probes without a mate (NaN) are left out.
     gallery_size : int
 
     Returns
     -------
     ndarray, shape (gallery_size,)
-        For n = 1, 2, ...; NaN where nobody has a mate.
+        For n = 1, 2, ...; NaN where no probe has a mate.
     """
     known = np.sort(ranks[~np.isnan(ranks)])
     if not known.size:
@@ -103,7 +107,7 @@ def cmc(ranks, gallery_size):
     return np.searchsorted(known, np.arange(1, gallery_size + 1), 'right') / len(known)
 
 
-def rank_n(ranks, n):
-    """Share of searches that find their person within the first `n` places, NaN if none could."""
+def rank_n(ranks: FloatArray, n: int) -> float:
+    """Return the rank-n identification rate, NaN where no probe has a mate."""
     known = ranks[~np.isnan(ranks)]
     return float(np.mean(known <= n)) if known.size else np.nan

@@ -1,23 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bootstrap intervals by person.
+"""Bootstrap intervals over participants.
 
-Scores of one person are alike, so people are resampled, not scores: the cluster bootstrap (Field
-& Welsh, 2007, J. R. Stat. Soc. B 69:369), for biometrics the subsets bootstrap (Bolle, Ratha &
-Pankanti, 2004, Comput. Vis. Image Underst. 93:1). A score between two people belongs to both
-and is taken as often as the product of their draws, as in the pigeonhole bootstrap (Owen, 2007,
-Ann. Appl. Stat. 1:386). All intervals are 95 % percentile intervals.
+Scores of one person are correlated, so people are resampled, not scores: the cluster bootstrap
+(Field & Welsh, 2007, J. R. Stat. Soc. B 69:369), for biometrics the subsets bootstrap (Bolle,
+Ratha & Pankanti, 2004, Comput. Vis. Image Underst. 93:1). A score between two people belongs to
+both and is taken as often as the product of their draws, as in the pigeonhole bootstrap (Owen,
+2007, Ann. Appl. Stat. 1:386). All intervals are 95 % percentile intervals.
 """
 
 import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from facebids.core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 
 TAIL = 0.025
 UNDEFINED_DRAWS = 0.05
 
 
-def bootstrap(statistic, samples, people, seed, count=1000):
-    """95 % interval of a statistic of scores.
+def bootstrap(
+    statistic: Callable[..., Any],
+    samples: Sequence[FloatArray],
+    people: Sequence[ArrayLike],
+    seed: int,
+    count: int = 1000,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the 95 % interval of a statistic of scores.
 
     Parameters
     ----------
@@ -34,8 +45,8 @@ def bootstrap(statistic, samples, people, seed, count=1000):
     Returns
     -------
     low, high : ndarray
-        NaN where a sample is of fewer than two people, or the statistic is undefined (NaN) in
-        more than 5 % of the draws.
+        NaN where a sample has fewer than two people, or the statistic is undefined (NaN) in more
+        than 5 % of the draws.
     """
     owners, number = _owners(people)
     if any(len(np.unique(owner)) < 2 for owner in owners):
@@ -48,18 +59,20 @@ def bootstrap(statistic, samples, people, seed, count=1000):
     return _percentiles(np.array(drawn))
 
 
-def rate(successes, people, seed, count=1000):
-    """Share of successes, with its 95 % interval.
+def rate(
+    successes: ArrayLike, people: ArrayLike, seed: int, count: int = 1000
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the share of successes with its 95 % interval.
 
-    Where all or none succeed a bootstrap has nothing to vary, and its interval would have no
-    width. There the interval ends at the rate that n people would hide with a probability of
-    2.5 %: 0.025 ** (1 / n) for n successes (Clopper & Pearson, 1934, Biometrika 26:404; for 5 %
+    Where all or none succeed, the interval of a bootstrap has no width. There the interval ends
+    at the rate at which n people all succeed (or all fail) with a probability of 2.5 %:
+    0.025 ** (1 / n) for n successes (Clopper & Pearson, 1934, Biometrika 26:404; for 5 %
     the "rule of three" of Hanley & Lippman-Hand, 1983, JAMA 249:1743).
 
     Parameters
     ----------
     successes : ndarray, shape (P,) or (P, K)
-        1 or 0, or NaN in rows that don't count.
+        1 or 0, or NaN in rows to leave out.
     people : ndarray, shape (P,)
         Person of each row.
     seed : int
@@ -69,25 +82,27 @@ def rate(successes, people, seed, count=1000):
     Returns
     -------
     rate, low, high : ndarray, shape () or (K,)
-        NaN where no row counts.
+        NaN where every row is left out.
     """
-    successes = np.asarray(successes, dtype=float)
-    counted = ~np.isnan(successes).any(axis=tuple(range(1, successes.ndim)))
-    successes, people = successes[counted], np.asarray(people)[counted]
-    if not len(successes):
-        undefined = np.full(successes.shape[1:], np.nan)
+    every = np.asarray(successes, dtype=float)
+    counted = ~np.isnan(every).any(axis=tuple(range(1, every.ndim)))
+    kept = every[counted]
+    if not len(kept):
+        undefined = np.full(kept.shape[1:], np.nan)
         return undefined, undefined, undefined
-    (owner,), number = _owners([people])
+    (owner,), number = _owners([np.asarray(people)[counted]])
     times = _draw(number, seed, count)[:, owner[:, 0]]
-    drawn = (times @ successes) / times.sum(axis=1).reshape(-1, *[1] * (successes.ndim - 1))
+    drawn = (times @ kept) / times.sum(axis=1).reshape(-1, *[1] * (kept.ndim - 1))
     low, high = _percentiles(drawn)
-    value = successes.mean(axis=0)
+    value = kept.mean(axis=0)
     least = TAIL ** (1 / number)
     return value, np.where(value == 1, least, low), np.where(value == 0, 1 - least, high)
 
 
-def pair_people(mates, probe_people, gallery_people):
-    """People of the scores that `verification.split` gives, for `bootstrap`.
+def pair_people(
+    mates: BoolArray, probe_people: ArrayLike, gallery_people: ArrayLike
+) -> tuple[AnyArray, AnyArray]:
+    """Return the people of the scores that `verification.split` returns, for `bootstrap`.
 
     Parameters
     ----------
@@ -107,23 +122,23 @@ def pair_people(mates, probe_people, gallery_people):
     return np.asarray(probe_people)[np.nonzero(mates)[0]], impostor
 
 
-def _owners(people):
-    """Give each person a number: those of each sample, shape (n_k, 1 or 2), and how many."""
-    people = [np.asarray(some) for some in people]
-    everybody = np.unique(np.concatenate([some.ravel() for some in people]))
-    numbers = [np.searchsorted(everybody, some) for some in people]
+def _owners(people: Sequence[ArrayLike]) -> tuple[list[IntArray], int]:
+    """Return numbers for the people of each sample, (n_k, 1 or 2), and how many there are."""
+    labels = [np.asarray(some) for some in people]
+    everybody = np.unique(np.concatenate([some.ravel() for some in labels]))
+    numbers = [np.searchsorted(everybody, some) for some in labels]
     return [some[:, None] if some.ndim == 1 else some for some in numbers], len(everybody)
 
 
-def _draw(number, seed, count):
-    """How often each person is drawn, shape (count, number)."""
+def _draw(number: int, seed: int, count: int) -> IntArray:
+    """Return how often each person is drawn, shape (count, number)."""
     chances = np.full(number, 1 / max(number, 1))
     return np.random.default_rng(seed).multinomial(number, chances, size=count)
 
 
-def _percentiles(drawn):
+def _percentiles(drawn: FloatArray) -> tuple[FloatArray, FloatArray]:
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore', RuntimeWarning)  # nothing but NaN: the answer is NaN
+        warnings.simplefilter('ignore', RuntimeWarning)  # of NaN alone: the result is NaN
         low, high = np.nanquantile(drawn, [TAIL, 1 - TAIL], axis=0)
     undefined = np.isnan(drawn).mean(axis=0) > UNDEFINED_DRAWS
     return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)

@@ -1,190 +1,230 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All statistics of one comparison of probes with a gallery, ready for JSON.
+"""The statistics of one comparison of probes with a gallery, the same for every study.
 
-What cannot be computed is None, and a sentence says why. Identification (ranks, open set, expected
-rank-1) searches among people: of several gallery entries of one person the best counts.
-Verification (AUC, ROC, similarity, SVM) takes every pair of scans.
+A field annotated with a `Column` is a column of the table of comparisons, described there. Rates
+are shares from 0 to 1, scores have the unit of the engine. None means that the study does not
+measure the number, or that the data do not define it; then `Summary.reasons` says why.
 """
 
-import math
-
-import numpy as np
-
-from facebids.core.identifiability import (
-    open_set,
-    population,
-    ranking,
-    resampling,
-    verification,
-)
-
-SIZES = tuple(10**power for power in range(1, 10))
-CMC_PLACES = 1000
-ROC_POINTS = 101
-# More scores than this in all draws together take minutes: then there are fewer draws.
-DRAWN_SCORES, LEAST_DRAWS = 20_000_000, 200
+from dataclasses import dataclass
+from typing import Annotated
 
 
-def summarise(scores, mates, probe_people, gallery_people, seed, thresholds=(), count=1000):
-    """Compute everything that the scores allow.
+@dataclass(frozen=True)
+class Column:
+    """How a field stands in a table.
 
-    Parameters
+    Attributes
     ----------
-    scores : ndarray, shape (P, G)
-        Similarity, higher is more alike; NaN where there is none.
-    mates : ndarray of bool, shape (P, G)
-        Which gallery entries are of the probe's person.
-    probe_people : ndarray, shape (P,)
-    gallery_people : ndarray, shape (G,)
-        Labels of people.
-    seed : int
-        Of the bootstrap and of the folds.
-    thresholds : sequence of float
-        Scores at which the open set is judged.
-    count : int
-        Number of bootstrap draws; less, down to 200, for more than 20,000 scores.
-
-    Returns
-    -------
-    dict
-        `probes`, `gallery`: scans; `people`; `people_with_mates`; `missing`: pairs without
-        score; `rank1`, `rank5`; `cmc`: list, at most 1000 places; `auc`; `roc`: `fpr` and `tpr`,
-        at most 101 points; `intra_median`, `intra_q1`, `intra_q3` and the same for `inter`;
-        `svm`: `auc`, `auc_sd`, `accuracy`, `accuracy_sd`, or None; `open_set`: list of
-        `threshold`, `tpir`, `fpir`; `expected_rank1`: list of `n`, `rate`; `reasons`: list of
-        sentences. Rates, AUC and medians have a 95 % interval in `*_low` and `*_high`.
+    description
+        What the data dictionary says of the column; ``{of}`` stands for `Columns.of`.
+    name
+        Name of the column, where it is not that of the field.
     """
-    scores, mates = np.asarray(scores, dtype=float), np.asarray(mates, dtype=bool)
-    probe_people, gallery_people = np.asarray(probe_people), np.asarray(gallery_people)
-    draws = seed, min(count, max(LEAST_DRAWS, DRAWN_SCORES // max(scores.size, 1)))
-    best, best_mates, people = ranking.best_of_each_person(scores, mates, gallery_people)
-    svm, no_svm = verification.same_person_svm(scores, probe_people, gallery_people, seed)
-    found = {
-        'probes': len(probe_people),
-        'gallery': len(gallery_people),
-        'people': len(np.union1d(probe_people, gallery_people)),
-        'people_with_mates': len(np.unique(probe_people[mates.any(axis=1)])),
-        'missing': int(np.isnan(scores).sum()),
-        **_ranks(best, best_mates, probe_people, draws),
-        **_pairs(scores, mates, probe_people, gallery_people, draws),
-        'svm': svm,
-        'open_set': [
-            _at_threshold(best, best_mates, probe_people, draws, threshold)
-            for threshold in thresholds
-        ],
-        'expected_rank1': _expected_rank1(best, best_mates, probe_people, people, draws),
-    }
-    reasons = _reasons(found, len(people), scores, mates, no_svm)
-    return _for_json(found | {'reasons': reasons})
+
+    description: str
+    name: str | None = None
 
 
-def _ranks(scores, mates, probe_people, draws):
-    """Closed-set identification; undefined in a gallery that is too small to be wrong in."""
-    size, ranks = scores.shape[1], ranking.mate_ranks(scores, mates)
-    curve = [[]] * 3
-    if size > 1 and not np.isnan(ranks).all():
-        hits = ranking.hits(ranks, np.arange(1, min(size, CMC_PLACES) + 1))
-        curve = resampling.rate(hits, probe_people, *draws)
-        curve = [np.maximum.accumulate(values) for values in curve]  # bounds rise as it does
-    found = _with_interval('cmc', *(values if len(values) else None for values in curve))
-    for place in (1, 5):
-        at_place = (values[place - 1] if len(values) > place else None for values in curve)
-        found |= _with_interval(f'rank{place}', *at_place)
-    return found
+@dataclass(frozen=True)
+class Columns:
+    """A field whose own fields are columns.
+
+    Attributes
+    ----------
+    part
+        Dataclass of the field, or of the items of a tuple, of which the first is in the table.
+    prefix
+        Begins the names of the columns.
+    of
+        What the descriptions insert for ``{of}``.
+    """
+
+    part: type
+    prefix: str = ''
+    of: str = ''
 
 
-def _pairs(scores, mates, probe_people, gallery_people, draws):
-    """Verification: ROC, AUC and similarity."""
-    pairs = verification.split(scores, mates)
-    owners = resampling.pair_people(mates, probe_people, gallery_people)
-    curve = verification.roc(*pairs)
-    interval = resampling.bootstrap(verification.auc, pairs, owners, *draws)
-    found = _with_interval('auc', curve.auc, *interval)
-    thin = curve.thinned(ROC_POINTS)
-    found['roc'] = {'fpr': thin.fpr, 'tpr': thin.tpr} if len(thin.fpr) else None
-    found |= verification.similarity(*pairs)
-    for name, sample, people in zip(('intra', 'inter'), pairs, owners, strict=True):
-        interval = resampling.bootstrap(_median, [sample], [people], *draws)
-        found |= _with_interval(f'{name}_median', found[f'{name}_median'], *interval)
-    return found
+@dataclass(frozen=True)
+class Estimate:
+    """A number and its 95 % bootstrap interval; all None where undefined.
+
+    The bounds alone are None where too few participants define the number.
+    """
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
-def _median(scores):
-    return verification.quantiles(scores, 0.5)
+@dataclass(frozen=True)
+class Cmc:
+    """Cumulative match characteristic: identification rates at ranks 1, 2, ...
+
+    Empty where undefined. `low` and `high` are the pointwise 95 % bootstrap interval.
+    """
+
+    rates: tuple[float, ...] = ()
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
 
 
-def _at_threshold(scores, mates, probe_people, draws, threshold):
-    """Open-set identification."""
-    true = open_set.true_positives(scores, mates, threshold)
-    false = open_set.false_positives(scores, mates, threshold)
-    return {
-        'threshold': threshold,
-        **_with_interval('tpir', *resampling.rate(true, probe_people, *draws)),
-        **_with_interval('fpir', *resampling.rate(false, probe_people, *draws)),
-    }
+@dataclass(frozen=True)
+class Roc:
+    """Receiver operating characteristic, thinned; empty where one kind of pair is missing.
+
+    `fpr` and `tpr` are the shares of impostor and of genuine pairs at or above falling
+    thresholds, from (0, 0) to (1, 1).
+    """
+
+    fpr: tuple[float, ...] = ()
+    tpr: tuple[float, ...] = ()
 
 
-def _expected_rank1(scores, mates, probe_people, people, draws):
-    """Rank-1 in larger galleries; each probe's own score is that of its person's best entry."""
-    samples = verification.split(scores, mates)
-    owners = resampling.pair_people(mates, probe_people, people)
+@dataclass(frozen=True)
+class Similarity:
+    """Quartiles of the scores of one kind of pairs, in the unit of the engine."""
 
-    def rates(genuine, impostor):
-        return population.expected_rank1(genuine, impostor, SIZES)
-
-    values = [rates(*samples), *resampling.bootstrap(rates, samples, owners, *draws)]
-    rows = zip(SIZES, *values, strict=True)
-    return [{'n': n, **_with_interval('rate', *interval)} for n, *interval in rows]
+    median: Annotated[float | None, Column('Median score of {of}.')] = None
+    q1: Annotated[float | None, Column('First quartile of the score of {of}.')] = None
+    q3: Annotated[float | None, Column('Third quartile of the score of {of}.')] = None
 
 
-def _reasons(found, gallery_people, scores, mates, no_svm):
-    """Sentences for what cannot be computed."""
-    if not scores.size:
-        return ['There is nothing to compare.']
-    several, mated, known = found['people'] > 1, found['people_with_mates'], ~np.isnan(scores)
-    conditions = [
-        (not known.any(), 'No pair has a score.'),
-        (known.any() and mated and not known[mates].any(), 'No pair of one person has a score.'),
-        (not mated, 'Nobody is both searched for and in the gallery.'),
-        (not several, 'Fewer than two people: there is nobody to be mistaken for.'),
-        (
-            several and gallery_people == 1,
-            'The gallery holds one person: a search in it cannot go wrong.',
-        ),
-        (
-            1 < gallery_people <= 5,
-            f'The gallery holds {gallery_people} people: everybody is within the first five.',
-        ),
-        (
-            found['auc'] == found['auc'] and np.isnan(found['auc_low']),
-            'Too few people are both searched for and in the gallery for all intervals.',
-        ),
-        (
-            found['auc'] in (0, 1),
-            'The pairs of one person and of two do not overlap: the interval of the AUC has no '
-            'width and says nothing.',
-        ),
-        (no_svm, no_svm),
-        (
-            population.fit_tail(scores[~mates]) is None,
-            'Too few scores between two people to say what happens in larger galleries.',
+@dataclass(frozen=True)
+class OpenSetPoint:
+    """Open-set identification at one threshold, a score."""
+
+    threshold: Annotated[
+        float,
+        Column(
+            'Score from which on a search returns an identity (open set). Scans: three standard '
+            'deviations above the mean impostor score of other people. Photographs: the lowest '
+            'score without a false positive before defacing.'
         ),
     ]
-    return [sentence for condition, sentence in conditions if condition]
+    tpir: Annotated[
+        Estimate,
+        Column(
+            'True-positive identification rate: share of mated searches that return the right '
+            'participant at rank 1, at or above the threshold.'
+        ),
+    ]
+    fpir: Annotated[
+        Estimate,
+        Column(
+            'False-positive identification rate: share of searches that return an identity when '
+            'the mates of the probe are removed from the gallery.'
+        ),
+    ]
 
 
-def _with_interval(name, value, low, high):
-    return {name: value, f'{name}_low': low, f'{name}_high': high}
+@dataclass(frozen=True)
+class Svm:
+    """Mean and standard deviation (SD) over five folds of a support vector machine."""
+
+    auc: Annotated[
+        float,
+        Column(
+            'ROC-AUC of a linear support vector machine that classifies pairs as genuine or '
+            'impostor by their score; mean over five folds with disjoint participants.'
+        ),
+    ]
+    auc_sd: Annotated[float, Column('Standard deviation of svm_auc over the folds.')]
+    accuracy: Annotated[
+        float, Column('Balanced accuracy of that classifier, mean over the folds.')
+    ]
+    accuracy_sd: Annotated[float, Column('Standard deviation of svm_accuracy over the folds.')]
 
 
-def _for_json(value):
-    """Turn arrays into lists and what is not finite into None."""
-    if isinstance(value, dict):
-        return {key: _for_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray) and np.ndim(value):
-        return [_for_json(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return _for_json(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+@dataclass(frozen=True)
+class GalleryRank1:
+    """Expected rank-1 identification rate in a gallery of `size` people."""
+
+    size: int
+    rank1: Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """The statistics of one comparison by one engine.
+
+    Attributes
+    ----------
+    people_with_mates
+        Participants with a probe and an entry in the gallery: the trials of closed-set
+        identification. In S4, those with a genuine pair.
+    chance_within_five
+        Chance level of a hit within rank 5 (S3 alone).
+    cmc
+        At most 1000 ranks; empty in S3 and S4.
+    roc
+        At most 101 points; empty in S3.
+    smaller_galleries
+        Rank-1 identification rates in galleries of the sizes of the study (S1 alone); None where
+        the gallery of the data is smaller.
+    larger_galleries
+        Expected rank-1 identification rates in galleries of up to 10^9 people; empty in S3 and
+        S4.
+    reasons
+        A sentence for each number that cannot be computed.
+
+    The other fields are described where they are declared: they are columns. In S3 `auc`,
+    `open_set`, `intra`, `inter` and `svm` are unknown, in S4 `missing`, `rank1`, `rank5` and
+    `open_set`: the one ranks, the other classifies pairs.
+    """
+
+    reasons: Annotated[
+        tuple[str, ...],
+        Column('Why the comparison, or a number of it, could not be computed.', name='reason'),
+    ] = ()
+    people: Annotated[int, Column('Number of participants in the comparison.')]
+    probes: Annotated[int, Column('Number of probes, each of which is one search.')]
+    gallery_size: Annotated[
+        int, Column('Number of gallery entries that each search goes through.')
+    ]
+    chance: Annotated[float | None, Column('Chance level of rank 1: 1 / gallery_size.')] = None
+    left_out: Annotated[
+        int, Column('Number of images left out because they were not enrolled in every state.')
+    ] = 0
+    people_with_mates: int
+    missing: Annotated[
+        int | None,
+        Column('Number of pairs without a score because no face was found; they rank last.'),
+    ] = None
+    detection: Annotated[float | None, Column('Share of renders in which a face was found.')] = (
+        None
+    )
+    chance_within_five: float | None = None
+    rank1: Annotated[
+        Estimate,
+        Column(
+            'Rank-1 identification rate: share of mated searches with the right participant at '
+            'rank 1.'
+        ),
+    ] = Estimate()
+    rank5: Annotated[
+        Estimate,
+        Column(
+            'Rank-5 identification rate: share of mated searches with the right participant at '
+            'rank 5 or better.'
+        ),
+    ] = Estimate()
+    cmc: Cmc = Cmc()
+    auc: Annotated[
+        Estimate,
+        Column(
+            'Area under the ROC curve: probability that a genuine pair scores higher than an '
+            'impostor pair. The chance level is 0.5.'
+        ),
+    ] = Estimate()
+    roc: Roc = Roc()
+    open_set: Annotated[tuple[OpenSetPoint, ...], Columns(OpenSetPoint)] = ()
+    intra: Annotated[
+        Similarity, Columns(Similarity, 'intra_', 'genuine pairs (same participant)')
+    ] = Similarity()
+    inter: Annotated[
+        Similarity, Columns(Similarity, 'inter_', 'impostor pairs (two participants)')
+    ] = Similarity()
+    svm: Annotated[Svm | None, Columns(Svm, 'svm_')] = None
+    smaller_galleries: tuple[GalleryRank1, ...] = ()
+    larger_galleries: tuple[GalleryRank1, ...] = ()

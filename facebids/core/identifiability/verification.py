@@ -2,44 +2,22 @@
 """Verification: whether two scans show the same person.
 
 A *genuine* pair shows one person, an *impostor* pair two. Terms as in ISO/IEC 19795-1:2021. A
-missing score (NaN) is a miss: it counts as lower than every number, but has no similarity.
+missing score (NaN) counts as lower than every number and is left out of the similarity.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from facebids.core.arrays import AnyArray, BoolArray, FloatArray
+from facebids.core.identifiability.summary import Roc, Similarity, Svm
 
 FOLDS = 5
 
 
-@dataclass(frozen=True)
-class Roc:
-    """Receiver operating characteristic.
-
-    Parameters
-    ----------
-    fpr, tpr : ndarray, shape (T,)
-        Share of impostor and of genuine pairs at or above falling thresholds, (0, 0) to (1, 1).
-        Empty where one kind of pair is missing.
-    auc : float
-        Area under the curve, NaN where one kind of pair is missing.
-    """
-
-    fpr: np.ndarray
-    tpr: np.ndarray
-    auc: float
-
-    def thinned(self, points):
-        """Keep at most so many points, evenly spread along the curve."""
-        if len(self.fpr) <= points:
-            return self
-        steps = np.linspace(0, 2, points)
-        kept = np.unique(np.searchsorted(self.fpr + self.tpr, steps))
-        return Roc(self.fpr[kept], self.tpr[kept], self.auc)
-
-
-def split(scores, mates):
-    """Scores of genuine and of impostor pairs.
+def split(scores: FloatArray, mates: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Return the scores of genuine and of impostor pairs.
 
     Parameters
     ----------
@@ -54,8 +32,10 @@ def split(scores, mates):
     return scores[mates], scores[~mates]
 
 
-def auc(genuine, impostor):
-    """Probability that a genuine pair scores higher than an impostor pair, ties counted half.
+def auc(genuine: FloatArray, impostor: FloatArray) -> float:
+    """Return the probability that a genuine pair scores higher than an impostor pair.
+
+    Ties count half.
 
     The Mann-Whitney statistic, which is the area under the ROC curve (Hanley & McNeil, 1982,
     Radiology 143:29).
@@ -78,67 +58,65 @@ def auc(genuine, impostor):
     return float((below + not_above).mean() / 2 / len(impostor))
 
 
-def roc(genuine, impostor):
-    """Shares of pairs called the same person, at every threshold that changes them.
+def roc(genuine: FloatArray, impostor: FloatArray, points: int | None = None) -> Roc:
+    """Return the shares of pairs accepted as genuine, at every threshold that changes them.
 
     Parameters
     ----------
     genuine, impostor : ndarray, 1-D
         NaN counts as lower than every number.
-
-    Returns
-    -------
-    Roc
+    points : int or None
+        Keep at most so many points, evenly spread along the curve; None keeps all.
     """
     if not genuine.size or not impostor.size:
-        return Roc(np.empty(0), np.empty(0), np.nan)
+        return Roc()
     genuine, impostor = _lowest(genuine), _lowest(impostor)
     thresholds = np.unique(np.concatenate([genuine, impostor]))[::-1]
 
-    def share(scores):
+    def share(scores: FloatArray) -> FloatArray:
         above = len(scores) - np.searchsorted(np.sort(scores), thresholds)
         return np.concatenate([[0.0], above / len(scores)])
 
-    return Roc(share(impostor), share(genuine), auc(genuine, impostor))
+    fpr, tpr = share(impostor), share(genuine)
+    if points is not None and len(fpr) > points:
+        kept = np.unique(np.searchsorted(fpr + tpr, np.linspace(0, 2, points)))
+        fpr, tpr = fpr[kept], tpr[kept]
+    return Roc(tuple(fpr.tolist()), tuple(tpr.tolist()))
 
 
-def similarity(genuine, impostor):
-    """Median and quartiles of the scores of one person and of two.
+def similarity(genuine: FloatArray, impostor: FloatArray) -> tuple[Similarity, Similarity]:
+    """Return the quartiles of the scores of genuine and of impostor pairs.
 
     Parameters
     ----------
     genuine, impostor : ndarray, 1-D
-        Missing scores are left out: they have no similarity.
-
-    Returns
-    -------
-    dict
-        `intra_median`, `intra_q1`, `intra_q3`, and the same for `inter`; NaN where undefined.
+        Missing scores are left out.
     """
-    found = {}
-    for name, scores in (('intra', genuine), ('inter', impostor)):
-        names = f'{name}_q1', f'{name}_median', f'{name}_q3'
-        found |= dict(zip(names, quantiles(scores, [0.25, 0.5, 0.75]), strict=True))
-    return found
+    return _quartiles(genuine), _quartiles(impostor)
 
 
-def quantiles(scores, shares):
-    """Quantiles of the scores that there are, NaN if there are none."""
+def _quartiles(scores: FloatArray) -> Similarity:
     known = scores[np.isfinite(scores)]
-    return np.quantile(known, shares) if known.size else np.full(np.shape(shares), np.nan)
+    if not known.size:
+        return Similarity()
+    q1, median, q3 = np.quantile(known, [0.25, 0.5, 0.75]).tolist()
+    return Similarity(median, q1, q3)
 
 
-def same_person_svm(scores, people_a, people_b, seed):
-    """Decide from the score alone whether a pair shows one person, tested on other people.
+def same_person_svm(
+    scores: FloatArray, people_a: ArrayLike, people_b: ArrayLike, seed: int
+) -> tuple[Svm | None, str | None]:
+    """Classify pairs as genuine or impostor by their score, cross-validated over participants.
 
-    A linear support vector machine, five folds. People are dealt to the folds, not pairs: a pair
-    is tested in a fold that holds both of its people and trained on where neither is in it; a pair
-    across the border serves neither. Otherwise what is learned of a person would be tested on the
-    same person. Genuine pairs are few, so classes are weighted alike and the accuracy is balanced
-    (mean of both classes'): 0.5 is chance, as where pairs are drawn half and half.
+    A linear support vector machine, five folds. People are assigned to the folds, not pairs: a
+    pair is a test pair of the fold that holds both of its people and a training pair of the folds
+    that hold neither; in the other folds it is not used. Otherwise the test pairs would be of
+    people in the training pairs. Genuine pairs are few, so both classes have the same weight and
+    the accuracy is balanced (the mean of the accuracies of the two classes): the chance level is
+    0.5.
 
-    A pair without score cannot be trained on; tested, it is called two people, and its decision
-    is lower than any other.
+    Pairs without a score are left out of the training. In the test they are classified as
+    impostor pairs, with a decision value below all others.
 
     Parameters
     ----------
@@ -146,12 +124,11 @@ def same_person_svm(scores, people_a, people_b, seed):
     people_a : ndarray, shape (A,)
     people_b : ndarray, shape (B,)
     seed : int
-        Of the dealing.
+        Random seed of the assignment to folds.
 
     Returns
     -------
-    result : dict or None
-        `auc`, `auc_sd`, `accuracy`, `accuracy_sd`: mean and standard deviation over the folds.
+    result : Svm or None
     reason : str or None
         Why there is no result.
     """
@@ -160,30 +137,32 @@ def same_person_svm(scores, people_a, people_b, seed):
     matched = np.intersect1d(people_a, people_b)
     if len(matched) < FOLDS or len(people) < 2 * FOLDS:
         return None, (
-            f'The SVM needs {2 * FOLDS} people, {FOLDS} of them with a genuine pair; '
-            f'here are {len(people)} and {len(matched)}.'
+            f'The SVM needs {2 * FOLDS} participants, {FOLDS} of them with a genuine pair; '
+            f'there are {len(people)} and {len(matched)}.'
         )
     same = people_a[:, None] == people_b
     figures = []
     for train, test in person_folds(people_a, people_b, seed):
         train = train & ~np.isnan(scores)
         if len(np.unique(same[train])) < 2:
-            return None, 'The SVM has too few pairs with a score to learn from.'
+            return None, 'The SVM has too few pairs with a score to train on.'
         decide = _train_svm(scores[train], same[train])
         figures.append(_test_svm(decide(scores[test]), same[test]))
     means, deviations = np.mean(figures, axis=0), np.std(figures, axis=0, ddof=1)
-    return {
-        'auc': float(means[0]),
-        'auc_sd': float(deviations[0]),
-        'accuracy': float(means[1]),
-        'accuracy_sd': float(deviations[1]),
-    }, None
+    return Svm(
+        auc=float(means[0]),
+        auc_sd=float(deviations[0]),
+        accuracy=float(means[1]),
+        accuracy_sd=float(deviations[1]),
+    ), None
 
 
-def person_folds(people_a, people_b, seed):
-    """Deal people to five folds, and pairs after them.
+def person_folds(
+    people_a: AnyArray, people_b: AnyArray, seed: int
+) -> Iterator[tuple[BoolArray, BoolArray]]:
+    """Assign people to five folds, and pairs accordingly.
 
-    People with a genuine pair are dealt first, so that each fold has its share of them.
+    People with a genuine pair are assigned first, so that each fold has its share of them.
 
     Parameters
     ----------
@@ -194,7 +173,7 @@ def person_folds(people_a, people_b, seed):
     Yields
     ------
     train, test : ndarray of bool, shape (A, B)
-        Pairs with nobody, and with nobody but people, of this fold.
+        Pairs of which neither person, and of which both people, are in this fold.
     """
     people = np.union1d(people_a, people_b)
     matched = np.isin(people, np.intersect1d(people_a, people_b))
@@ -208,16 +187,16 @@ def person_folds(people_a, people_b, seed):
         yield (fold_a != fold) & (fold_b != fold), (fold_a == fold) & (fold_b == fold)
 
 
-def _train_svm(scores, same):
-    """Fit on pairs with a score; return a function from scores to decisions."""
+def _train_svm(scores: FloatArray, same: BoolArray) -> Callable[[FloatArray], FloatArray]:
+    """Fit on pairs with a score; return a function from scores to decision values."""
     from sklearn.svm import LinearSVC
 
     centre, spread = scores.mean(), scores.std() or 1.0
-    # One feature, many pairs: the primal problem is the small one, and needs no random numbers.
+    # One feature, many pairs: the primal problem is the smaller one, and is deterministic.
     machine = LinearSVC(dual=False, class_weight='balanced')
     machine.fit((scores[:, None] - centre) / spread, same)
 
-    def decide(scores):
+    def decide(scores: FloatArray) -> FloatArray:
         decisions = np.full(scores.shape, -np.inf)
         known = ~np.isnan(scores)
         if known.any():
@@ -228,12 +207,13 @@ def _train_svm(scores, same):
     return decide
 
 
-def _test_svm(decisions, same):
-    """Area under the curve and balanced accuracy."""
-    called = decisions > 0
-    accuracy = (called[same].mean() + (~called[~same]).mean()) / 2
+def _test_svm(decisions: FloatArray, same: BoolArray) -> tuple[float, float]:
+    """Return the area under the ROC curve and the balanced accuracy."""
+    accepted = decisions > 0
+    accuracy = (accepted[same].mean() + (~accepted[~same]).mean()) / 2
     return auc(decisions[same], decisions[~same]), accuracy
 
 
-def _lowest(scores):
+def _lowest(scores: FloatArray) -> FloatArray:
+    """Return scores with -inf for NaN."""
     return np.where(np.isnan(scores), -np.inf, scores)
