@@ -133,7 +133,7 @@ def random_views(template: dict[str, Any]) -> np.ndarray:
 def detection(templates: Iterable[dict[str, Any]]) -> float | None:
     """Return the share of random views in which a face was found; None without any view."""
     found = [faces(item)[random_views(item)] for item in templates if embeds_views(item)]
-    return float(np.concatenate(found).mean()) if found else None
+    return float(np.concatenate(found).mean()) if any(map(len, found)) else None
 
 
 def _load(path: Path) -> Template:

@@ -14,7 +14,7 @@ from facebids.core.identifiability import resampling, verification
 from facebids.core.identifiability.evaluation import estimate
 from facebids.core.identifiability.summary import Summary
 from facebids.studies import enrolment
-from facebids.studies.comparisons import ONE_PERSON, SCAN_CONDITIONS, Condition
+from facebids.studies.comparisons import ONE_PERSON, SCAN_CONDITIONS, Condition, Scan
 from facebids.studies.enrolment import Enrolment
 from facebids.studies.outcomes import TITLES, spread
 from facebids.studies.results import NotPossible, Outcome
@@ -22,6 +22,7 @@ from facebids.studies.results import NotPossible, Outcome
 RENDERS = 300  # of each half: more take longer and change little
 DRAWS = 200  # of the bootstrap, of up to RENDERS ** 2 pairs
 ROC_POINTS = 101
+NO_ENGINE = 'No engine stored embeddings of single renders.'
 
 
 def compare(enrolled: Enrolment, seed: int) -> tuple[list[Outcome], list[NotPossible]]:
@@ -34,18 +35,21 @@ def compare(enrolled: Enrolment, seed: int) -> tuple[list[Outcome], list[NotPoss
     seed
         Random seed of the folds and of the bootstrap.
     """
-    if enrolled.people < 2:
-        return [], [_not_possible(ONE_PERSON)]
-    states = set.union(*(set(scan.states) for scan in enrolled.scans))
-    conditions = [item for item in SCAN_CONDITIONS if {item.probe, item.gallery} <= states]
+    conditions = [
+        condition
+        for condition in SCAN_CONDITIONS
+        if len({scan.participant for scan in _scans(enrolled, condition)}) > 1
+    ]
     engines = _engines(enrolled)
     outcomes = [
         _compare(enrolled, condition, engine, seed)
         for engine in engines
         for condition in conditions
     ]
-    reasons = [] if engines else [_not_possible('No engine kept embeddings of single renders.')]
-    return outcomes, reasons
+    if outcomes:
+        return outcomes, []
+    reason = NO_ENGINE if conditions else ONE_PERSON
+    return [], [_not_possible(reason)]
 
 
 def _not_possible(reason: str) -> NotPossible:
@@ -56,9 +60,15 @@ def _engines(enrolled: Enrolment) -> list[str]:
     templates = list(enrolled.templates.values())
     return [
         name
-        for name in templates[0]
+        for name in (templates[0] if templates else ())
         if all(name in item and enrolment.embeds_views(item[name]) for item in templates)
     ]
+
+
+def _scans(enrolled: Enrolment, condition: Condition) -> list[Scan]:
+    """Return the scans that are enrolled in both states of a condition."""
+    needed = {condition.probe, condition.gallery}
+    return [scan for scan in enrolled.scans if needed <= set(scan.states)]
 
 
 def _compare(enrolled: Enrolment, condition: Condition, engine: str, seed: int) -> Outcome:
@@ -95,8 +105,8 @@ def _renders(
     detected : ndarray of bool, shape (N,)
         Which of all renders of this half show a face.
     """
-    scans = [s for s in enrolled.scans if {condition.probe, condition.gallery} <= set(s.states)]
-    count = max(1, RENDERS // max(len(scans), 1))
+    scans = _scans(enrolled, condition)
+    count = max(1, RENDERS // len(scans))
     embeddings, detected, people = [], [], []
     for scan in scans:
         template = enrolled.templates[scan.image, state][engine]

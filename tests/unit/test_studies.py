@@ -2,6 +2,7 @@
 """Attacks on a cohort of made-up templates: two engines whose scores are known."""
 
 import json
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -22,7 +23,7 @@ from facebids.studies import (
     scans,
     tables,
 )
-from facebids.studies.comparisons import KINDS, Scan
+from facebids.studies.comparisons import KINDS, ONE_PERSON, Scan
 
 VARIANTS = pictures._appearance_variants  # which the fixture replaces
 VIEWS = ('random01', 'random02', 'random03', 'random04', 'frontal', 'halfside', 'side', 'top')
@@ -225,6 +226,8 @@ def test_a_defaced_head_is_embedded_where_its_face_was_and_that_is_no_face():
     assert enrolment.detection([template]) == pytest.approx(1 / 4)
     assert list(enrolment.view(template, 'side')['found']) == [False]
     assert enrolment.detection([]) is None
+    only_named = {'names': np.array(['frontal']), 'embeddings': np.ones((1, 12))}
+    assert enrolment.detection([only_named]) is None
 
 
 def test_ranks_of_all_right_photographs_within_five():
@@ -252,6 +255,35 @@ def test_pairs_of_renders_tell_people_apart_before():
     assert before.svm.auc > 0.99
     assert before.detection == pytest.approx(3 / 4)
     assert before.auc.low <= before.auc.value <= before.auc.high
+
+
+@pytest.mark.parametrize('states', ['one state each', 'no face', 'one person in both'])
+def test_pairs_of_renders_are_left_out_where_there_are_none(states):
+    enrolled = _enrolled(4)
+    everyone = list(enrolled.scans)
+    if states == 'no face':
+        for template in enrolled.templates.values():
+            template['face']['embeddings'][:] = np.nan
+    else:
+        for index, scan in enumerate(everyone):
+            if states == 'one state each' or scan.participant != '00':
+                everyone[index] = replace(scan, states=(('before', 'after')[index // 2 % 2],))
+    outcomes, _ = renders.compare(replace(enrolled, scans=tuple(everyone)), seed=0)
+    found = {item.condition: item.summary for item in outcomes}
+    if states == 'no face':
+        assert {summary.auc.value for summary in found.values()} == {None}
+        assert {summary.detection for summary in found.values()} == {0}
+        assert all(summary.reasons for summary in found.values())
+    else:
+        assert set(found) == {'before', 'after_both'}
+        assert all(summary.people >= 2 for summary in found.values())
+
+
+def test_one_person_has_no_pairs_of_renders():
+    enrolled = _enrolled(1)
+    outcomes, impossible = renders.compare(enrolled, seed=0)
+    assert not outcomes
+    assert [item.reason for item in impossible] == [ONE_PERSON]
 
 
 def test_one_view_stands_for_itself():
