@@ -25,7 +25,7 @@ from facebids.studies.enrolment import Enrolment, Template
 from facebids.studies.outcomes import TITLES
 from facebids.studies.pictures import compare_controls, compare_pictures
 from facebids.studies.results import NotPossible, Outcome
-from facebids.studies.subsets import rank1_among
+from facebids.studies.subsets import rank1_in_smaller
 
 GALLERIES = (50, 100, 150)  # photographs in the galleries of S1
 Photographs = dict[str, list[Template]]
@@ -145,7 +145,7 @@ def _s1(
                 thresholds=levels[engine],
                 detection=enrolment.detection(item for item in frontal if item),
             )
-            rates = rank1_among(ranking.mate_ranks(scores, mates), len(gallery), GALLERIES)
+            rates = rank1_in_smaller(ranking.mate_ranks(scores, mates), len(gallery), GALLERIES)
             smaller = tuple(
                 GalleryRank1(size, Estimate(finite(rate)))
                 for size, rate in zip(GALLERIES, rates, strict=True)

@@ -10,10 +10,10 @@ with the participant's own hair are not reproduced: they need a photograph to be
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import comb
 from typing import Any
 
 import numpy as np
+from scipy.stats import hypergeom
 
 from facebids.core.arrays import AnyArray, BoolArray, FloatArray, StrArray
 from facebids.core.attack import engines, recognition
@@ -155,8 +155,8 @@ def chance_within_five(mates: BoolArray) -> float | None:
     size = mates.shape[1]
     if size <= FIRST or not mates.any():
         return None
-    misses = [comb(size - own, FIRST) / comb(size, FIRST) for own in mates.sum(axis=1) if own]
-    return 1 - float(np.mean(misses))
+    own = mates.sum(axis=1)
+    return 1 - float(hypergeom.pmf(0, size, own[own > 0], FIRST).mean())
 
 
 def _galleries(photographs: dict[str, list[Template]], people: Sequence[str]) -> Iterator[Gallery]:

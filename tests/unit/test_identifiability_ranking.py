@@ -4,10 +4,8 @@ import pytest
 
 from facebids.core.identifiability.ranking import (
     best_of_each_person,
-    cmc,
     hits,
     mate_ranks,
-    rank_n,
 )
 
 NAN = np.nan
@@ -60,26 +58,20 @@ def test_order_of_the_gallery_does_not_matter():
     np.testing.assert_array_equal(mate_ranks(scores, mates), changed)
 
 
-def test_cmc_counts_who_is_found_within_n_places():
+def test_hits_are_searches_at_rank_n_or_better():
     found = np.array([1, 1, 2, 4, NAN])
-    assert cmc(found, 5).tolist() == [0.5, 0.75, 0.75, 1, 1]
-    assert [rank_n(found, n) for n in (1, 2, 5)] == [0.5, 0.75, 1]
     np.testing.assert_array_equal(hits(found, [1, 4]), [[1, 1], [1, 1], [0, 1], [0, 1], [NAN] * 2])
 
 
-def test_a_tie_for_the_first_place_is_not_found_first():
-    assert cmc(np.array([1.5]), 3).tolist() == [0, 1, 1]
+def test_a_tie_for_the_highest_score_is_not_rank_1():
+    assert hits(np.array([1.5]), [1, 2, 3]).tolist() == [[0, 1, 1]]
 
 
-def test_cmc_of_guessing_is_the_diagonal():
+def test_the_cmc_at_chance_is_the_diagonal():
     scores = np.random.default_rng(3).normal(size=(4000, 10))
-    curve = cmc(mate_ranks(scores, np.arange(10) == np.zeros((4000, 1))), 10)
+    ranks = mate_ranks(scores, np.arange(10) == np.zeros((4000, 1)))
+    curve = hits(ranks, np.arange(1, 11)).mean(axis=0)
     np.testing.assert_allclose(curve, np.arange(1, 11) / 10, atol=0.03)
-
-
-def test_where_nobody_has_a_mate_there_is_no_curve():
-    assert np.isnan(cmc(np.array([NAN, NAN]), 3)).all()
-    assert np.isnan(rank_n(np.array([]), 1))
 
 
 def test_of_several_scans_of_one_person_the_best_counts():

@@ -85,29 +85,3 @@ def hits(ranks: FloatArray, limits: IntArray | list[int]) -> FloatArray:
     """
     ranks = np.asarray(ranks, dtype=float)[:, None]
     return np.where(np.isnan(ranks), np.nan, ranks <= np.asarray(limits))
-
-
-def cmc(ranks: FloatArray, gallery_size: int) -> FloatArray:
-    """Return the cumulative match characteristic: the identification rate at rank n.
-
-    Parameters
-    ----------
-    ranks : ndarray, shape (P,)
-        From `mate_ranks`; probes without a mate (NaN) are left out.
-    gallery_size : int
-
-    Returns
-    -------
-    ndarray, shape (gallery_size,)
-        For n = 1, 2, ...; NaN where no probe has a mate.
-    """
-    known = np.sort(ranks[~np.isnan(ranks)])
-    if not known.size:
-        return np.full(gallery_size, np.nan)
-    return np.searchsorted(known, np.arange(1, gallery_size + 1), 'right') / len(known)
-
-
-def rank_n(ranks: FloatArray, n: int) -> float:
-    """Return the rank-n identification rate, NaN where no probe has a mate."""
-    known = ranks[~np.isnan(ranks)]
-    return float(np.mean(known <= n)) if known.size else np.nan
