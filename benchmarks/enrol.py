@@ -38,14 +38,14 @@ def read(path):
 def main(path=None):
     """Run and print."""
     volume, transform = read(path) if path else make_phantom()
-    depth.generic()
+    depth.generic_face()
     recognition.detect(np.zeros((100, 100, 3), np.uint8))  # models are loaded
     start = time.process_time()
     head = attacker.look_at(volume, transform, seed=0)
     engines.enrol(head)
     seconds = time.process_time() - start
     start = time.process_time()
-    models = recognition._models()
+    models = recognition.models()
     for picture in head.pictures:
         models['hog'].run(picture, 1, 0.0)
     recognition.embed_at(head.pictures, head.recognition.boxes)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from facebids.core.attack import attacker, engines
-from facebids.core.attack.depth import GRAZING, RAYS, generic
+from facebids.core.attack.depth import GRAZING, RAYS, generic_face
 from facebids.core.images import Volume
 
 
@@ -21,7 +21,7 @@ def head(volume, phantom_scan):
 
 def test_faces_are_found_and_the_face_lies_on_the_generic_one(head):
     assert head.recognition.found[:10].mean() >= 0.9
-    base, normal = generic()
+    base, normal = generic_face()
     facing = (normal * RAYS).sum(-1) > GRAZING
     assert np.nanmedian(np.abs(head.depth - base)[facing]) < 3
     assert np.abs(np.linalg.det(head.pose[:3, :3]) - 1) < 1e-6

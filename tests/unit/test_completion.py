@@ -9,11 +9,11 @@ EMPTY = Mesh(np.zeros((3, 3), np.float32), np.array([[0, 1, 2]], np.int32), np.o
 
 
 def test_a_whole_face_stays_as_it_is():
-    assert complete(EMPTY, depth.generic()[0]) is EMPTY
+    assert complete(EMPTY, depth.generic_face()[0]) is EMPTY
 
 
 def test_a_chin_out_of_view_is_added_near_where_it_was():
-    taller = depth.generic()[0] + 3.0
+    taller = depth.generic_face()[0] + 3.0
     cut = taller.copy()
     cut[depth.HEIGHTS < -75] = np.nan
     added = complete(EMPTY, cut)
@@ -26,19 +26,19 @@ def test_a_chin_out_of_view_is_added_near_where_it_was():
 
 
 def test_a_patch_meets_the_known_skin_without_a_step():
-    cut = depth.generic()[0] + 4.0
+    cut = depth.generic_face()[0] + 4.0
     cut[depth.HEIGHTS < -75] = np.nan
     added = complete(EMPTY, cut)
     whole = added.vertices[3:].reshape(*depth.SHAPE, 3)
     rim = np.flatnonzero(depth.HEIGHTS < -75).max()
     step = np.linalg.norm(whole[rim + 1] - whole[rim], axis=1)
     generic = np.linalg.norm(
-        np.diff(depth.points(depth.generic()[0])[rim : rim + 2], axis=0)[0], axis=1
+        np.diff(depth.points(depth.generic_face()[0])[rim : rim + 2], axis=0)[0], axis=1
     )
     assert np.abs(step - generic).max() < 1.0
 
 
 def test_a_face_that_was_taken_out_gets_no_mouth():
-    removed = depth.generic()[0] - 25.0
+    removed = depth.generic_face()[0] - 25.0
     removed[depth.HEIGHTS < -75] = np.nan
     assert complete(EMPTY, removed) is EMPTY

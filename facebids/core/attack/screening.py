@@ -85,7 +85,7 @@ def look(volume, affine):
         far outside to `EMPTY_FROM_MM` under the generic skin, None where nothing is seen.
     """
     head = foreground.head_mask(volume.data, volume.zooms, hounsfield=volume.hounsfield)
-    generic, _ = depth.generic()
+    generic, _ = depth.generic_face()
     offsets = np.arange(EMPTY_FROM_MM, OUTSIDE_MM + STEP_MM / 2, STEP_MM)
     points = depth.points(generic)[..., None, :] + offsets[:, None] * depth.RAYS[..., None, :]
     size = np.diag([1 / depth.GENERIC_SIZE] * 3 + [1.0])

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from facebids.core.attack.depth import ANGLES, GRAZING, HEIGHTS, PIVOT, RAYS, generic, points
+from facebids.core.attack.depth import ANGLES, GRAZING, HEIGHTS, PIVOT, RAYS, generic_face, points
 from facebids.core.thresholds import LEAST_SHAPE
 
 NAME = 'geometry'
@@ -44,7 +44,7 @@ def enrol(head):
         ``relief``: ndarray of float32, shape (C,), mm along the generic normal, NaN where the
         scan does not tell.
     """
-    base, _ = generic()
+    base, _ = generic_face()
     layout = _layout()
     relief = np.where(layout.region, (head.depth - base) * layout.cosine, np.nan)
     return {'relief': _blocks(relief)[layout.cells].astype(np.float32)}
@@ -154,7 +154,7 @@ class _Layout(NamedTuple):
 
 @cache
 def _layout():
-    base, normal = generic()
+    base, normal = generic_face()
     cosine = (normal * RAYS).sum(-1)
     region = REGION & (cosine > GRAZING)
     arm = points(base) - PIVOT
