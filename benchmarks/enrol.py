@@ -15,7 +15,8 @@ import numpy as np
 from facebids.core import images
 from facebids.core.alignment import registration
 from facebids.core.atlas import generic_atlas
-from facebids.core.attack import attacker, depth, engines, recognition
+from facebids.core.attack import depth, engines, recognition
+from facebids.core.attack.head import view_head
 from facebids.core.phantoms import phantom
 
 
@@ -41,7 +42,7 @@ def main(path=None):
     depth.generic_face()
     recognition.detect(np.zeros((100, 100, 3), np.uint8))  # models are loaded
     start = time.process_time()
-    head = attacker.look_at(volume, transform, seed=0)
+    head = view_head(volume, transform, seed=0)
     engines.enrol(head)
     seconds = time.process_time() - start
     start = time.process_time()

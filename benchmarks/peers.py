@@ -31,7 +31,8 @@ import perturbations
 import facebids
 from facebids.core import foreground, grids, images
 from facebids.core.atlas import generic_atlas
-from facebids.core.attack import attacker, engines
+from facebids.core.attack import engines
+from facebids.core.attack.head import KnownFace, view_head
 from facebids.core.defacing import fill, masks
 from facebids.core.identifiability import ranking, verification
 from facebids.errors import ImageError, NotAHeadError
@@ -83,7 +84,7 @@ def process(path, options, peers):
         affine = perturbed.transform @ np.array(original[0]['affine'])
         look = partial(_look_at, affine=affine, seed=options.seed + 1)
         raw = _cached(cache / 'raw.npz', partial(look, probe))
-        known = np.array(raw[0]['pose']), np.array(raw[0]['boxes'])
+        known = KnownFace(np.array(raw[0]['pose']), np.array(raw[0]['boxes']))
         look = partial(look, known=known)
         brain = defacers.brain_mask(options.dataset, path)
         truth = (brain, np.array(original[0]['affine']))
@@ -148,8 +149,8 @@ def _look_at_original(path, options):
 def _look_at(path, affine, seed, known=None):
     """Attack an image; return detection in the frontal view, pose and boxes, and templates."""
     try:
-        head = attacker.look_at(images.read_volume(path), affine, seed, known)
-    except NotAHeadError:  # too little of the head is left to be attacked
+        head = view_head(images.read_volume(path), affine, seed, known)
+    except NotAHeadError:  # nothing is left that could be attacked
         return {'status': 0, 'frontal': False}, {}
     frontal = head.recognition.found[head.recognition.names == 'frontal']
     numbers = {

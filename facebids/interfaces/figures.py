@@ -4,6 +4,7 @@
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec
 
 from facebids.core import figures, images
+from facebids.core.attack.attacker import AttackResult
 from facebids.interfaces import files
 
 
@@ -31,10 +32,10 @@ class Figures(SimpleInterface):
         volume = images.read_volume(self.inputs.in_file)
         mask = images.read_mask(self.inputs.mask_file)
         affine = files.read_alignment(self.inputs.registration).affine
-        attack = files.read_arrays(self.inputs.attack)
+        attack = AttackResult.from_arrays(files.read_arrays(self.inputs.attack))
         drawn = {
             'slices': figures.slice_mosaic(volume.data, mask, volume.affine, affine),
-            'renders': figures.contact_sheet(attack['pictures'], attack['boxes']),
+            'renders': figures.contact_sheet(attack.pictures, attack.recognition.boxes),
         }
         for name, pixels in drawn.items():
             self._results[name] = f'{runtime.cwd}/{name}.png'

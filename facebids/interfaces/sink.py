@@ -25,6 +25,7 @@ from facebids.bids import metadata, names, records
 from facebids.bids.names import HeadImage, Template
 from facebids.core.alignment import registration
 from facebids.core.attack import engines
+from facebids.core.attack.attacker import AttackResult
 from facebids.core.record import from_json
 from facebids.errors import UnreadableImageError
 from facebids.interfaces import files
@@ -128,14 +129,14 @@ class Sink(SimpleInterface):
             if not enrolled:  # an image that arrived defaced is not enrolled
                 (root / names.private_templates(image, state)).unlink(missing_ok=True)
                 continue
-            attack = files.read_arrays(getattr(self.inputs, state))
-            frontal = attack['names'].tolist().index('frontal')
+            attack = AttackResult.from_arrays(files.read_arrays(getattr(self.inputs, state)))
+            frontal = attack.recognition.names.tolist().index('frontal')
             with filesystem.atomic_path(root / names.private_templates(image, state)) as path:
                 np.savez_compressed(
                     path,
-                    frontal=attack['pictures'][frontal],
-                    frontal_box=attack['boxes'][frontal],
-                    **engines.pack(engines.unpack(attack)),
+                    frontal=attack.pictures[frontal],
+                    frontal_box=attack.recognition.boxes[frontal],
+                    **engines.pack(attack.face_templates),
                 )
         _copy(self.inputs.slices_before, root / names.private_figure(image, 'slices'))
         _copy(self.inputs.renders_before, root / names.private_figure(image, 'renders'))

@@ -15,6 +15,7 @@ from nipype.interfaces.base import (
 import facebids
 from facebids.bids.names import HeadImage
 from facebids.core.attack import evidence
+from facebids.core.attack.attacker import AttackResult
 from facebids.core.defacing.deface import Defacing
 from facebids.core.record import (
     Coverage,
@@ -70,8 +71,8 @@ class Judge(SimpleInterface):
             mask=MaskNumbers(**vars(coverage), **vars(defacing.integrity)),
             utility=files.read_numbers(Utility, self.inputs.utility),
             identifiability=evidence.compare(
-                files.read_arrays(self.inputs.before),
-                files.read_arrays(self.inputs.after),
+                AttackResult.from_arrays(files.read_arrays(self.inputs.before)),
+                AttackResult.from_arrays(files.read_arrays(self.inputs.after)),
                 self.inputs.seed,
             ),
             provenance=Provenance(

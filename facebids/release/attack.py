@@ -82,7 +82,7 @@ def attack(root: Path, image: dict[str, Any]) -> Attacked:
     from facebids.core import images
     from facebids.core.alignment import registration
     from facebids.core.atlas import COMPUTED, generic_atlas
-    from facebids.core.attack.attacker import look_at
+    from facebids.core.attack.head import view_head
 
     path = image['image']
     suffix = suffix_of(path)
@@ -91,7 +91,7 @@ def attack(root: Path, image: dict[str, Any]) -> Attacked:
         volume = images.read_volume(root / path, hounsfield=contrast in COMPUTED)
         atlas = generic_atlas(registration.RESOLUTION)
         found = registration.register(volume.data, volume.affine, atlas, contrast, SEED)
-        head = look_at(volume, found.affine, SEED)
+        head = view_head(volume, found.affine, SEED)
     except ImageError as error:
         return Attacked(path, problem=str(error))
     seen = head.recognition

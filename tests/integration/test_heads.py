@@ -9,7 +9,8 @@ from scipy import ndimage
 from facebids.core import foreground, grids, images
 from facebids.core.alignment import registration
 from facebids.core.atlas import generic_atlas
-from facebids.core.attack import attacker, engines
+from facebids.core.attack import engines
+from facebids.core.attack.head import KnownFace, view_head
 from facebids.core.defacing import masks
 from facebids.core.images import Volume
 
@@ -57,12 +58,12 @@ def test_the_face_is_found_before_and_not_recognised_after(heads, person, suffix
     atlas = generic_atlas(masks.RESOLUTION)
     head = foreground.head_mask(volume.data, volume.zooms)
     mask, _, _ = masks.face_mask(atlas, volume, found.affine, head)
-    before = attacker.look_at(volume, found.affine, seed=0)
+    before = view_head(volume, found.affine, seed=0)
     random = before.recognition.random
     assert before.recognition.found[random].mean() >= 0.7
     removed = Volume(np.where(mask, 0, volume.data), volume.affine)
-    known = before.pose, before.recognition.boxes
-    after = attacker.look_at(removed, found.affine, 0, known)
+    known = KnownFace(before.pose, before.recognition.boxes)
+    after = view_head(removed, found.affine, 0, known)
     distance = np.linalg.norm(after.at_known_place - before.recognition.embeddings, axis=1)
     assert np.nanmean(distance[random]) > 0.45
     shapes = [[engines.enrol(head)['geometry']] for head in (before, after)]

@@ -4,8 +4,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from facebids.core.attack import attacker, engines
+from facebids.core.attack import engines
+from facebids.core.attack.attacker import clearest
 from facebids.core.attack.depth import GRAZING, RAYS, generic_face
+from facebids.core.attack.head import KnownFace, empty_head, view_head
 from facebids.core.images import Volume
 
 
@@ -16,7 +18,7 @@ def volume(phantom_scan):
 
 @pytest.fixture(scope='module')
 def head(volume, phantom_scan):
-    return attacker.look_at(volume, phantom_scan.transform, seed=0)
+    return view_head(volume, phantom_scan.transform, seed=0)
 
 
 def test_faces_are_found_and_the_face_lies_on_the_generic_one(head):
@@ -28,8 +30,8 @@ def test_faces_are_found_and_the_face_lies_on_the_generic_one(head):
 
 
 def test_a_defaced_head_is_seen_as_its_original_was(head, volume, phantom_scan):
-    again = attacker.look_at(
-        volume, phantom_scan.transform, 0, known=(head.pose, head.recognition.boxes)
+    again = view_head(
+        volume, phantom_scan.transform, 0, known=KnownFace(head.pose, head.recognition.boxes)
     )
     np.testing.assert_array_equal(again.pictures, head.pictures)
     np.testing.assert_array_equal(again.at_known_place, head.recognition.embeddings)
@@ -41,11 +43,11 @@ def test_template_of_a_defaced_head_holds_what_stands_at_the_known_place(
     back = np.linalg.inv(phantom_scan.transform) @ volume.affine
     ahead = np.indices(volume.data.shape).reshape(3, -1).T @ back[1, :3] + back[1, 3]
     cut = np.where(ahead.reshape(volume.data.shape) > 40, 0, volume.data)
-    flat = attacker.look_at(
+    flat = view_head(
         Volume(cut, volume.affine),
         phantom_scan.transform,
         0,
-        known=(head.pose, head.recognition.boxes),
+        known=KnownFace(head.pose, head.recognition.boxes),
     )
     before, after = engines.enrol(head), engines.enrol(flat)
     there = head.recognition.found
@@ -57,8 +59,8 @@ def test_template_of_a_defaced_head_holds_what_stands_at_the_known_place(
 
 
 def test_a_head_that_cannot_be_told_from_the_air_shows_nothing(head, phantom_scan):
-    known = (head.pose, head.recognition.boxes)
-    nothing = attacker.look_at_nothing(phantom_scan.transform, 0, known)
+    known = KnownFace(head.pose, head.recognition.boxes)
+    nothing = empty_head(phantom_scan.transform, 0, known)
     assert nothing.pictures.shape == head.pictures.shape
     assert nothing.recognition.names.tolist() == head.recognition.names.tolist()
     assert not nothing.recognition.found.any()
@@ -67,9 +69,9 @@ def test_a_head_that_cannot_be_told_from_the_air_shows_nothing(head, phantom_sca
 
 
 def test_the_volume_that_shows_the_face_best_counts(head, phantom_scan):
-    known = (head.pose, head.recognition.boxes)
-    nothing = attacker.look_at_nothing(phantom_scan.transform, 0, known)
-    assert attacker.most_telling([nothing, head]) == 1
-    assert attacker.most_telling([head, nothing]) == 0
+    known = KnownFace(head.pose, head.recognition.boxes)
+    nothing = empty_head(phantom_scan.transform, 0, known)
+    assert clearest([nothing, head]) is head
+    assert clearest([head, nothing]) is head
     seen = dataclasses.replace(nothing, at_known_place=head.recognition.embeddings)
-    assert attacker.most_telling([nothing, seen], head.recognition.embeddings) == 1
+    assert clearest([nothing, seen], head.recognition.embeddings) is seen

@@ -42,7 +42,7 @@ def test_every_engine_of_the_package_is_found():
 
 def test_a_file_is_all_that_a_further_engine_needs(tmp_path, monkeypatch):
     (tmp_path / 'third.py').write_text(
-        "import numpy as np\nNAME = 'third'\nSTRANGERS = (0.0, 1.0)\nWEIGHT = 0.5\n"
+        "import numpy as np\nNAME = 'third'\nIMPOSTOR_SCORES = (0.0, 1.0)\nWEIGHT = 0.5\n"
         "def enrol(head):\n    return {'size': np.array(len(head))}\n"
         'def score(probes, gallery):\n'
         "    return -np.abs(np.subtract.outer([p['size'] for p in probes], "
@@ -150,7 +150,9 @@ def test_no_photograph_without_a_face():
 
 
 def test_fused_score_of_strangers_is_near_nought_and_a_blind_engine_adds_none():
-    mean = {name: np.array([[engine.STRANGERS[0]]]) for name, engine in engines.engines().items()}
+    mean = {
+        name: np.array([[engine.IMPOSTOR_SCORES[0]]]) for name, engine in engines.engines().items()
+    }
     assert engines.fuse(mean)[0, 0] == pytest.approx(0)
     blind = mean | {'dlib': np.array([[np.nan]])}
     assert engines.fuse(blind)[0, 0] == pytest.approx(0)

@@ -32,7 +32,7 @@ VIEWS = ('random01', 'random02', 'random03', 'random04', 'frontal', 'halfside', 
 class FaceEngine:
     """Embeds views; the score is the mean inner product of random views, as dlib's is."""
 
-    STRANGERS, WEIGHT = (0.0, 1.0), 0.5
+    IMPOSTOR_SCORES, WEIGHT = (0.0, 1.0), 0.5
 
     @staticmethod
     def score(probes, gallery):
@@ -48,7 +48,7 @@ class FaceEngine:
 class ShapeEngine:
     """Knows scans alone."""
 
-    STRANGERS, WEIGHT = (0.0, 1.0), 0.5
+    IMPOSTOR_SCORES, WEIGHT = (0.0, 1.0), 0.5
 
     @staticmethod
     def score(probes, gallery):

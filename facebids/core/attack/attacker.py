@@ -1,150 +1,165 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A head as an attacker sees it: its face turned to the front, completed, and rendered."""
+"""The attack on one image, from its volumes to the numbers and face templates that are kept."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from nibabel.affines import apply_affine
+from numpy.typing import NDArray
 
-from facebids.core.alignment import registration
-from facebids.core.attack import completion, depth, recognition, render, surface
-from facebids.core.attack.rays import Scene
+from facebids.core import images
+from facebids.core.arrays import AnyArray, FloatArray
+from facebids.core.attack import engines
+from facebids.core.attack.engines import FaceTemplate
+from facebids.core.attack.head import Head, KnownFace, empty_head, view_head
 from facebids.core.attack.recognition import Recognition
-from facebids.core.attack.surface import Mesh
-
-PIXELS = 400  # along each side of an empty picture, as `render.render` makes them
+from facebids.core.images import Volume
+from facebids.errors import NotAHeadError
 
 
 @dataclass(frozen=True)
-class Head:
-    """What an engine may use to enrol a head.
+class AttackResult:
+    """What the attack on an image yields.
 
     Parameters
     ----------
-    mesh : Mesh
-        The skin in the face frame (`depth`), mm.
-    depth : ndarray, shape (H, A)
-        Its depth map, NaN where the scan does not tell.
-    pose : ndarray, shape (4, 4)
-        Rigid, scanner RAS mm to face frame.
     pictures : ndarray of uint8, shape (V, S, S, 3)
-        Renders: random views, then named ones.
+        Renders, RGB: random views, then named views.
+    pose : ndarray, shape (4, 4)
+        Rigid, scanner RAS mm to face frame (`depth`).
+    volumes : int
+        Number of volumes that were attacked. The result is that of the clearest one.
     recognition : Recognition
-        The faces found in them.
+        The faces detected in the renders.
+    face_templates : dict of FaceTemplate
+        By the name of the engine.
     at_known_place : ndarray, shape (V, 128), or None
-        Of a defaced head: embeddings where the original's faces were.
+        Of a defaced image: embeddings of the boxes in which the original showed a face.
     """
 
-    mesh: Mesh
-    depth: np.ndarray
-    pose: np.ndarray
-    pictures: np.ndarray
+    pictures: NDArray[np.uint8]
+    pose: FloatArray
+    volumes: int
     recognition: Recognition
-    at_known_place: np.ndarray | None = None
+    face_templates: dict[str, FaceTemplate]
+    at_known_place: FloatArray | None = None
+
+    def to_arrays(self) -> dict[str, AnyArray]:
+        """Return the arrays by name, to be saved."""
+        arrays = {
+            'pictures': self.pictures,
+            'pose': self.pose,
+            'volumes': np.array(self.volumes),
+            **self.recognition.to_arrays(),
+            **engines.pack(self.face_templates),
+        }
+        if self.at_known_place is not None:
+            arrays['at_known_place'] = self.at_known_place
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, AnyArray]) -> 'AttackResult':
+        """Restore from the arrays of `to_arrays`."""
+        return cls(
+            pictures=arrays['pictures'],
+            pose=arrays['pose'],
+            volumes=int(arrays['volumes']),
+            recognition=Recognition.from_arrays(arrays),
+            face_templates=engines.unpack(arrays),
+            at_known_place=arrays.get('at_known_place'),
+        )
 
 
-def look_at(volume, affine, seed, known=None):
-    """Find the face of a head, and render it.
+def read_volumes(path: str | Path, *, hounsfield: bool) -> list[Volume]:
+    """Read the volumes of an image to attack: the mean, and the one with the strongest signal.
+
+    All volumes of a series share one mask, so after defacing they differ in signal and noise
+    alone. The mean has the least noise; skin may be bright in one volume and saturated in the
+    others.
 
     Parameters
     ----------
-    volume : images.Volume
-        Original or defaced.
+    path : str or Path
+        Image of three or four dimensions.
+    hounsfield : bool
+        Whether intensities are Hounsfield units.
+    """
+    volumes = [images.read_volume(path, hounsfield=hounsfield)]
+    if images.volume_count(path) > 1:
+        strongest = images.strongest_volume(path)
+        volumes.append(images.read_volume(path, strongest, hounsfield=hounsfield))
+    return volumes
+
+
+def attack(
+    volumes: Sequence[Volume],
+    affine: FloatArray,
+    seed: int,
+    original: AttackResult | None = None,
+    *,
+    relied_on: bool,
+) -> AttackResult:
+    """Attack an image, and enrol the head with every engine.
+
+    Parameters
+    ----------
+    volumes : sequence of Volume
+        At least one, of the same image.
     affine : ndarray, shape (4, 4)
         Atlas RAS mm to scanner RAS mm.
     seed : int
-        Of the random views.
-    known : tuple of (pose, boxes), optional
-        Those of the original, if the head is defaced: it is turned as the original was, and
-        embedded where the original's faces were. The attacker knows as much as can be known.
-
-    Returns
-    -------
-    Head
+        Random seed of the views.
+    original : AttackResult, optional
+        The attack on the image before defacing, whose pose and boxes the attacker knows.
+    relied_on : bool
+        Whether the alignment rests on another image, so that the head need not show in this one.
+        The pictures of a volume without a head are empty then.
 
     Raises
     ------
     NotAHeadError
-        If nothing of a head's size stands out from the air.
+        If the foreground does not have the size of a head, and the alignment rests on it.
     """
-    skin = surface.skin_surface(volume.data, volume.affine, hounsfield=volume.hounsfield)
-    pose, boxes = known or (_face_pose(skin, volume, registration.pose(affine)), None)
-    mesh = _moved(skin, pose)
-    in_view = depth.field_of_view(pose @ volume.affine, volume.data.shape)
-    shape = depth.measure(Scene(mesh.vertices, mesh.faces), in_view)
-    views = (*render.random_views(seed), *render.named_views())
-    pictures = render.render(completion.complete(mesh, shape), np.eye(4), views)
-    found = recognition.recognise(pictures, tuple(view.name for view in views))
-    at_known_place = None if boxes is None else recognition.embed_at(pictures, boxes)
-    return Head(mesh, shape, pose, pictures, found, at_known_place)
+    known = KnownFace(original.pose, original.recognition.boxes) if original else None
+
+    def view(volume: Volume) -> Head:
+        try:
+            return view_head(volume, affine, seed, known)
+        except NotAHeadError:
+            if not relied_on:
+                raise
+            return empty_head(affine, seed, known)
+
+    heads = [view(volume) for volume in volumes]
+    head = clearest(heads, original.recognition.embeddings if original else None)
+    return AttackResult(
+        pictures=head.pictures,
+        pose=head.pose,
+        volumes=len(heads),
+        recognition=head.recognition,
+        face_templates=engines.enrol(head),
+        at_known_place=head.at_known_place,
+    )
 
 
-def most_telling(heads, originals=None):
-    """Choose the look at a head in which the attack sees most.
+def clearest(heads: Sequence[Head], originals: FloatArray | None = None) -> Head:
+    """Return the volume of a head that shows the face most clearly to the attack.
 
     Parameters
     ----------
-    heads : list of Head
-        The same head in several volumes.
+    heads : sequence of Head
+        One for each volume of the same image, at least one.
     originals : ndarray, shape (V, 128), optional
-        Embeddings of the original, if the head is defaced: of equally many faces found, the look
-        that is nearest to them at the known place counts.
-
-    Returns
-    -------
-    int
-        Index of the look.
+        Embeddings of the original, if the head is defaced. Among volumes with equally many faces,
+        the one whose embeddings at the known place are nearest to them is returned.
     """
 
-    def told(index):
-        head = heads[index]
+    def clarity(head: Head) -> tuple[int, int, float]:
         near = 0.0
-        if originals is not None:
+        if originals is not None and head.at_known_place is not None:
             distance = np.linalg.norm(head.at_known_place - originals, axis=1)
             near = -float(np.nanmean(distance)) if np.isfinite(distance).any() else 0.0
         return int(head.recognition.certain.sum()), int(head.recognition.found.sum()), near
 
-    return max(range(len(heads)), key=told)
-
-
-def look_at_nothing(affine, seed, known=None):
-    """Return what is seen of a head whose skin cannot be told from the air: empty pictures.
-
-    Parameters
-    ----------
-    affine, seed, known
-        As of `look_at`.
-
-    Returns
-    -------
-    Head
-    """
-    pose, boxes = known or (registration.pose(affine), None)
-    views = (*render.random_views(seed), *render.named_views())
-    mesh = Mesh(np.empty((0, 3), np.float32), np.empty((0, 3), np.int32), np.empty((0, 3)))
-    pictures = np.full((len(views), PIXELS, PIXELS, 3), render.BACKGROUND, np.uint8)
-    nothing = np.array([recognition.NO_BOX] * len(views))
-    found = Recognition(
-        names=np.array([view.name for view in views]),
-        found=np.zeros(len(views), bool),
-        detector=np.full(len(views), ''),
-        score=np.full(len(views), np.nan),
-        boxes=nothing,
-        embeddings=recognition.embed_at(pictures, nothing),
-    )
-    at_known_place = None if boxes is None else recognition.embed_at(pictures, boxes)
-    return Head(mesh, np.full(depth.SHAPE, np.nan), pose, pictures, found, at_known_place)
-
-
-def _face_pose(skin, volume, pose):
-    """Turn a head from its registration's pose to where its face lies on the generic one."""
-    scene = Scene(skin.vertices, skin.faces)
-    in_view = depth.field_of_view(volume.affine, volume.data.shape)
-    for rounds in (8, 3):  # from the new pose, rays meet other parts of the skin
-        pose = depth.align(depth.measure(scene, in_view, pose), rounds) @ pose
-    return pose
-
-
-def _moved(mesh, rigid):
-    rigid = rigid.astype(np.float32)
-    return Mesh(apply_affine(rigid, mesh.vertices), mesh.faces, mesh.normals @ rigid[:3, :3].T)
+    return max(heads, key=clarity)

@@ -7,42 +7,44 @@ King, face recognition example of dlib). Renders are not photographs, so every d
 defacing is reported beside the distance among views of the original.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from facebids.core.arrays import AnyArray, BoolArray, FloatArray
-from facebids.core.attack import engines, render
+from facebids.core.arrays import BoolArray, FloatArray
+from facebids.core.attack import engines
+from facebids.core.attack.attacker import AttackResult
 from facebids.core.attack.engines import geometry
 from facebids.core.attack.recognition import Recognition
 from facebids.core.record import FaceSeen, Identifiability
 
 
-def compare(
-    before: Mapping[str, AnyArray], after: Mapping[str, AnyArray], seed: int
-) -> Identifiability:
+def compare(before: AttackResult, after: AttackResult, seed: int) -> Identifiability:
     """Compare the attack on the source image with the attack on the defaced image.
 
     Parameters
     ----------
     before, after
-        The attacks, in the same views.
+        The attacks, in the same views; the second with knowledge of the first.
     seed
         Random seed of the views.
+
+    Raises
+    ------
+    ValueError
+        If the second attack did not know the first.
     """
-    named = {view.name for view in render.named_views()}
-    random = np.array([name not in named for name in before['names'].tolist()])
-    shapes = [engines.unpack(attack)['geometry'] for attack in (before, after)]
+    if after.at_known_place is None:
+        raise ValueError('The attack on a defaced image needs the attack on its original.')
+    shapes = [attack.face_templates['geometry'] for attack in (before, after)]
     agreement = engines.score('geometry', shapes[:1], shapes[1:])[0, 0]
     return compare_views(
-        Recognition.from_arrays(before),
-        Recognition.from_arrays(after),
-        after['at_known_place'],
-        random,
+        before.recognition,
+        after.recognition,
+        after.at_known_place,
+        before.recognition.random,
         agreement=None if np.isnan(agreement) else float(agreement),
         shape_in_view=geometry.share_in_view(shapes[0]),
         seed=seed,
-        volumes=int(before['volumes']),
+        volumes=before.volumes,
     )
 
 

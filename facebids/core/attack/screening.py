@@ -13,7 +13,8 @@ import numpy as np
 from nibabel.affines import apply_affine
 
 from facebids.core import foreground, verdict
-from facebids.core.attack import attacker, depth
+from facebids.core.attack import depth
+from facebids.core.attack.head import view_head
 from facebids.core.record import Screening
 
 FACE, DEFACED, NOT_IN_VIEW = FINDINGS = ('face', 'defaced', 'no_face_in_view')
@@ -61,7 +62,7 @@ def screen(volume, alignment, contrast, seed):
     if finding == DEFACED and not is_aligned(alignment.numbers, contrast):
         finding = FACE
     if finding == DEFACED:
-        found = attacker.look_at(volume, affine, seed).recognition
+        found = view_head(volume, affine, seed).recognition
         certain = int((found.certain & found.random).sum())
         if certain > MOST_CERTAIN:
             finding = FACE

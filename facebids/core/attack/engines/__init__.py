@@ -1,52 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recognition engines: what is stored of a head or a photograph, and how alike two are.
+"""Recognition engines: they enrol heads and photographs as face templates, and compare these.
 
-Each module of this package is an engine and is found by being here. It has
-
-- `NAME`, as used in files and tables;
-- `enrol(head)`: the template of an `attack.Head`, a dict of arrays of fixed shapes;
-- `score(probes, gallery)`: two lists of templates to similarities, shape (P, G), higher where
-  more alike, NaN where the two cannot be compared;
-- `STRANGERS`: mean and standard deviation of the score of two different people, and `WEIGHT`:
-  what the engine counts for in the fused score;
-- `enrol_photograph(picture)`, if it can: the template of a picture, or None without a face;
-- `search(probes, gallery, count)`, if it knows a faster way through large galleries than `score`.
+Each module of this package is an engine (`Engine`), unless its name begins with an underscore. A
+new engine needs no registration. Engines that also define `PhotographEngine` or `SearchEngine`
+enrol photographs, or search large galleries faster.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
 import numpy as np
 
+from facebids.core.arrays import AnyArray, FloatArray, IntArray
+from facebids.core.attack.engines._protocol import (
+    Engine,
+    FaceTemplate,
+    FaceTemplates,
+    PhotographEngine,
+    SearchEngine,
+)
+from facebids.core.attack.head import Head
+from facebids.core.attack.recognition import Picture
+
+__all__ = ['Engine', 'FaceTemplate', 'FaceTemplates', 'PhotographEngine', 'SearchEngine']
+
 FUSED = 'fused'
-BLOCK_PAIRS = 8_000_000  # scores held in memory at a time by `search`
+BLOCK_PAIRS = 8_000_000  # scores in memory at a time in `search`
 
 
 @cache
-def engines():
-    """Return all engines by name."""
-    modules = (import_module(f'{__name__}.{item.name}') for item in iter_modules(__path__))
-    return {module.NAME: module for module in modules}
+def engines() -> dict[str, Engine]:
+    """Return all engines by name.
 
-
-def enrol(head):
-    """Return the templates of a head.
-
-    Parameters
-    ----------
-    head : attack.Head
-
-    Returns
-    -------
-    dict of dict of ndarray
-        By the engine's name.
+    Raises
+    ------
+    TypeError
+        If a module of the package is no engine.
     """
+    found: dict[str, Engine] = {}
+    for item in iter_modules(__path__):
+        if item.name.startswith('_'):
+            continue
+        module = import_module(f'{__name__}.{item.name}')
+        if not isinstance(module, Engine):
+            raise TypeError(f'{module.__name__} does not define all that an Engine has to.')
+        found[module.NAME] = module
+    return found
+
+
+def enrol(head: Head) -> dict[str, FaceTemplate]:
+    """Return the face templates of a head, by the name of the engine."""
     return {name: engine.enrol(head) for name, engine in engines().items()}
 
 
-def enrol_photograph(picture):
-    """Return the templates of a photograph from the engines that can read one.
+def enrol_photograph(picture: Picture) -> dict[str, FaceTemplate]:
+    """Return the face templates of a photograph, by the name of the engine.
 
     Parameters
     ----------
@@ -55,53 +65,56 @@ def enrol_photograph(picture):
 
     Returns
     -------
-    dict of dict of ndarray
-        By the engine's name; empty where no face is found.
+    dict of FaceTemplate
+        Of the engines that enrol photographs and detect a face.
     """
     templates = {
         name: engine.enrol_photograph(picture)
         for name, engine in engines().items()
-        if hasattr(engine, 'enrol_photograph')
+        if isinstance(engine, PhotographEngine)
     }
     return {name: template for name, template in templates.items() if template is not None}
 
 
-def score(name, probes, gallery):
-    """Compare templates of one engine.
+def score(
+    name: str, probes: Sequence[FaceTemplate | None], gallery: Sequence[FaceTemplate | None]
+) -> FloatArray:
+    """Compare the face templates of one engine.
 
     Parameters
     ----------
     name : str
-        Of the engine.
-    probes, gallery : list of (dict of ndarray or None)
-        None where the engine has no template.
+        Name of the engine.
+    probes, gallery : sequence of FaceTemplate or None
+        None where the engine has no face template.
 
     Returns
     -------
     ndarray, shape (P, G)
-        Similarities; NaN where the two cannot be compared.
+        Similarities; NaN where two cannot be compared.
     """
     scores = np.full((len(probes), len(gallery)), np.nan)
-    rows = [i for i, template in enumerate(probes) if template is not None]
-    columns = [i for i, template in enumerate(gallery) if template is not None]
+    rows = [(i, template) for i, template in enumerate(probes) if template is not None]
+    columns = [(i, template) for i, template in enumerate(gallery) if template is not None]
     if rows and columns:
-        scores[np.ix_(rows, columns)] = engines()[name].score(
-            [probes[i] for i in rows], [gallery[i] for i in columns]
+        scores[np.ix_([i for i, _ in rows], [i for i, _ in columns])] = engines()[name].score(
+            [template for _, template in rows], [template for _, template in columns]
         )
     return scores
 
 
-def search(name, probes, gallery, count=20):
-    """Find each probe's likeliest mates in a gallery too large for a matrix of all scores.
+def search(
+    name: str, probes: FaceTemplates, gallery: FaceTemplates, count: int = 20
+) -> tuple[IntArray, FloatArray]:
+    """Search each probe in a gallery too large for a matrix of all scores.
 
     Parameters
     ----------
     name : str
-        Of the engine.
-    probes, gallery : list of dict of ndarray
-        Templates.
+        Name of the engine.
+    probes, gallery : sequence of FaceTemplate
     count : int
-        How many to find for each probe.
+        Length of the candidate list of each probe.
 
     Returns
     -------
@@ -114,7 +127,7 @@ def search(name, probes, gallery, count=20):
     count = min(count, len(gallery))
     if not probes or not gallery:
         return np.empty((len(probes), count), int), np.empty((len(probes), count))
-    if hasattr(engine, 'search'):
+    if isinstance(engine, SearchEngine):
         return engine.search(probes, gallery, count)
     index, scores = np.empty((len(probes), 0), int), np.empty((len(probes), 0))
     step = max(BLOCK_PAIRS // len(probes), count)
@@ -124,29 +137,30 @@ def search(name, probes, gallery, count=20):
         index = np.concatenate([index, best + start], axis=1)
         scores = np.concatenate([scores, np.take_along_axis(part, best, 1)], axis=1)
         best = _largest(scores, min(count, scores.shape[1]))
-        index, scores = (np.take_along_axis(array, best, 1) for array in (index, scores))
+        index = np.take_along_axis(index, best, 1)
+        scores = np.take_along_axis(scores, best, 1)
     return index, scores
 
 
-def _largest(scores, count):
-    """Columns of the largest scores of each row, largest first, NaN last."""
+def _largest(scores: FloatArray, count: int) -> IntArray:
+    """Return the columns of the largest scores of each row, largest first, NaN last."""
     rank = np.nan_to_num(-scores, nan=np.inf)
     index = np.argpartition(rank, count - 1, axis=1)[:, :count]
     order = np.argsort(np.take_along_axis(rank, index, 1), axis=1, kind='stable')
     return np.take_along_axis(index, order, 1)
 
 
-def fuse(scores):
+def fuse(scores: Mapping[str, FloatArray]) -> FloatArray:
     """Fuse the scores of several engines.
 
-    Weighted sum of scores after Z-normalisation with the mean and standard deviation of
-    different people (Jain, Nandakumar & Ross, 2005, Pattern Recognit. 38:2270). An engine that
-    cannot compare a pair counts as one that found two strangers.
+    Weighted sum of scores after Z-normalisation with the mean and standard deviation of impostor
+    scores (Jain, Nandakumar & Ross, 2005, Pattern Recognit. 38:2270). An engine that cannot
+    compare a pair contributes the mean of impostor scores.
 
     Parameters
     ----------
     scores : dict of ndarray, shape (P, G)
-        By the engine's name.
+        By the name of the engine, at least one.
 
     Returns
     -------
@@ -157,20 +171,20 @@ def fuse(scores):
     known = np.zeros(total.shape, bool)
     for name, values in scores.items():
         engine = engines()[name]
-        mean, deviation = engine.STRANGERS
+        mean, deviation = engine.IMPOSTOR_SCORES
         there = ~np.isnan(values)
         total += np.where(there, engine.WEIGHT * (values - mean) / deviation, 0)
         known |= there
     return np.where(known, total, np.nan)
 
 
-def pack(templates):
-    """Return the arrays of all templates under one name each, to be saved.
+def pack(templates: Mapping[str, FaceTemplate]) -> dict[str, AnyArray]:
+    """Return the arrays of the face templates of several engines under unique names, to be saved.
 
     Parameters
     ----------
-    templates : dict of dict of ndarray
-        From `enrol`.
+    templates : dict of FaceTemplate
+        By the name of the engine, as of `enrol`.
     """
     return {
         f'{name}.{key}': array
@@ -179,9 +193,9 @@ def pack(templates):
     }
 
 
-def unpack(arrays):
-    """Return templates from what `pack` gave, other arrays ignored."""
-    templates = {}
+def unpack(arrays: Mapping[str, AnyArray]) -> dict[str, FaceTemplate]:
+    """Restore face templates from the arrays of `pack`. Other arrays are ignored."""
+    templates: dict[str, FaceTemplate] = {}
     for key, array in arrays.items():
         name, dot, rest = key.partition('.')
         if dot and name in engines():

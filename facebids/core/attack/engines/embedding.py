@@ -1,37 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine for pictures: dlib's face embedding, fused over views.
 
-What a stranger has at hand, and the only engine that can search photographs. Templates keep every
-view; the score is the sum of scores over all pairs of views, as Schwarz et al. (2019, N. Engl.
-J. Med. 381:1684) sum confidences.
+It is freely available to any attacker, and the only engine that compares scans with photographs.
+A face template keeps every view. The score is the mean over all pairs of views, just as Schwarz et
+al. (2019, N. Engl. J. Med. 381:1684) sum confidences.
 """
 
 from functools import cache
 
 import numpy as np
 
+from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.attack import recognition
-from facebids.core.attack.recognition import RANDOM
+from facebids.core.attack.engines._protocol import FaceTemplate, FaceTemplates
+from facebids.core.attack.head import Head
+from facebids.core.attack.recognition import RANDOM, Picture
 
 NAME = 'dlib'
-# 52 adults of public scans, T1w: minus the mean squared distance between views of two people
-STRANGERS = (-0.40, 0.06)
+# 52 adults of public scans, T1w: minus the mean squared distance between views of impostor pairs.
+IMPOSTOR_SCORES = (-0.40, 0.06)
 WEIGHT = 0.25
 
 
-def enrol(head):
-    """Return what every view of a head shows.
-
-    Parameters
-    ----------
-    head : attack.Head
+def enrol(head: Head) -> FaceTemplate:
+    """Enrol the views of a head.
 
     Returns
     -------
     dict
-        ``embeddings``: shape (V, 128), NaN where no face was found; of a defaced head, where none
-        was found, what stands at the original's place. ``found``: bool, shape (V,). ``names`` of
-        the views, shape (V,).
+        ``embeddings``: shape (V, 128), NaN without a face. A defaced head has the embedding of the
+        box of its original in views without a face. ``found``: bool, shape (V,), whether a face
+        was detected. ``names`` of the views, shape (V,).
     """
     found = head.recognition
     embeddings = found.embeddings
@@ -40,8 +39,8 @@ def enrol(head):
     return {'embeddings': embeddings, 'found': found.found, 'names': found.names}
 
 
-def enrol_photograph(picture):
-    """Return the template of the face in a picture, one view, or None without one.
+def enrol_photograph(picture: Picture) -> FaceTemplate | None:
+    """Enrol the face in a photograph as one view, None without a face.
 
     Parameters
     ----------
@@ -54,39 +53,39 @@ def enrol_photograph(picture):
     return {'embeddings': found.embeddings, 'found': found.found, 'names': found.names}
 
 
-def score(probes, gallery):
-    """Minus the mean squared distance over all pairs of random views.
+def score(probes: FaceTemplates, gallery: FaceTemplates) -> FloatArray:
+    """Return minus the mean squared distance over all pairs of random views.
 
-    As |a-b|^2 = |a|^2 + |b|^2 - 2 ab, its mean over pairs follows from each side's mean embedding
-    and mean squared norm: a template of any number of views is searched as 129 numbers.
+    Because |a-b|^2 = |a|^2 + |b|^2 - 2 ab, the mean over pairs follows from the mean embedding and
+    the mean squared norm of each side. A face template of any number of views is therefore
+    compared as 129 numbers.
 
     Parameters
     ----------
-    probes, gallery : list of dict
-        Templates.
+    probes, gallery : sequence of FaceTemplate
 
     Returns
     -------
     ndarray, shape (P, G)
-        NaN where no face was found on one side.
+        NaN where one side has no embedding.
     """
     mean, square = summarise(probes)
     gallery_mean, gallery_square = summarise(gallery)
     return (2 * mean) @ gallery_mean.T - square[:, None] - gallery_square
 
 
-def summarise(templates):
-    """Mean embedding and mean squared norm of the random views with a face.
+def summarise(templates: FaceTemplates) -> tuple[FloatArray, FloatArray]:
+    """Return the mean embedding and the mean squared norm over the random views.
 
     Parameters
     ----------
-    templates : list of dict
+    templates : sequence of FaceTemplate, length N
 
     Returns
     -------
     mean : ndarray, shape (N, 128)
     square : ndarray, shape (N,)
-        Both NaN where no face was found.
+        Both NaN without an embedding.
     """
     mean = np.full((len(templates), 128), np.nan, np.float32)
     square = np.full(len(templates), np.nan, np.float32)
@@ -100,5 +99,5 @@ def summarise(templates):
 
 
 @cache
-def _random(names):
+def _random(names: tuple[str, ...]) -> BoolArray:
     return recognition.is_random(names)
