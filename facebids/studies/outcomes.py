@@ -102,8 +102,8 @@ def people(comparison: Comparison) -> tuple[StrArray, StrArray, BoolArray]:
 def fixed_thresholds(engine: str) -> tuple[float, ...]:
     """Return scores that lie `DEVIATIONS` standard deviations above the mean impostor score.
 
-    Mean and standard deviation were measured on other people (each engine's ``IMPOSTOR_SCORES``); for
-    the fused score they are 0 and about 1.
+    Mean and standard deviation were measured on other people (``IMPOSTOR_SCORES`` of each
+    engine); for the fused score they are 0 and about 1.
     """
     known = engines.engines().get(engine)
     mean, deviation = known.IMPOSTOR_SCORES if known else (0.0, 1.0)

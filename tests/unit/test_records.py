@@ -124,7 +124,7 @@ def test_damaged_metrics_are_named(tmp_path, text):
     path = tmp_path / NAME
     path.parent.mkdir(parents=True)
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(DatasetError, match='desc-identifiability_metrics.json'):
+    with pytest.raises(DatasetError, match='desc-identifiability_metrics'):
         records.read_all(tmp_path)
 
 
