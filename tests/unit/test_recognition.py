@@ -18,20 +18,22 @@ def test_face_of_a_phantom_is_found(found):
     np.testing.assert_array_equal(np.isfinite(found.embeddings).all(axis=1), found.found)
 
 
-@pytest.mark.parametrize('picture', [np.zeros((200, 200, 3)), 255 * np.ones((200, 200, 3))])
-def test_no_face_in_a_blank_picture(picture):
-    result = recognition.recognise([picture.astype(np.uint8)], ['blank'])
+@pytest.mark.parametrize(
+    ('size', 'value'), [((200, 200), 0), ((200, 200), 255), ((9, 9), 0), ((1, 3000), 0)]
+)
+def test_no_face_in_a_blank_picture(size, value):
+    result = recognition.recognise([np.full((*size, 3), value, np.uint8)], ['blank'])
     assert not result.found[0]
     assert np.isnan(result.embeddings).all()
     assert (result.boxes == -1).all()
 
 
-def test_known_place_gives_the_same_embedding(found, phantom_pictures):
+def test_the_embedding_at_a_known_box_is_the_same(found, phantom_pictures):
     again = recognition.embed_at(phantom_pictures[0], found.boxes)
     np.testing.assert_array_equal(again, found.embeddings)
 
 
-def test_arrays_make_the_round_trip(found, tmp_path):
+def test_a_recognition_is_restored_from_its_file(found, tmp_path):
     np.savez(tmp_path / 'faces.npz', other=np.arange(3), **found.to_arrays())
     with np.load(tmp_path / 'faces.npz') as arrays:
         back = recognition.Recognition.from_arrays(dict(arrays))

@@ -22,8 +22,8 @@ Picture: TypeAlias = NDArray[np.uint8]  # RGB, shape (H, W, 3)
 MODELS = 'models/{}.dat'
 NO_BOX = (-1, -1, -1, -1)
 # The CNN detector finds faces of 80 pixels or more. On a shrunk picture it takes a third of the
-# time.
-CNN_SHRINK, CNN_PIXELS = 1.54, 1000
+# time. It fails on pictures of less than 10 pixels, too small for a face.
+CNN_SHRINK, CNN_PIXELS, CNN_LEAST = 1.54, 1000, 10
 # Least detection score of a certain face. Faces in renders have a median score of 0.7 to 1.2
 # (HOG). False detections in defaced heads, such as brow-like overhangs, have a median of 0.2; one
 # in twenty reaches 0.65.
@@ -132,7 +132,7 @@ def detect(image: Picture) -> Face | None:
         index = int(np.argmax(scores))
         return Face(_corners(boxes[index]), float(scores[index]), 'hog')
     small, factor = _shrink(image)
-    found = models()['cnn'](small, 0)
+    found = models()['cnn'](small, 0) if min(small.shape[:2]) >= CNN_LEAST else ()
     if found:
         best = max(found, key=lambda face: face.confidence)
         left, top, right, bottom = (round(edge * factor) for edge in _corners(best.rect))
@@ -146,7 +146,7 @@ def _shrink(image: Picture) -> tuple[Picture, float]:
 
     height, width = image.shape[:2]
     factor = max(max(height, width) / CNN_PIXELS, CNN_SHRINK)
-    size = round(width / factor), round(height / factor)
+    size = max(round(width / factor), 1), max(round(height / factor), 1)
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS)), factor
 
 
