@@ -99,9 +99,9 @@ NOISE = Volume(np.random.default_rng(0).uniform(1, 2, (20, 20, 20)).astype('f4')
 
 def test_without_a_head_the_attack_fails_or_sees_nothing(head):
     with pytest.raises(NotAHeadError):
-        attacker.attack([NOISE], np.eye(4), 0, head_expected=True)
+        attacker.attack([NOISE], np.eye(4), 0, relied_on=False)
     original = result_of(head)
-    result = attacker.attack([NOISE], np.eye(4), 0, original, head_expected=False)
+    result = attacker.attack([NOISE], np.eye(4), 0, original, relied_on=True)
     assert not result.recognition.found.any()
     np.testing.assert_array_equal(result.pose, original.pose)
     seen = head.recognition.found
@@ -115,6 +115,6 @@ def test_the_clearest_volume_of_a_series_is_enrolled(head, volume, monkeypatch):
         return head
 
     monkeypatch.setattr(attacker, 'view_head', view_head)
-    result = attacker.attack([NOISE, volume], np.eye(4), 0, head_expected=False)
+    result = attacker.attack([NOISE, volume], np.eye(4), 0, relied_on=True)
     assert (result.volumes, result.pictures is head.pictures) == (2, True)
     assert result.face_templates['dlib']['found'].any()

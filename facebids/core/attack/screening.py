@@ -1,90 +1,134 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether there is a face in an image at all, before anything is done to it.
+"""Whether an image shows a face when it arrives.
 
-Where the generic face's skin is expected, rays go inwards. An image was defaced before when they
-meet nothing to well under the skin where eyes, nose and midface should be, although the field of
-view shows that place, and an attack finds no face in its renders either. A face that was blurred
-or replaced is a face; so is one of which eyes or nose were kept, and everything doubtful.
+Rays are cast inwards where the skin of the generic face is expected. An image was defaced before
+if the rays meet no tissue well below that skin at the eyes, the nose and the midface, although the
+field of view includes these zones, and if the attack detects no face in its renders either. A face
+that was blurred or replaced counts as a face. So does a face of which eyes or nose were kept, and
+every doubtful case.
 """
 
 from dataclasses import replace
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from nibabel.affines import apply_affine
 
 from facebids.core import foreground, verdict
+from facebids.core.alignment.result import Alignment
+from facebids.core.arrays import FloatArray
 from facebids.core.attack import depth
 from facebids.core.attack.head import view_head
-from facebids.core.record import Screening
+from facebids.core.images import Volume
+from facebids.core.record import Registration, Screening
 
-FACE, DEFACED, NOT_IN_VIEW = FINDINGS = ('face', 'defaced', 'no_face_in_view')
-# Offsets along a ray from the generic skin (mm, outwards). Faces differ from the generic one by 4
-# to 5 mm (standard deviation), and where the field of view cuts one, tissue reaches to the cut.
+Finding: TypeAlias = Literal['face', 'defaced', 'no_face_in_view']
+
+FACE: Final = 'face'
+DEFACED: Final = 'defaced'
+NOT_IN_VIEW: Final = 'no_face_in_view'
+# Offsets along a ray from the generic skin, mm, positive outwards. Faces differ from the generic
+# face by 4 to 5 mm (standard deviation), and tissue extends to the rim of a field of view that
+# cuts the face.
 EMPTY_FROM_MM, IN_VIEW_MM, OUTSIDE_MM, STEP_MM = -15.0, -4.0, 20.0, 1.0
 _ANGLE, _HEIGHT = np.abs(np.rad2deg(depth.ANGLES))[None], depth.HEIGHTS[:, None]
-ZONES = {  # on the depth map, shape (H, A)
+ZONES = {  # of the depth map, shape (H, A)
     'eyes': (np.abs(_ANGLE - 24) < 9) & (np.abs(_HEIGHT + 40) < 9),
     'nose': (_ANGLE < 8) & (_HEIGHT > -86) & (_HEIGHT < -52),
     'midface': (_ANGLE < 40) & (_HEIGHT > -113) & (_HEIGHT < -30),
 }
-# Least share of a zone that is in view, and of what is in view that is gone. Noses are often cut
-# by the field of view. What public scans give before and after defacing: docs/metrics.md.
+# Least share of a zone in view, and least share of the visible zone without tissue. The field of
+# view often cuts the nose. docs/metrics.md has the values of public scans before and after
+# defacing.
 LEAST_SEEN = {'eyes': 0.9, 'nose': 0.25, 'midface': 0.5}
 LEAST_GONE = {'eyes': 0.5, 'nose': 0.9, 'midface': 0.85}
 MOST_CERTAIN = 3  # views with a certain face, as after defacing (`verdict`)
 
 
-def screen(volume, alignment, contrast, seed):
+class ZoneView(NamedTuple):
+    """How much of a zone an image shows.
+
+    Parameters
+    ----------
+    seen : float
+        Share of the rays of the zone that lie in the field of view from `EMPTY_FROM_MM` to
+        `IN_VIEW_MM`.
+    gone : float or None
+        Share of these that meet no tissue from far outside down to `EMPTY_FROM_MM`, None if none
+        is in view.
+    """
+
+    seen: float
+    gone: float | None
+
+
+def screen(volume: Volume, alignment: Alignment, contrast: str, seed: int) -> Screening:
     """Decide whether an image shows a face.
 
+    An image is attacked if it seems to be defaced and its alignment is certain.
+
     Parameters
     ----------
-    volume : images.Volume
+    volume : Volume
         The image as it arrives.
-    affine : ndarray, shape (4, 4)
-        Atlas RAS mm to subject RAS mm.
-    registration : dict
-        Its quality: `brain`, `tissue`, `brain_in_view`, and the head's `scale`.
-    suffix : str
+    alignment : Alignment
+        Of the image with the head atlas.
+    contrast : str
         Contrast of the image.
     seed : int
-        Of the views of the attack, which is made only where the face seems to be gone.
+        Random seed of the views of the attack.
 
     Returns
     -------
-    dict
-        `finding`, one of `FINDINGS`; for each zone `..._seen` and `..._gone` (see `look`);
-        `faces_certain`: random views with a certain face, None where there was no attack.
+    Screening
+        `passed_on` is False.
     """
-    affine = alignment.affine
-    numbers = look(volume, affine)
-    finding, certain = decide(numbers), None
-    if finding == DEFACED and not is_aligned(alignment.numbers, contrast):
-        finding = FACE
-    if finding == DEFACED:
-        found = view_head(volume, affine, seed).recognition
-        certain = int((found.certain & found.random).sum())
-        if certain > MOST_CERTAIN:
-            finding = FACE
-    return Screening(finding=finding, passed_on=False, **numbers, faces_certain=certain)
+    found = measure(volume, alignment.affine)
+    if found.finding != DEFACED:
+        return found
+    if not is_aligned(alignment.numbers, contrast):
+        return replace(found, finding=FACE)
+    seen = view_head(volume, alignment.affine, seed).recognition
+    certain = int((seen.certain & seen.random).sum())
+    finding: Finding = FACE if certain > MOST_CERTAIN else DEFACED
+    return replace(found, finding=finding, faces_certain=certain)
 
 
-def look(volume, affine):
-    """Measure how much of a face is in view, and how much of that is not there.
+def measure(volume: Volume, affine: FloatArray) -> Screening:
+    """Measure how much of a face is in view, and how much of that is gone.
 
     Parameters
     ----------
-    volume : images.Volume
+    volume : Volume
     affine : ndarray, shape (4, 4)
-        Atlas RAS mm to subject RAS mm.
+        Atlas RAS mm to scanner RAS mm.
 
     Returns
     -------
-    dict
-        For each of `ZONES`: `..._seen`, the share of its rays that are in view from
-        `EMPTY_FROM_MM` to `IN_VIEW_MM`; `..._gone`: of these, the share that meets no tissue from
-        far outside to `EMPTY_FROM_MM` under the generic skin, None where nothing is seen.
+    Screening
+        The finding according to these measures alone. `passed_on` is False.
+
+    Raises
+    ------
+    NotAHeadError
+        If the foreground does not have the size of a head.
     """
+    zones = _zones(volume, affine)
+    return Screening(
+        finding=_finding(zones),
+        passed_on=False,
+        eyes_seen=zones['eyes'].seen,
+        eyes_gone=zones['eyes'].gone,
+        nose_seen=zones['nose'].seen,
+        nose_gone=zones['nose'].gone,
+        midface_seen=zones['midface'].seen,
+        midface_gone=zones['midface'].gone,
+        faces_certain=None,
+    )
+
+
+def _zones(volume: Volume, affine: FloatArray) -> dict[str, ZoneView]:
+    """Return the views of `ZONES`."""
     head = foreground.head_mask(volume.data, volume.zooms, hounsfield=volume.hounsfield)
     generic, _ = depth.generic_face()
     offsets = np.arange(EMPTY_FROM_MM, OUTSIDE_MM + STEP_MM / 2, STEP_MM)
@@ -97,37 +141,36 @@ def look(volume, affine):
     tissue = inside & head[tuple(np.moveaxis(np.clip(index, 0, last), -1, 0))]
     seen = inside[..., offsets <= IN_VIEW_MM].all(-1)
     gone = seen & ~tissue.any(-1)
-    numbers = {}
+    zones = {}
     for name, zone in ZONES.items():
         total = int((seen & zone).sum())
-        numbers[f'{name}_seen'] = float(total / zone.sum())
-        numbers[f'{name}_gone'] = float((gone & zone).sum() / total) if total else None
-    return numbers
+        share = float((gone & zone).sum() / total) if total else None
+        zones[name] = ZoneView(float(total / zone.sum()), share)
+    return zones
 
 
-def decide(numbers):
-    """Return the finding (`FINDINGS`) that the numbers of `look` alone suggest."""
-    if not any(numbers[f'{name}_seen'] for name in ZONES):
+def _finding(zones: dict[str, ZoneView]) -> Finding:
+    if not any(view.seen for view in zones.values()):
         return NOT_IN_VIEW
     gone = all(
-        numbers[f'{name}_seen'] >= LEAST_SEEN[name] and numbers[f'{name}_gone'] >= LEAST_GONE[name]
-        for name in ZONES
+        view.gone is not None and view.seen >= LEAST_SEEN[name] and view.gone >= LEAST_GONE[name]
+        for name, view in zones.items()
     )
     return DEFACED if gone else FACE
 
 
-def is_aligned(registration, suffix):
-    """Whether a registration is beyond doubt, so that a face is missing and not elsewhere.
+def is_aligned(registration: Registration, contrast: str) -> bool:
+    """Return whether an alignment is certain, so that a face is missing and not elsewhere.
 
-    As `verdict.certain` has it; the head's outline, which defacing changes, does not count.
+    The limits are those of `verdict.certain`, except for the head overlap, which defacing changes.
 
     Parameters
     ----------
-    registration : dict
-        Numbers of the record's section.
-    suffix : str
-        Contrast; one without limits of its own, or that does not show the inside of the brain
-        (CT), is never beyond doubt.
+    registration : Registration
+        Numbers of the record.
+    contrast : str
+        Contrast of the image. Without limits of its own, or if it does not show the inside of the
+        brain (CT), the alignment is never certain.
     """
-    numbers = replace(registration, contrast=suffix, origin='own', coregistration=None)
+    numbers = replace(registration, contrast=contrast, origin='own', coregistration=None)
     return numbers.tissue is not None and verdict.certain(numbers, besides=('head',))
