@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole, cropped, blurred and defaced phantoms, and what is made of those that arrive defaced."""
+"""Whole, cropped, blurred and defaced phantoms, and how an image that arrives defaced fares."""
 
-import copy
-import json
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
 import pytest
+from make import REGISTRATION, alignment, changed, image_record, written_alignment
 
 from facebids.core import foreground
 from facebids.core.atlas import generic_atlas
 from facebids.core.attack import screening
 from facebids.core.attack.recognition import Recognition
 from facebids.core.defacing import fill, masks
+from facebids.core.defacing.deface import Defacing
 from facebids.core.images import Volume
 from facebids.core.phantoms import phantom
+from facebids.core.record import Coverage, Screening, loads
 from facebids.core.verdict import judge
-
-ALIGNED = {'brain': 0.6, 'tissue': 0.4, 'head': 0.74, 'brain_in_view': 1.0, 'scale': 0.88}
 
 
 @pytest.fixture(scope='module')
@@ -37,7 +37,7 @@ def volume(scan):
 @pytest.fixture(scope='module')
 def mask(volume, scan):
     head = foreground.head_mask(volume.data, volume.zooms)
-    return masks.face_mask(generic_atlas(2.0), volume, scan.transform, head)[0]
+    return masks.face_mask(generic_atlas(2.0), volume, scan.transform, head).mask
 
 
 @pytest.fixture(scope='module')
@@ -59,14 +59,14 @@ def without(volume, where):
 
 
 def finding(volume, transform):
-    return screening.decide(screening.look(volume, transform))
+    return screening.measure(volume, transform).finding
 
 
 def test_a_head_with_its_face_has_a_face(volume, scan):
-    numbers = screening.look(volume, scan.transform)
-    assert screening.decide(numbers) == 'face'
-    assert max(numbers[f'{zone}_gone'] for zone in screening.ZONES) < 0.3
-    assert min(numbers[f'{zone}_seen'] for zone in screening.ZONES) > 0.9
+    found = screening.measure(volume, scan.transform)
+    assert found.finding == 'face'
+    assert max(found.eyes_gone, found.nose_gone, found.midface_gone) < 0.3
+    assert min(found.eyes_seen, found.nose_seen, found.midface_seen) > 0.9
 
 
 @pytest.mark.parametrize('what', ['zero', 'air'])
@@ -133,16 +133,17 @@ def test_no_face_is_in_view_of_a_slab_above_the_eyes(volume, scan):
     ],
 )
 def test_a_face_is_not_missing_where_the_alignment_is_doubtful(number, value):
-    assert screening.is_aligned(ALIGNED, 'T1w')
-    assert not screening.is_aligned(ALIGNED | {number: value}, 'T1w')
+    assert screening.is_aligned(REGISTRATION, 'T1w')
+    doubtful = dataclasses.replace(REGISTRATION, **{number: value})
+    assert not screening.is_aligned(doubtful, 'T1w')
 
 
 def test_a_contrast_without_limits_is_doubtful():
-    assert not screening.is_aligned(ALIGNED, 'angio')
+    assert not screening.is_aligned(REGISTRATION, 'angio')
 
 
-def test_the_outline_that_defacing_changed_does_not_count():
-    assert screening.is_aligned(ALIGNED | {'head': 0.3}, 'T1w')
+def test_the_head_overlap_that_defacing_changed_does_not_count():
+    assert screening.is_aligned(dataclasses.replace(REGISTRATION, head=0.3), 'T1w')
 
 
 def attacked(monkeypatch, certain):
@@ -156,30 +157,31 @@ def attacked(monkeypatch, certain):
         embeddings=np.zeros((11, 128)),
     )
     head = SimpleNamespace(recognition=seen)
-    monkeypatch.setattr(screening.attack, 'look_at', lambda *_: head)
+    monkeypatch.setattr(screening, 'view_head', lambda *_: head)
 
 
 @pytest.mark.parametrize(('certain', 'expected'), [(3, 'defaced'), (4, 'face')])
-def test_an_attack_that_finds_a_face_has_the_last_word(
+def test_an_image_in_which_the_attack_detects_a_face_is_not_defaced(
     monkeypatch, removed, scan, certain, expected
 ):
     attacked(monkeypatch, certain)
-    found = screening.screen(removed, scan.transform, ALIGNED, 'T1w', 0)
-    assert (found['finding'], found['faces_certain']) == (expected, certain)
+    found = screening.screen(removed, alignment(scan.transform), 'T1w', 0)
+    assert (found.finding, found.faces_certain) == (expected, certain)
 
 
-def test_what_is_aligned_badly_is_not_attacked_and_has_a_face(monkeypatch, removed, scan):
-    monkeypatch.setattr(screening.attack, 'look_at', lambda *_: pytest.fail('attacked'))
-    doubtful = ALIGNED | {'brain': 0.2}
-    found = screening.screen(removed, scan.transform, doubtful, 'T1w', 0)
-    assert found['finding'] == 'face'
+def test_an_image_with_a_doubtful_alignment_is_not_attacked_and_has_a_face(
+    monkeypatch, removed, scan
+):
+    monkeypatch.setattr(screening, 'view_head', lambda *_: pytest.fail('attacked'))
+    doubtful = alignment(scan.transform, brain=0.2)
+    assert screening.screen(removed, doubtful, 'T1w', 0).finding == 'face'
 
 
 @pytest.mark.parametrize(
     ('force', 'coregistration', 'expected'),
     [(False, None, True), (True, None, False), (False, 0.9, False)],
 )
-def test_what_arrives_defaced_is_passed_on_untouched(
+def test_an_image_that_arrives_defaced_is_passed_on_unchanged(
     monkeypatch, tmp_path, removed, scan, force, coregistration, expected
 ):
     from facebids.interfaces.deface import Deface
@@ -191,24 +193,16 @@ def test_what_arrives_defaced_is_passed_on_untouched(
     image = nib.Nifti1Image(removed.data.astype(np.int16), removed.affine)
     image.header['descrip'] = b'Jane Doe'
     nib.save(image, tmp_path / 'in.nii.gz')
-    registration = {
-        'affine': scan.transform.tolist(),
-        'quality': ALIGNED | {'score': 0.7},
-        'way': 'borrowed' if coregistration else 'own',
-        'source': None,
-        'contrast': 'T1w',
-        'coregistration': coregistration,
-        'start': 'upright',
-        'template': None,
-    }
-    (tmp_path / 'registration.json').write_text(json.dumps(registration))
+    changes = {'coregistration': coregistration}
+    if coregistration:
+        changes['origin'] = 'borrowed'
     base = {
         'in_file': str(tmp_path / 'in.nii.gz'),
-        'registration': str(tmp_path / 'registration.json'),
+        'registration': written_alignment(tmp_path, scan.transform, **changes),
     }
     screened = Screen(**base, modality='T1w', force=force).run().outputs.out_file
-    found = json.loads(Path(screened).read_text())
-    assert (found['finding'], found['passed_on']) == ('defaced', expected)
+    found = loads(Screening, Path(screened).read_bytes())
+    assert (found.finding, found.passed_on) == ('defaced', expected)
     made = FaceMask(**base, screening=screened).run().outputs
     given = {'mask_file': made.mask_file, 'guard_file': made.guard_file}
     out = Deface(**base, **given).run().outputs
@@ -216,29 +210,30 @@ def test_what_arrives_defaced_is_passed_on_untouched(
     same = np.array_equal(after.get_fdata(), image.get_fdata())
     assert (bool(np.asanyarray(mask.dataobj).any()), same) == (not expected, expected)
     assert bytes(after.header['descrip'].item()).strip(b'\0') == b''
-    assert json.loads(Path(out.integrity).read_text())['voxels_changed_outside'] == 0
-    assert (json.loads(Path(made.coverage).read_text())['volume_ml'] > 0) != expected
+    defacing = loads(Defacing, Path(out.defacing).read_bytes())
+    assert defacing.integrity.voxels_changed_outside == 0
+    assert (loads(Coverage, Path(made.coverage).read_bytes()).volume_ml > 0) != expected
 
 
-PASSED_ON = {
-    'suffix': 'T1w',
-    'mode': None,
-    'registration': ALIGNED,
-    'screening': {'finding': 'defaced', 'passed_on': True, 'midface_gone': 0.99},
-    'mask': {
-        'skin_removed_share': None, 'guard_voxels_changed': 0, 'voxels_changed_outside': 0,
+PASSED_ON = image_record(
+    mode=None,
+    screening={'finding': 'defaced', 'passed_on': True, 'midface_gone': 0.99},
+    mask={'skin_removed_share': None},
+    identifiability={
+        'faces_before': 1,
+        'faces_after': 1,
+        'faces_certain_before': 0,
+        'distance_before_after': 0.0,
+        'distance_at_known_place': 0.0,
+        'agreement_before_after': 1.0,
     },
-    'identifiability': {
-        'faces_before': 1, 'faces_after': 1, 'faces_certain_before': 0, 'faces_certain_after': 0,
-        'distance_before_after': 0.0, 'distance_at_known_place': 0.0, 'agreement_before_after': 1,
-    },
-}  # fmt: skip
+)
 
 
-def test_what_was_passed_on_passes_with_a_note():
-    verdict, reasons = judge(PASSED_ON)
-    assert verdict == 'pass'
-    assert [(reason['code'], reason['severity']) for reason in reasons] == [
+def test_an_image_that_was_passed_on_passes_with_a_note():
+    judged = judge(PASSED_ON)
+    assert judged.verdict == 'pass'
+    assert [(reason.code, reason.severity) for reason in judged.reasons] == [
         ('already_defaced', 'note')
     ]
 
@@ -253,21 +248,16 @@ def test_what_was_passed_on_passes_with_a_note():
         ('identifiability', 'faces_certain_after', None, 'review'),
     ],
 )
-def test_what_was_passed_on_does_not_pass_where_something_is_wrong(
+def test_an_image_that_was_passed_on_does_not_pass_if_a_limit_is_missed(
     section, number, value, expected
 ):
-    record = copy.deepcopy(PASSED_ON)
-    record[section][number] = value
-    verdict, reasons = judge(record)
-    assert verdict == expected
-    assert 'already_defaced' in {reason['code'] for reason in reasons}
+    judged = judge(changed(PASSED_ON, **{section: {number: value}}))
+    assert judged.verdict == expected
+    assert 'already_defaced' in {reason.code for reason in judged.reasons}
 
 
-def test_what_was_not_passed_on_is_judged_as_ever():
-    record = PASSED_ON | {
-        'screening': {'finding': 'defaced', 'passed_on': False},
-        'mode': 'remove',
-    }
-    verdict, reasons = judge(record)
-    assert verdict == 'fail'
-    assert 'attack_blind' in {reason['code'] for reason in reasons}
+def test_an_image_that_was_not_passed_on_meets_all_limits_or_fails():
+    forced = changed(PASSED_ON, screening={'passed_on': False}, mode='remove')
+    judged = judge(forced)
+    assert judged.verdict == 'fail'
+    assert 'attack_blind' in {reason.code for reason in judged.reasons}
