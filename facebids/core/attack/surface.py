@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The skin: which voxels are head, and a smooth mesh of its outer surface."""
+"""The skin: a smooth mesh of the outer surface of the head."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,13 @@ import numpy as np
 from nibabel.affines import apply_affine
 from scipy import ndimage
 
+from facebids.core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from facebids.core.foreground import AIR_HU, TISSUE_HU, head_mask
 from facebids.core.grids import coarse_slices, refine
 
-SMOOTH_MM, SMOOTH_VOXELS = 0.9, 0.75  # standard deviation of the skin's smoothing: the larger
-THICK_MM, THICK_RATIO = 2.5, 1.8  # a slice thicker than that, and than its pixels, is thick
-FARTHEST_MM = 30.0  # beyond that, distance to an outline is all the same
+SMOOTH_MM, SMOOTH_VOXELS = 0.9, 0.75  # standard deviation of the smoothing, the larger of the two
+THICK_MM, THICK_RATIO = 2.5, 1.8  # slices thicker than this, and than their pixels, are thick
+FARTHEST_MM = 30.0  # larger distances to an outline are clipped
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,20 @@ class Mesh:
     vertices : ndarray of float32, shape (N, 3)
         RAS mm.
     faces : ndarray of int32, shape (M, 3)
+        Indices of vertices.
     normals : ndarray of float32, shape (N, 3)
-        Unit vectors pointing out of the head.
+        Outward unit vectors.
     """
 
-    vertices: np.ndarray
-    faces: np.ndarray
-    normals: np.ndarray
+    vertices: FloatArray
+    faces: IntArray
+    normals: FloatArray
 
 
-def skin_surface(data, affine, spacing=1.5, *, hounsfield=False):
-    """Mesh of the head's outer surface, between voxels where the image tells.
+def skin_surface(
+    data: AnyArray, affine: FloatArray, spacing: float = 1.5, *, hounsfield: bool = False
+) -> Mesh:
+    """Return a mesh of the outer surface of the head, with subvoxel accuracy.
 
     Parameters
     ----------
@@ -43,24 +47,20 @@ def skin_surface(data, affine, spacing=1.5, *, hounsfield=False):
     affine : ndarray, shape (4, 4)
         Voxel indices to RAS mm.
     spacing : float
-        Distance of the mesh's points, mm. Finer voxels are averaged to it first.
+        Distance of the vertices, mm. Smaller voxels are averaged first.
     hounsfield : bool
         Whether intensities are Hounsfield units.
-
-    Returns
-    -------
-    Mesh
 
     Raises
     ------
     NotAHeadError
-        See `head_mask`.
+        If the foreground does not have the size of a head.
     """
     from skimage.measure import marching_cubes
 
     zooms = np.linalg.norm(affine[:3, :3], axis=0)
     data, step = _averaged(np.asarray(data, np.float32), zooms, spacing)
-    index = np.diag([*step, 1.0])  # of the averaged voxels to those of the image
+    index = np.diag([*step, 1.0])  # indices of averaged voxels to indices of the image
     field = np.pad(_level(data, zooms * step, hounsfield=hounsfield), 3)
     index[:3, 3] = -3 * step
     thick = _thick_axis(zooms)
@@ -83,8 +83,10 @@ def skin_surface(data, affine, spacing=1.5, *, hounsfield=False):
     return Mesh(vertices.astype(np.float32), faces.astype(np.int32), normals.astype(np.float32))
 
 
-def _averaged(data, zooms, spacing):
-    """Average voxels finer than the mesh; return what one is in voxels of the image too."""
+def _averaged(
+    data: FloatArray, zooms: FloatArray, spacing: float
+) -> tuple[FloatArray, FloatArray]:
+    """Average voxels smaller than the spacing. Return also the size of the new ones in voxels."""
     step = np.where(zooms < 0.85 * spacing, spacing / zooms, 1.0)
     if (step == 1).all():
         return data, step
@@ -95,10 +97,11 @@ def _averaged(data, zooms, spacing):
     ), step
 
 
-def _level(data, zooms, *, hounsfield):
-    """How much of each voxel is head, in [0, 1]: half the skin's own signal marks the border.
+def _level(data: FloatArray, zooms: FloatArray, *, hounsfield: bool) -> FloatArray:
+    """Return the share of head in each voxel, in [0, 1].
 
-    Depth and air are settled by the mask.
+    At the border, the share is the intensity relative to the local intensity of the skin. Inside
+    and outside, it follows from the foreground.
     """
     head = head_mask(data, zooms, hounsfield=hounsfield)
     if hounsfield:
@@ -109,19 +112,19 @@ def _level(data, zooms, *, hounsfield):
     return np.where(deep, 1, np.where(near, level, 0)).astype(np.float32)
 
 
-def _thick_axis(zooms):
+def _thick_axis(zooms: FloatArray) -> int | None:
     """Return the axis across thick slices, or None."""
     axis = int(np.argmax(zooms))
     thick = zooms[axis] > max(THICK_MM, THICK_RATIO * np.median(zooms))
     return axis if thick else None
 
 
-def _distance_in_slices(level, axis, zooms):
-    """Signed distance (mm, negative inside) to the outline within each slice.
+def _distance_in_slices(level: FloatArray, axis: int, zooms: FloatArray) -> FloatArray:
+    """Return the signed distance (mm, negative inside) to the outline within each slice.
 
-    Shape-based interpolation: between slices, distances are averaged and not intensities, so an
-    outline moves smoothly from one to the next (Raya & Udupa, 1990, IEEE Trans. Med. Imaging
-    9:32). Within the nearest pixel the level tells more than the outline's pixels.
+    Shape-based interpolation averages distances between slices instead of intensities, so that the
+    outline moves smoothly from one slice to the next (Raya & Udupa, 1990, IEEE Trans. Med. Imaging
+    9:32). Within the nearest pixel, the distance follows from the level and has subpixel accuracy.
     """
     inside = level > 0.5
     zooms = np.delete(zooms, axis)
@@ -136,12 +139,17 @@ def _distance_in_slices(level, axis, zooms):
         half = zooms.mean() / 2
         far = np.where(mask, half - within, out - half)
         result[...] = np.where(np.abs(far) <= 2 * half, (0.5 - part) * 2 * half, far)
-    # a slice beyond the head is not infinitely far, or the last one would end at once
+    # Without a limit, slices beyond the head would cut off the surface at the last slice.
     return np.clip(distance, -FARTHEST_MM, FARTHEST_MM)
 
 
-def _local_signal(data, head, zooms, width=8.0):
-    """Mean signal of the head around each voxel (Gaussian of `width` mm), found at about 2 mm."""
+def _local_signal(
+    data: FloatArray, head: BoolArray, zooms: FloatArray, width: float = 8.0
+) -> FloatArray:
+    """Return the mean intensity of the head around each voxel.
+
+    The mean is Gaussian (standard deviation `width`, mm), computed at about 2 mm.
+    """
     slices = coarse_slices(zooms)
     coarse = zooms * [part.step for part in slices]
     there = head[slices].astype(np.float32)
