@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Enrol one head: surface, depth map, 14 renders, detection, templates of every engine.
+"""Time the enrolment of one head: surface, depth map, 14 renders, detection, face templates.
 
 Run: python benchmarks/enrol.py [image.nii.gz]
 
-Without an image, a phantom of 1 mm. Prints seconds of one core, and their ratio to what dlib alone
-takes on the same pictures (HOG detector and embedding), which no attack with it can do without.
+Without an image, a phantom of 1 mm is enrolled. The script prints the CPU time, and its ratio to
+the CPU time of dlib alone on the same pictures (HOG detector and embedding), which every attack
+with dlib needs.
 """
 
 import sys
@@ -21,7 +22,7 @@ from facebids.core.phantoms import phantom
 
 
 def make_phantom():
-    """Return a phantom scan of 1 mm and its true transform."""
+    """Return a phantom scan of 1 mm and its true affine."""
     rng = np.random.default_rng(0)
     person = phantom.draw_person(rng)
     head = phantom.build_person(person, 1.0)
@@ -30,19 +31,19 @@ def make_phantom():
 
 
 def read(path):
-    """Return an image and its registered transform."""
+    """Return an image and its affine from registration."""
     volume = images.read_volume(path)
     atlas = generic_atlas(registration.RESOLUTION)
     return volume, registration.register(volume.data, volume.affine, atlas, 'T1w').affine
 
 
 def main(path=None):
-    """Run and print."""
-    volume, transform = read(path) if path else make_phantom()
+    """Run the benchmark and print its results."""
+    volume, affine = read(path) if path else make_phantom()
     depth.generic_face()
-    recognition.detect(np.zeros((100, 100, 3), np.uint8))  # models are loaded
+    recognition.detect(np.zeros((100, 100, 3), np.uint8))  # loads the models
     start = time.process_time()
-    head = view_head(volume, transform, seed=0)
+    head = view_head(volume, affine, seed=0)
     engines.enrol(head)
     seconds = time.process_time() - start
     start = time.process_time()

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Search 1,000 probes in a gallery of 100,000 heads, by shape and by picture.
+"""Time the search of 1,000 probes in a gallery of 100,000 heads, by shape and by picture.
 
 Run: python benchmarks/gallery.py [gallery] [probes]
 
-Templates are made up: smooth reliefs and clustered embeddings; the probes are gallery entries
-scanned again. Prints for each engine the time, its ratio to scikit-learn's brute-force neighbour
-search of as many vectors of as many numbers, the share of probes whose mate comes first, and the
-memory at most.
+The face templates are simulated: smooth reliefs and clustered embeddings. The probes are repeated
+scans of gallery entries. For each engine, the script prints the time, its ratio to the
+brute-force neighbour search of scikit-learn with vectors of the same number and length, the rank-1
+identification rate, and the peak memory.
 """
 
 import resource
@@ -33,7 +33,7 @@ def make_reliefs(count, rng):
 
 
 def make_shapes(count, probes, rng):
-    """Return geometry's templates: probes with noise, moved, a quarter of them cropped."""
+    """Return reliefs of probes and gallery; probes have noise, every fourth is cropped."""
     gallery = make_reliefs(count, rng)
     again = gallery[:probes] + 0.4 * rng.normal(size=(probes, gallery.shape[1]))
     again[::4, : gallery.shape[1] // 4] = np.nan
@@ -41,7 +41,10 @@ def make_shapes(count, probes, rng):
 
 
 def make_pictures(count, probes, rng):
-    """Return dlib's templates of ten views: people 0.6 apart, views of one 0.35."""
+    """Return embeddings of probes and gallery, ten views each.
+
+    Standard deviations are 0.6 between people and 0.35 between views of one person.
+    """
     names = np.array([f'random{view:02d}' for view in range(1, 11)])
     people = rng.standard_normal((count, 1, 128), np.float32) * 0.6 / 16
 
@@ -53,7 +56,7 @@ def make_pictures(count, probes, rng):
 
 
 def peer_seconds(count, probes, width, rng):
-    """Time scikit-learn's exact search takes."""
+    """Return the time of the exact search of scikit-learn, seconds."""
     gallery = rng.standard_normal((count, width), np.float32)
     start = time.perf_counter()
     NearestNeighbors(n_neighbors=20, algorithm='brute').fit(gallery).kneighbors(gallery[:probes])
@@ -61,14 +64,14 @@ def peer_seconds(count, probes, width, rng):
 
 
 def main(count=100_000, probes=1_000):
-    """Run and print."""
+    """Run the benchmark and print its results."""
     for name, make, width in (
         ('geometry', make_shapes, int(geometry.cells().sum())),
         ('dlib', make_pictures, 128),
     ):
         rng = np.random.default_rng(0)
         searched, gallery = make(count, probes, rng)
-        engines.search(name, searched[:2], gallery[:50])  # everything is imported
+        engines.search(name, searched[:2], gallery[:50])  # imports and caches
         start = time.perf_counter()
         found, _ = engines.search(name, searched, gallery)
         seconds = time.perf_counter() - start
@@ -77,7 +80,7 @@ def main(count=100_000, probes=1_000):
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(
             f'{name}: {seconds:.1f} s, {seconds / peer:.2f} times scikit-learn '
-            f'({peer:.1f} s), {first:.1%} found first, {peak:.1f} GiB at most'
+            f'({peer:.1f} s), {first:.1%} identified at rank 1, peak {peak:.1f} GiB'
         )
 
 

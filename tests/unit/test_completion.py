@@ -8,11 +8,11 @@ from facebids.core.attack.surface import Mesh
 EMPTY = Mesh(np.zeros((3, 3), np.float32), np.array([[0, 1, 2]], np.int32), np.ones((3, 3)))
 
 
-def test_a_whole_face_stays_as_it_is():
+def test_a_complete_face_is_unchanged():
     assert complete(EMPTY, depth.generic_face()[0]) is EMPTY
 
 
-def test_a_chin_out_of_view_is_added_near_where_it_was():
+def test_a_chin_out_of_view_is_added_near_its_true_position():
     taller = depth.generic_face()[0] + 3.0
     cut = taller.copy()
     cut[depth.HEIGHTS < -75] = np.nan
@@ -25,7 +25,7 @@ def test_a_chin_out_of_view_is_added_near_where_it_was():
     np.testing.assert_array_equal(added.faces[0], EMPTY.faces[0])
 
 
-def test_a_patch_meets_the_known_skin_without_a_step():
+def test_the_added_part_meets_the_visible_skin_without_a_step():
     cut = depth.generic_face()[0] + 4.0
     cut[depth.HEIGHTS < -75] = np.nan
     added = complete(EMPTY, cut)
@@ -38,7 +38,7 @@ def test_a_patch_meets_the_known_skin_without_a_step():
     assert np.abs(step - generic).max() < 1.0
 
 
-def test_a_face_that_was_taken_out_gets_no_mouth():
+def test_a_removed_face_is_not_completed():
     removed = depth.generic_face()[0] - 25.0
     removed[depth.HEIGHTS < -75] = np.nan
     assert complete(EMPTY, removed) is EMPTY

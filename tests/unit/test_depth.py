@@ -28,11 +28,11 @@ def moved(face, degrees, millimetres):
     return Scene(face[0] @ rigid[:3, :3].T + rigid[:3, 3], face[1]), rigid
 
 
-def test_points_lie_where_the_rays_met_the_skin(face):
+def test_points_lie_on_the_skin(face):
     measured = depth.measure(Scene(*face), everywhere)
     known = ~np.isnan(measured)
     distance = np.linalg.norm(depth.points(measured)[known][::97, None] - face[0], axis=2).min(1)
-    assert distance.max() < 2.0  # mesh of 2 mm: no point of a triangle is farther from a corner
+    assert distance.max() < 2.0  # every point of a triangle of the 2 mm mesh is closer to a corner
 
 
 def test_normals_point_outwards_and_have_unit_length():
@@ -45,7 +45,7 @@ def test_normals_point_outwards_and_have_unit_length():
 @pytest.mark.parametrize(
     ('degrees', 'millimetres'), [((0, 0, 0), (0, 6, -8)), ((6, -4, 5), (3, -5, 6))]
 )
-def test_alignment_undoes_a_motion(face, degrees, millimetres):
+def test_alignment_reverses_a_motion(face, degrees, millimetres):
     scene, rigid = moved(face, degrees, millimetres)
     pose = np.eye(4)
     for _ in range(2):
@@ -55,7 +55,7 @@ def test_alignment_undoes_a_motion(face, degrees, millimetres):
     assert np.abs(corners @ left.T - corners).max() < 1.0
 
 
-def test_nothing_is_told_beyond_the_field_of_view(face):
+def test_the_map_is_empty_outside_the_field_of_view(face):
     affine = np.eye(4)
     affine[:3, 3] = (-110, -130, -60)
     in_view = depth.field_of_view(affine, (220, 300, 200))
@@ -65,7 +65,7 @@ def test_nothing_is_told_beyond_the_field_of_view(face):
     assert not np.isnan(cut[(depth.HEIGHTS > -55) & (depth.HEIGHTS < 30)]).any()
 
 
-def test_a_map_without_a_face_is_left_where_it_is():
+def test_an_empty_map_is_not_aligned():
     np.testing.assert_array_equal(depth.align(np.full(depth.SHAPE, np.nan)), np.eye(4))
 
 

@@ -12,7 +12,7 @@ def found(phantom_pictures):
     return recognition.recognise(*phantom_pictures)
 
 
-def test_face_of_a_phantom_is_found(found):
+def test_the_face_of_a_phantom_is_detected(found):
     assert found.found.all()
     assert set(found.detector) <= {'hog', 'cnn'}
     np.testing.assert_array_equal(np.isfinite(found.embeddings).all(axis=1), found.found)
@@ -49,7 +49,7 @@ def test_model_files_are_found_without_importing_their_package():
 
 
 @pytest.mark.parametrize('package', ['no_such_package', 'numpy'])
-def test_missing_model_is_named(package):
+def test_the_error_names_a_missing_model(package):
     with pytest.raises(FacebidsError, match=rf'nothing\.dat.*{package}'):
         package_file(package, 'nothing.dat')
 

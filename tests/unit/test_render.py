@@ -9,7 +9,7 @@ BACKGROUND = render.BACKGROUND.astype(np.uint8)
 
 @pytest.fixture(scope='module')
 def head():
-    """Return a ball at the face's place with a nose towards +y and an ear at +x."""
+    """Return a ball at the position of the face with a nose towards +y and an ear at +x."""
     grid = np.stack(np.meshgrid(*[np.arange(-110, 111, 4.0)] * 3, indexing='ij'))
     inside = np.linalg.norm(grid, axis=0) < 80
     inside |= np.linalg.norm(grid - np.array([0, 84, 0])[:, None, None, None], axis=0) < 16
@@ -23,14 +23,14 @@ def covered(picture):
     return (picture != BACKGROUND).any(axis=-1)
 
 
-def test_ear_on_the_right_appears_on_the_left(head):
+def test_the_right_ear_appears_on_the_left(head):
     picture = render.render(head, np.eye(4), [render.View('frontal')])[0]
     columns = np.flatnonzero(covered(picture).any(axis=0))
     assert 200 - columns[0] > columns[-1] - 200 + 10
 
 
-def test_yaw_turns_the_nose_to_its_left(head):
-    """The head turns to its left: the nose goes to the viewer's right."""
+def test_yaw_turns_the_head_to_its_left(head):
+    """The nose moves to the right of the picture."""
     plain, turned = render.render(head, np.eye(4), [render.View('a'), render.View('b', yaw=-85)])
     assert (
         np.flatnonzero(covered(turned).any(axis=0))[0]
@@ -47,20 +47,20 @@ def test_pose_moves_the_head(head):
     assert rows[1] - rows[0] == pytest.approx(50 / render.FIELD * 400, rel=0.1)
 
 
-def test_light_shades_the_other_side(head):
+def test_light_leaves_the_other_side_in_shade(head):
     views = [render.View('left', light=(-70, 0)), render.View('right', light=(70, 0))]
     left, right = render.render(head, np.eye(4), views).astype(float)
     assert left[:, 100:200].mean() > left[:, 200:300].mean()
     assert right[:, 200:300].mean() > right[:, 100:200].mean()
 
 
-def test_random_views_repeat_with_their_seed():
+def test_random_views_depend_on_the_seed_alone():
     assert render.random_views(3) == render.random_views(3)
     assert render.random_views(3) != render.random_views(4)
     assert len(render.random_views(0, 10)) == 10
     assert max(abs(view.yaw) for view in render.random_views(0, 200)) <= 20
 
 
-def test_named_views_are_those_of_the_study():
+def test_named_views_are_those_of_steeg_et_al():
     names = [view.name for view in render.named_views()]
     assert names == ['frontal', 'halfside', 'side', 'top']

@@ -24,7 +24,7 @@ def ball(radius, zooms, noise=5.0, shading=False):
 
 
 @pytest.mark.parametrize('zooms', [(2, 2, 2), (1.5, 2, 5)])
-def test_surface_of_a_ball_is_where_it_is(zooms):
+def test_the_surface_of_a_ball_has_its_radius(zooms):
     mesh = surface.skin_surface(*ball(70, zooms))
     radii = np.linalg.norm(mesh.vertices, axis=1)
     assert radii.mean() == pytest.approx(70, abs=0.6)
@@ -35,7 +35,7 @@ def test_surface_of_a_ball_is_where_it_is(zooms):
 
 def test_oblique_and_flipped_axes_give_the_same_surface():
     data, affine = ball(60, (2, 2, 2))
-    data[:, 120 // 2 :, 60:70] *= 0  # something asymmetric
+    data[:, 120 // 2 :, 60:70] *= 0  # asymmetric
     flipped = affine @ np.diag([-1, 1, 1, 1])
     flipped[:3, 3] += affine[:3, 0] * (data.shape[0] - 1)
     one, other = surface.skin_surface(data, affine), surface.skin_surface(data[::-1], flipped)
@@ -43,14 +43,14 @@ def test_oblique_and_flipped_axes_give_the_same_surface():
     assert (other.normals * other.vertices).sum(axis=1).mean() > 0
 
 
-def test_head_survives_shading_and_noise():
+def test_the_head_is_found_despite_shading_and_noise():
     data, _ = ball(70, (2, 2, 2), noise=8, shading=True)
     truth = np.linalg.norm(np.stack(np.indices(data.shape)) * 2 - 100, axis=0) < 70
     found = foreground.head_mask(data, np.full(3, 2.0))
     assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.97
 
 
-def test_cavities_are_filled_and_specks_left_out():
+def test_cavities_are_filled_and_specks_are_excluded():
     data, _ = ball(70, (2, 2, 2))
     data[45:55, 45:55, 45:55] = 0  # inside
     data[2:4, 2:4, 2:4] = 300  # in the air
@@ -59,7 +59,7 @@ def test_cavities_are_filled_and_specks_left_out():
     assert not found[2:4, 2:4, 2:4].any()
 
 
-def test_phantom_skin_is_found_within_a_voxel(phantom_scan, phantom_person):
+def test_the_skin_of_a_phantom_is_found_within_a_voxel(phantom_scan, phantom_person):
     from facebids.core.grids import sample
 
     mesh = surface.skin_surface(phantom_scan.data, phantom_scan.affine)
@@ -77,7 +77,7 @@ def test_no_head(radius):
         foreground.head_mask(ball(radius, (2, 2, 2))[0], np.full(3, 2.0))
 
 
-def test_cut_face_is_closed(phantom_scan):
+def test_the_surface_of_a_cut_face_is_closed(phantom_scan):
     data = phantom_scan.data.copy()
     data[:, 80:] = 0
     mesh = surface.skin_surface(data, phantom_scan.affine)
@@ -91,8 +91,8 @@ def test_cut_face_is_closed(phantom_scan):
 
 
 @pytest.mark.parametrize('axis', [0, 1, 2])
-def test_thick_slices_are_joined_by_shape(phantom_person, axis):
-    """A face of slices 5 mm apart is nearer to the truth, and smoother, than by intensities."""
+def test_thick_slices_are_interpolated_by_shape(phantom_person, axis):
+    """Slices 5 mm apart give a smooth face close to the true one."""
     from facebids.core.grids import sample
     from facebids.core.phantoms import phantom
 
@@ -109,11 +109,11 @@ def test_thick_slices_are_joined_by_shape(phantom_person, axis):
     assert np.quantile(np.abs(distance), 0.95) < 2.0
 
 
-def test_ct_leaves_the_head_rest_out():
-    """Hounsfield units, padding outside the scan's circle, a thin shell behind the head."""
+def test_the_head_rest_of_a_ct_is_excluded():
+    """Hounsfield units, padding outside the field of view, a thin shell behind the head."""
     data, affine = ball(70, (2, 2, 2), noise=0)
     data = data / 200 * 1040 - 1000 + 15 * np.random.default_rng(1).normal(size=data.shape)
-    data[:, 4:6, :] = 100  # the shell of the head rest, 2 voxels thick, 22 mm behind
+    data[:, 4:6, :] = 100  # shell of the head rest, 2 voxels thick, 22 mm behind the head
     data[:, :2] = -3024
     mesh = surface.skin_surface(data, affine, hounsfield=True)
     radii = np.linalg.norm(mesh.vertices, axis=1)
