@@ -28,7 +28,10 @@ def slice_mosaic(data, mask, affine, transform):
     ndarray of uint8, shape (height, width, 3)
     """
     to_voxels = np.linalg.inv(affine) @ transform
-    window = float(np.quantile(data[data > data.mean()], 0.98))
+    above = data[data > data.mean()]
+    window = float(np.quantile(above, 0.98)) if above.size else 0.0
+    if window <= 0:  # nothing bright to scale to: the slices stay black
+        data, window = np.zeros_like(data), 1.0
     rows = []
     for axis, positions in enumerate((SAGITTAL, CORONAL, AXIAL)):
         for position in positions:

@@ -28,12 +28,22 @@ def tissue_threshold(data: AnyArray, *, hounsfield: bool = False) -> float:
         Intensities.
     hounsfield : bool
         Whether they are Hounsfield units; the threshold is -300 HU then.
+
+    Raises
+    ------
+    NotAHeadError
+        If no intensities stand out: all are equal, or fewer than one in 1000 is positive.
     """
     from skimage.filters import threshold_otsu
 
     if hounsfield:
         return SKIN_HU
     top = float(np.quantile(data, 0.999))
+    if top <= 0 or (data == np.max(data)).all():
+        raise NotAHeadError(
+            'No head was found: all intensities are equal, or fewer than one in 1000 is positive. '
+            'Look at the image, or leave it out with --bids-filter-file.'
+        )
     return float(np.exp(threshold_otsu(np.log(np.maximum(data, 0.01 * top)))))
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
+import pytest
 
 from facebids.core import figures
 
@@ -17,6 +18,14 @@ def test_mask_outline_is_drawn_where_the_mask_is(phantom_scan):
     assert 200 < outline.sum() < 0.05 * outline.size
     assert not (none == figures.MASK_COLOUR).all(axis=-1).any()
     np.testing.assert_array_equal(drawn[~outline], none[~outline])
+
+
+@pytest.mark.parametrize('value', [0, -5])
+def test_an_image_without_positive_values_is_drawn_black(value):
+    data = np.full((20, 20, 20), value)
+    data[:10] -= 3
+    drawn = figures.slice_mosaic(data, np.zeros(data.shape, bool), np.eye(4), np.eye(4))
+    assert not drawn.any()
 
 
 def test_contact_sheet_frames_the_faces_found():

@@ -50,3 +50,14 @@ def test_the_mask_of_a_series_covers_the_face_of_every_volume(series, phantom_sc
     whole, one = masks
     assert (whole & ~one).sum() > 0.005 * one.sum()
     assert not (one & ~whole).sum() > 0.005 * one.sum()
+
+
+def test_a_volume_that_is_nearly_empty_is_passed_over(series, phantom_scan, tmp_path):
+    image = nib.load(series)
+    data = np.asarray(image.dataobj).copy()
+    data[..., -1] = 0
+    data[0, 0, 0, -1] = 1
+    nib.save(nib.Nifti1Image(data, image.affine), tmp_path / 'in.nii')
+    mean = images.read_volume(tmp_path / 'in.nii')
+    found = motion.positions(tmp_path / 'in.nii', mean, phantom_scan.transform)
+    assert found.transforms == []

@@ -10,6 +10,7 @@ import pytest
 from facebids.core import foreground, grids
 from facebids.core.alignment import quality, registration
 from facebids.core.atlas import generic_atlas
+from facebids.errors import NotAHeadError
 
 ATLAS = 3.0
 
@@ -62,7 +63,8 @@ def test_a_mirrored_head_is_registered_as_its_mirror_image(phantom_scan):
 REPEAT = """
 import sys
 import numpy as np
-from facebids.core import coregistration, images, registration
+from facebids.core import images
+from facebids.core.alignment import coregistration, registration
 from facebids.core.atlas import generic_atlas
 
 for schedule in registration.SCHEDULES.values():
@@ -109,6 +111,14 @@ def test_quality_tells_right_from_wrong(phantom_scan):
     )
     assert right['brain'] > 0.6 > 0.3 > bad['brain']
     assert right['brain_in_view'] == 1
+
+
+@pytest.mark.parametrize('level', [0, 1])
+def test_nearly_constant_images_are_not_registered(level):
+    data = np.full((40, 40, 40), level, np.float32)
+    data[20, 20, 10:30] = 1 - level
+    with pytest.raises(NotAHeadError):
+        registration.register(data, np.diag([5, 5, 5, 1.0]), generic_atlas(ATLAS), 'T1w')
 
 
 def test_pose_is_the_rigid_part():

@@ -131,6 +131,16 @@ def test_a_signed_phase_image_is_not_taken_for_ct():
     assert foreground.tissue_threshold(phase, hounsfield=True) == foreground.SKIN_HU
 
 
+@pytest.mark.parametrize('value', [0.0, 7.0, -7.0])
+@pytest.mark.parametrize('bright', [0, 50])
+def test_nearly_empty_images_have_no_head(value, bright):
+    """Zeros with a few bright voxels, constants, and negative intensities alone."""
+    data = np.full((40, 40, 40), value)
+    data.flat[:bright] = max(value, 0)
+    with pytest.raises(NotAHeadError, match='equal, or fewer than one in 1000 is positive'):
+        foreground.head_mask(data, np.full(3, 4.0))
+
+
 def test_fine_voxels_give_the_same_surface_as_coarse_ones():
     fine = surface.skin_surface(*ball(60, (0.8, 0.8, 0.8)))
     coarse = surface.skin_surface(*ball(60, (1.5, 1.5, 1.5)))

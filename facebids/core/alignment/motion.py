@@ -9,9 +9,11 @@ from facebids.core import images
 from facebids.core.alignment.coregistration import coregister
 from facebids.core.alignment.registration import RESOLUTION
 from facebids.core.atlas import generic_atlas
+from facebids.core.thresholds import limit
+from facebids.errors import NotAHeadError
 
 SEEN_AS_STILL_MM = 1.0  # the mask has a wider margin
-TRUSTED = 0.4  # agreement with the mean, as in `verdict`: below, a volume tells nothing
+TRUSTED = limit('coregistration_doubtful')  # agreement of a volume with the mean
 
 
 @dataclass(frozen=True)
@@ -56,9 +58,12 @@ def positions(path, mean, transform, seed=0):
     for number, volume in enumerate(images.read_volumes(path, hounsfield=mean.hounsfield)):
         if number not in chosen or np.ptp(volume.data) == 0:
             continue
-        found = coregister(volume, mean, transform, atlas, seed, good_enough=0)
+        try:
+            found = coregister(volume, mean, transform, atlas, seed, good_enough=0)
+        except NotAHeadError:  # nearly empty
+            continue
         moved = np.linalg.norm((points @ found.affine.T - points)[:, :3], axis=1).max()
-        if found.quality >= TRUSTED:
+        if TRUSTED.met_by(found.quality):
             largest = max(largest, float(moved))
             if moved > SEEN_AS_STILL_MM:
                 transforms.append(found.affine @ transform)

@@ -12,6 +12,8 @@ import numpy as np
 from scipy import ndimage, optimize
 from scipy.spatial.transform import Rotation
 
+from facebids.errors import NotAHeadError
+
 # Sizes of heads over the atlas, which is about a tenth too large. A head is found from a start
 # that is some 6 % too large or too small.
 ADULTS, CHILDREN = (0.83, 0.95), (0.63, 0.72)
@@ -109,6 +111,11 @@ class Search:
         self.image = np.ascontiguousarray(ndimage.gaussian_filter(data, BLUR_MM / spacing))
         self.to_index = np.linalg.inv(affine)
         tissue = data > np.quantile(data, 0.6)
+        if not tissue.any():
+            raise NotAHeadError(
+                'No head was found: more than 40 % of the voxels have the highest intensity. '
+                'Look at the image, or leave it out with --bids-filter-file.'
+            )
         middle = np.argwhere(tissue)[::37].mean(0)
         self.centre = affine[:3, :3] @ middle + affine[:3, 3]
         step = float(atlas.affine[0, 0])

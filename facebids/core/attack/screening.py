@@ -21,6 +21,7 @@ from facebids.core.attack import depth
 from facebids.core.attack.head import view_head
 from facebids.core.images import Volume
 from facebids.core.record import Registration, Screening
+from facebids.core.thresholds import limit
 
 Finding: TypeAlias = Literal['face', 'defaced', 'no_face_in_view']
 
@@ -42,7 +43,7 @@ ZONES = {  # of the depth map, shape (H, A)
 # defacing.
 LEAST_SEEN = {'eyes': 0.9, 'nose': 0.25, 'midface': 0.5}
 LEAST_GONE = {'eyes': 0.5, 'nose': 0.9, 'midface': 0.85}
-MOST_CERTAIN = 3  # views with a certain face, as after defacing (`verdict`)
+FEW_FACES = limit('face_found_after')  # views with a certain face, as after defacing
 
 
 class ZoneView(NamedTuple):
@@ -90,7 +91,7 @@ def screen(volume: Volume, alignment: Alignment, contrast: str, seed: int) -> Sc
         return replace(found, finding=FACE)
     seen = view_head(volume, alignment.affine, seed).recognition
     certain = int((seen.certain & seen.random).sum())
-    finding: Finding = FACE if certain > MOST_CERTAIN else DEFACED
+    finding: Finding = DEFACED if FEW_FACES.met_by(certain) else FACE
     return replace(found, finding=finding, faces_certain=certain)
 
 
