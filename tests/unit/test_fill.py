@@ -5,7 +5,8 @@ import pytest
 from facebids.core import foreground, grids
 from facebids.core.atlas import generic_atlas
 from facebids.core.attack import surface
-from facebids.core.defacing import fill, masks
+from facebids.core.defacing import fill, masks, paint
+from facebids.core.defacing.modes import MODES
 from facebids.core.images import Volume
 
 
@@ -14,17 +15,17 @@ def case(phantom_scan):
     volume = Volume(phantom_scan.data.astype(np.float32), phantom_scan.affine)
     atlas = generic_atlas(masks.RESOLUTION)
     head = foreground.head_mask(volume.data, volume.zooms)
-    mask, _, _ = masks.face_mask(atlas, volume, phantom_scan.transform, head)
+    mask = masks.face_mask(atlas, volume, phantom_scan.transform, head).mask
     return volume, mask, atlas, phantom_scan.transform, head
 
 
 @pytest.fixture(scope='module')
 def filled(case):
     volume, mask, atlas, transform, _ = case
-    return {mode: fill.fill(volume, mask, atlas, transform, mode) for mode in fill.MODES}
+    return {mode: fill.fill(volume, mask, atlas, transform, mode) for mode in MODES}
 
 
-@pytest.mark.parametrize('mode', fill.MODES)
+@pytest.mark.parametrize('mode', MODES)
 def test_nothing_of_the_face_has_a_part_in_what_replaces_it(filled, case, mode):
     volume, mask, atlas, transform, _ = case
     other = volume.data.copy()
@@ -93,12 +94,12 @@ def test_the_generic_face_tells_no_size_and_no_proportions(stretch, size):
     transform = np.eye(4)
     transform[:3, :3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]] @ np.diag(stretch)
     transform[:3, 3] = 20, -30, 5
-    found, put_on = fill.undistorted(transform)
+    found, put_on = paint.undistorted(transform)
     assert found == size
     np.testing.assert_allclose(
         put_on[:3, :3], [[0, -size, 0], [size, 0, 0], [0, 0, size]], atol=1e-12
     )
-    middle = [*fill.MIDDLE_MM, 1]
+    middle = [*paint.MIDDLE_MM, 1]
     np.testing.assert_allclose(put_on @ middle, transform @ middle)
 
 
@@ -111,11 +112,18 @@ def test_bone_that_the_guard_keeps_is_covered():
     front = np.indices(shape)[1] > 24
     mask = front & (ball >= 24)
     generic = (ball - np.where(front, 18, 32)).astype(np.float32)
-    rng = np.random.default_rng(0)
-    setting = fill.Setting(np.where(mask, np.nan, data), mask, zooms, rng)
+    context = fill.FillContext(
+        data=np.where(mask, np.nan, data),
+        mask=mask,
+        around=fill.Surroundings.of((brain | scalp), zooms),
+        affine=np.diag([*zooms, 1]),
+        atlas=None,
+        atlas_affine=None,
+        rng=np.random.default_rng(0),
+    )
     air = np.full(int(mask.sum()), 2, np.float32)
     painted = data.copy()
-    painted[mask] = fill.paint(setting, generic, (brain | scalp) & ~mask, air, blurred=False)
+    painted[mask] = paint.paint(context, generic, air, blurred=False)
     over_bone = mask & (ball < 26) & (np.indices(shape)[1] > 28)
     assert bone[~mask].any()
     assert np.median(painted[over_bone]) > 50

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from dataclasses import replace
 
+import make
 import numpy as np
 import pytest
 
 from facebids.core import foreground, grids
 from facebids.core.atlas import SHELL_STEPS_MM, generic_atlas
-from facebids.core.defacing import masks
+from facebids.core.defacing import guard, masks
 from facebids.core.images import Volume
 from facebids.errors import NotAHeadError
 
@@ -34,7 +35,7 @@ def test_field_is_carried_through_the_transform(phantom_scan):
 
 
 def test_no_brain_voxel_is_in_the_mask(phantom_scan, phantom_person, regions):
-    mask, guard, _ = regions
+    mask, guard = regions.mask, regions.guard
     _, head = phantom_person
     place = (head, phantom_scan.data.shape, phantom_scan.affine, phantom_scan.transform)
     brain = grids.carry_over(head.brain, *place) < 3
@@ -44,12 +45,12 @@ def test_no_brain_voxel_is_in_the_mask(phantom_scan, phantom_person, regions):
 
 
 def test_face_and_little_else_is_taken(regions):
-    numbers = regions[2]
-    assert numbers['skin_removed_share'] > 0.99
-    assert numbers['guard_cost_ml'] == 0
-    assert 0.1 < numbers['head_removed_share'] < 0.3
-    assert numbers['skin_in_view_ml'] > 50
-    assert numbers['shell_mm'] == min(SHELL_STEPS_MM)
+    numbers = regions.coverage
+    assert numbers.skin_removed_share > 0.99
+    assert numbers.guard_cost_ml == 0
+    assert 0.1 < numbers.head_removed_share < 0.3
+    assert numbers.skin_in_view_ml > 50
+    assert numbers.shell_mm == min(SHELL_STEPS_MM)
 
 
 def test_deeper_face_takes_the_next_step(phantom_scan, phantom_person):
@@ -58,9 +59,9 @@ def test_deeper_face_takes_the_next_step(phantom_scan, phantom_person):
     place = (head, phantom_scan.data.shape, phantom_scan.affine, phantom_scan.transform)
     front = grids.carry_over(np.broadcast_to(head.axes[1][:, None], head.skin.shape), *place) > 40
     lean = (grids.carry_over(head.skin, *place) > -12) & front
-    _, _, numbers = face_mask(phantom_scan, np.where(lean, 3, phantom_scan.data))
-    assert numbers['shell_mm'] > min(SHELL_STEPS_MM), numbers
-    assert numbers['skin_removed_share'] > 0.9, numbers
+    numbers = face_mask(phantom_scan, np.where(lean, 3, phantom_scan.data)).coverage
+    assert numbers.shell_mm > min(SHELL_STEPS_MM), numbers
+    assert numbers.skin_removed_share > 0.9, numbers
 
 
 @pytest.mark.parametrize(
@@ -75,8 +76,12 @@ def test_deeper_face_takes_the_next_step(phantom_scan, phantom_person):
 def test_a_step_is_taken_while_it_gains_skin(phantom_scan, monkeypatch, removed, step):
     """Nothing removed is not nothing to remove."""
     shares = iter(removed)
-    monkeypatch.setattr(masks, 'coverage', lambda *_: {'skin_removed_share': next(shares)})
-    assert face_mask(phantom_scan, phantom_scan.data)[2]['shell_mm'] == SHELL_STEPS_MM[step]
+    monkeypatch.setattr(
+        masks,
+        'coverage',
+        lambda *args: replace(make.MASK, skin_removed_share=next(shares), shell_mm=args[-1]),
+    )
+    assert face_mask(phantom_scan, phantom_scan.data).coverage.shell_mm == SHELL_STEPS_MM[step]
 
 
 def test_mask_does_not_follow_the_skin(phantom_scan, regions):
@@ -95,7 +100,7 @@ def test_mask_does_not_follow_the_skin(phantom_scan, regions):
     nose = np.hypot(np.hypot(x, y - 115), z + 90) < 14
     assert (nose & (phantom_scan.data < 100)).sum() > 100
     longer = np.where(nose, 500, phantom_scan.data)
-    np.testing.assert_array_equal(face_mask(phantom_scan, longer)[0], regions[0])
+    np.testing.assert_array_equal(face_mask(phantom_scan, longer).mask, regions.mask)
 
 
 def test_brain_grows_to_where_the_subject_has_it():
@@ -103,7 +108,7 @@ def test_brain_grows_to_where_the_subject_has_it():
     grid = np.stack(np.indices((80, 80, 80))) * 2.0 - 80
     radius = np.linalg.norm(grid, axis=0)
     data = np.where(radius < 57, 100.0, np.where(radius < 63, 10.0, np.where(radius < 70, 100, 0)))
-    found = masks.subject_brain(data, radius - 50, radius - 70, np.full(3, 2.0))
+    found = guard.subject_brain(data, radius - 50, radius - 70, np.full(3, 2.0))
     assert found[radius < 56].all()
     assert not found[radius > 59].any()
 
@@ -116,9 +121,9 @@ def test_skin_that_is_left_is_counted():
     mask = np.zeros_like(head)
     mask[:, 8:] = True
     numbers = masks.coverage(mask, np.zeros_like(head), head, sector, np.ones(3))
-    assert numbers['skin_removed_share'] == pytest.approx(36 / (36 + 20 + 20))
+    assert numbers.skin_removed_share == pytest.approx(36 / (36 + 20 + 20))
     nothing = masks.coverage(mask, mask, head, np.zeros_like(head), np.ones(3))
-    assert nothing['skin_removed_share'] is None
+    assert nothing.skin_removed_share is None
 
 
 def fields(scan, field):
@@ -132,7 +137,7 @@ def test_the_mask_keeps_its_distance_from_the_brain(phantom_scan, margin):
     volume = Volume(phantom_scan.data.astype(np.float32), phantom_scan.affine)
     head = foreground.head_mask(volume.data, volume.zooms)
     atlas = generic_atlas(2.0)
-    mask, _, _ = masks.face_mask(atlas, volume, phantom_scan.transform, head, margin)
+    mask = masks.face_mask(atlas, volume, phantom_scan.transform, head, margin).mask
     size = np.cbrt(np.linalg.det(phantom_scan.transform[:3, :3]))
     assert fields(phantom_scan, atlas.brain)[mask].min() * size >= margin
 
@@ -142,15 +147,16 @@ def test_what_is_kept_is_not_in_the_mask(phantom_scan, regions, part, centre):
     volume = Volume(phantom_scan.data.astype(np.float32), phantom_scan.affine)
     head = foreground.head_mask(volume.data, volume.zooms)
     atlas = generic_atlas(2.0)
-    mask, _, numbers = masks.face_mask(atlas, volume, phantom_scan.transform, head, keep=(part,))
+    found = masks.face_mask(atlas, volume, phantom_scan.transform, head, keep=(part,))
+    mask, numbers = found.mask, found.coverage
     to_voxel = np.linalg.inv(phantom_scan.affine) @ phantom_scan.transform
     for side in (-1, 1):
         voxel = np.rint((to_voxel @ [side * centre[0], *centre[1:], 1])[:3]).astype(int)
-        assert regions[0][tuple(voxel)]
+        assert regions.mask[tuple(voxel)]
         assert not mask[tuple(voxel)]
     nose = np.rint((to_voxel @ [0, 90, -85, 1])[:3]).astype(int)
     assert mask[tuple(nose)]
-    assert numbers['skin_removed_share'] > 0.98
+    assert numbers.skin_removed_share > 0.98
 
 
 def test_a_nose_wrapped_to_the_back_is_removed(phantom_scan):
@@ -162,7 +168,7 @@ def test_a_nose_wrapped_to_the_back_is_removed(phantom_scan):
     affine = phantom_scan.affine.copy()
     affine[:3, 3] -= behind * affine[:3, 1]
     wrapped = data[:, :tip] > np.quantile(data, 0.8)  # tissue, no noise
-    mask, _, _ = face_mask(replace(phantom_scan, affine=affine), data)
+    mask = face_mask(replace(phantom_scan, affine=affine), data).mask
     assert wrapped.sum() > 1000
     assert mask[:, :tip][wrapped].all()
 
@@ -209,7 +215,7 @@ def test_muscle_joined_to_the_brain_at_its_base_is_no_brain():
     shell = (radius > 33) & (radius < 39) & (x > 0) & (abs(y) < 20)
     joint = (radius < 39) & (x > 0) & (abs(y) < 8) & (z < -26)
     data = np.where((radius < 30) | shell | joint, 100.0, 5.0)
-    found = masks.subject_brain(data, radius - 30, radius - 60, np.full(3, spacing))
+    found = guard.subject_brain(data, radius - 30, radius - 60, np.full(3, spacing))
     middle = radius.shape[0] // 2
     far, near = (
         middle + round(36 / spacing),

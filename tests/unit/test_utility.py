@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 import tempfile
 
+import make
 import nibabel as nib
 import numpy as np
 import pytest
+from make import NO_UTILITY
 
-from facebids.bids import columns
 from facebids.core import foreground, grids
 from facebids.core.atlas import generic_atlas
 from facebids.core.defacing import cost, masks, tissues
 from facebids.core.images import Volume
 from facebids.core.phantoms import phantom
+from facebids.core.record import TISSUES, Utility
 from facebids.interfaces import files
-from facebids.interfaces.utility import Utility
+from facebids.interfaces.files import RegistrationFile
+from facebids.interfaces.utility import Utility as Measure
 
 
 def volume(scan, where=None):
@@ -34,12 +37,12 @@ def true_brain(scan, head):
 
 def face(scan):
     head = foreground.head_mask(scan.data.astype(np.float32), np.full(3, 2.0))
-    return masks.face_mask(generic_atlas(2.0), volume(scan), scan.transform, head)[0]
+    return masks.face_mask(generic_atlas(2.0), volume(scan), scan.transform, head).mask
 
 
 def measured(scan, where, modality='T1w'):
     found = volume(scan), volume(scan, where)
-    return cost.measure(*found, generic_atlas(2.0), scan.transform, modality)
+    return cost.measure(*found, scan.transform, modality)
 
 
 @pytest.fixture(scope='module')
@@ -63,20 +66,20 @@ def test_the_brain_is_found_without_the_mask_or_its_guard(phantom_scan, phantom_
 
 def test_defacing_costs_no_brain_and_little_of_the_volumes(phantom_scan):
     found = measured(phantom_scan, face(phantom_scan))
-    assert found['brain_voxels_changed'] == found['brain_changed_ml'] == 0
-    assert found['brain_ml'] > 600
-    for name in cost.TISSUES:
-        assert abs(found[f'{name}_change']) < 0.02
-        assert found[f'{name}_before_ml'] > 50
+    assert found.brain_voxels_changed == found.brain_changed_ml == 0
+    assert found.brain_ml > 600
+    for name in TISSUES:
+        assert abs(getattr(found, f'{name}_change')) < 0.02
+        assert getattr(found, f'{name}_before_ml') > 50
 
 
 def test_a_piece_cut_out_of_the_brain_is_noticed(phantom_scan, phantom_person):
     pole = true_brain(phantom_scan, phantom_person[1]) & (coordinate(phantom_scan, 1) > 45)
     found = measured(phantom_scan, pole)
-    assert 0.5 * pole.sum() < found['brain_voxels_changed'] < pole.sum()
-    assert found['brain_changed_ml'] == pytest.approx(found['brain_voxels_changed'] * 0.008)
-    assert found['gm_change'] < -0.02
-    assert found['wm_change'] < -0.02
+    assert 0.5 * pole.sum() < found.brain_voxels_changed < pole.sum()
+    assert found.brain_changed_ml == pytest.approx(found.brain_voxels_changed * 0.008)
+    assert found.gm_change < -0.02
+    assert found.wm_change < -0.02
 
 
 def test_a_single_voxel_deep_in_the_brain_is_noticed_and_one_beside_it_is_not(
@@ -122,26 +125,25 @@ def test_tissues_keep_their_names_in_other_contrasts(phantom_person, modality):
 def test_contrasts_without_tissues_have_no_numbers(phantom_scan, modality):
     found = measured(phantom_scan, None, modality)
     assert len(found) == 12
-    assert set(found.values()) == {None}
+    assert found == NO_UTILITY
 
 
 def test_an_image_without_a_brain_has_no_numbers(phantom_scan, phantom_person):
     near = true_brain(phantom_scan, phantom_person[1])
     empty = Volume(np.where(near, 0, phantom_scan.data).astype(np.float32), phantom_scan.affine)
-    atlas = generic_atlas(2.0)
-    found = cost.measure(empty, empty, atlas, phantom_scan.transform, 'T1w')
-    assert found['brain_voxels_changed'] is None
+    found = cost.measure(empty, empty, phantom_scan.transform, 'T1w')
+    assert found.brain_voxels_changed is None
     beside = phantom_scan.transform.copy()
     beside[0, 3] += 900
-    found = cost.measure(volume(phantom_scan), empty, atlas, beside, 'T1w')
-    assert set(found.values()) == {None}
+    found = cost.measure(volume(phantom_scan), empty, beside, 'T1w')
+    assert found == NO_UTILITY
 
 
 def test_a_brain_that_is_gone_is_a_change_that_cannot_be_measured(phantom_scan, phantom_person):
     found = measured(phantom_scan, true_brain(phantom_scan, phantom_person[1]))
-    assert found['brain_voxels_changed'] > 0.5 * found['brain_ml'] / 0.008
-    assert found['gm_after_ml'] is None
-    assert found['gm_change'] is None
+    assert found.brain_voxels_changed > 0.5 * found.brain_ml / 0.008
+    assert found.gm_after_ml is None
+    assert found.gm_change is None
 
 
 @pytest.mark.parametrize('inside', [7, 500])
@@ -154,11 +156,11 @@ def test_few_intensities_are_no_tissues(inside):
 
 def test_a_volume_that_vanishes_has_changed_by_all_of_itself():
     region = np.ones((4, 4, 4), bool)
-    full, empty = ({n: np.full(region.shape, v) for n in cost.TISSUES} for v in (0.5, 0.0))
+    full, empty = ({n: np.full(region.shape, v) for n in TISSUES} for v in (0.5, 0.0))
     found = cost.volume_change(full, empty, region)
-    assert found['gm_before_ml'] == pytest.approx(64 * 0.5 * 0.008)
-    assert found['gm_change'] == -1
-    assert cost.volume_change(empty, full, region)['gm_change'] is None
+    assert found['gm'][0] == pytest.approx(64 * 0.5 * 0.008)
+    assert found['gm'][2] == -1
+    assert cost.volume_change(empty, full, region)['gm'][2] is None
 
 
 def test_segmenting_is_repeatable_and_leaves_no_picture_of_the_brain_behind(
@@ -169,20 +171,20 @@ def test_segmenting_is_repeatable_and_leaves_no_picture_of_the_brain_behind(
     again = tissues.segment(data, phantom_scan.affine, tissue[0], 'T1w')
     assert not list(tmp_path.iterdir())
     unchanged = cost.volume_change(tissue[1], again, tissue[0] < cost.FLUID_MM)
-    assert [unchanged[f'{name}_change'] for name in cost.TISSUES] == [0, 0, 0]
+    assert [unchanged[name][2] for name in TISSUES] == [0, 0, 0]
 
 
 def test_shift_of_the_alignment_is_measured_on_the_brain():
     atlas = generic_atlas(3.0)
     moved = np.eye(4)
     moved[:3, 3] = 0, 3, 4
-    found = cost.alignment_shift(np.eye(4), moved, atlas)
-    assert found['registration_shift_mean_mm'] == pytest.approx(5)
-    assert found['registration_shift_max_mm'] == pytest.approx(5)
-    larger = cost.alignment_shift(np.eye(4), np.diag([1.1, 1, 1, 1]), atlas)
-    assert larger['registration_shift_max_mm'] == pytest.approx(8, abs=1)  # half a brain's width
-    assert larger['registration_shift_mean_mm'] < larger['registration_shift_max_mm']
-    assert set(cost.alignment_shift(np.eye(4), None, atlas).values()) == {None}
+    found = cost.registration_shift(np.eye(4), moved, atlas)
+    assert found.mean_mm == pytest.approx(5)
+    assert found.max_mm == pytest.approx(5)
+    larger = cost.registration_shift(np.eye(4), np.diag([1.1, 1, 1, 1]), atlas)
+    assert larger.max_mm == pytest.approx(8, abs=1)  # half a brain's width
+    assert larger.mean_mm < larger.max_mm
+    assert cost.registration_shift(np.eye(4), None, atlas) == cost.Shift(None, None)
 
 
 @pytest.fixture
@@ -198,7 +200,7 @@ def steps(phantom_scan, tmp_path):
         'in_file': str(tmp_path / 'in_file.nii.gz'),
         'defaced': str(tmp_path / 'defaced.nii.gz'),
         **{
-            name: files.write_json(tmp_path, f'{name}.json', {'affine': affine.tolist()})
+            name: make.written(tmp_path, f'{name}.json', RegistrationFile(make.alignment(affine)))
             for name, affine in zip(
                 ('registration', 'registration_after'), registrations, strict=True
             )
@@ -208,9 +210,8 @@ def steps(phantom_scan, tmp_path):
 
 def test_the_interface_writes_every_number_that_is_described(steps, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = files.read_json(Utility(modality='PDw', **steps).run().outputs.out_file)
-    assert set(found) == {m.key for m in columns.METRICS if m.section == 'utility'}
-    assert found['registration_shift_mean_mm'] == pytest.approx(2)
+    found = files.read_numbers(Utility, Measure(modality='PDw', **steps).run().outputs.out_file)
+    assert found.registration_shift_mean_mm == pytest.approx(2)
     steps.pop('registration_after')
-    found = files.read_json(Utility(modality='PDw', **steps).run().outputs.out_file)
-    assert found['registration_shift_mean_mm'] is None
+    found = files.read_numbers(Utility, Measure(modality='PDw', **steps).run().outputs.out_file)
+    assert found.registration_shift_mean_mm is None

@@ -60,13 +60,17 @@ def undistorted(affine: FloatArray) -> tuple[float, FloatArray]:
     return size, result
 
 
-def paint(context: FillContext, air: FloatArray, *, blurred: bool) -> FloatArray:
+def paint(
+    context: FillContext, generic: FloatArray, air: FloatArray, *, blurred: bool
+) -> FloatArray:
     """Paint the generic head into the mask.
 
     Parameters
     ----------
     context
-        The image around the mask, and the atlas.
+        The image around the mask.
+    generic : shape (X, Y, Z)
+        Signed distance to the skin of the generic head (`generic_skin`).
     air : shape (N,)
         Values of the N voxels of the mask if they were air.
     blurred
@@ -79,7 +83,6 @@ def paint(context: FillContext, air: FloatArray, *, blurred: bool) -> FloatArray
     mask, zooms = context.mask, context.zooms
     head = context.around.head & ~mask
     depth = _depth(head | mask, zooms)
-    generic = _generic_skin(context)
     away = ndimage.distance_transform_edt(~mask, sampling=zooms)
     within = ndimage.distance_transform_edt(mask, sampling=zooms)
     half = float(zooms.min()) / 2
@@ -103,8 +106,11 @@ def paint(context: FillContext, air: FloatArray, *, blurred: bool) -> FloatArray
     return np.asarray((share * tissue[mask] + (1 - share) * air).astype(np.float32))
 
 
-def _generic_skin(context: FillContext) -> FloatArray:
-    """Signed distance (mm in the subject, negative inside) to the skin of the generic head."""
+def generic_skin(context: FillContext) -> FloatArray:
+    """Return the signed distance to the skin of the generic head, shape (X, Y, Z).
+
+    In mm of the subject, negative inside; the head has one of a few sizes (`undistorted`).
+    """
     size, affine = undistorted(context.atlas_affine)
     atlas, shape = context.atlas, context.mask.shape
     return carry_over(atlas.depth, atlas, shape, context.affine, affine) * size
