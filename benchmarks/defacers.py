@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
@@ -111,7 +111,7 @@ def judge(found, suffix):
         {
             'suffix': suffix,
             'mode': 'remove',
-            'registration': found.registration.quality | {'scale': scale},
+            'registration': asdict(found.registration.quality) | {'scale': scale},
             'mask': found.numbers | untouched,
             'utility': NOTHING_LOST,
             'identifiability': NOTHING_FOUND,

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of an image for the reports: slices in atlas planes, and a sheet of renders."""
+"""Figures of an image for the reports: slices in atlas planes, and a sheet of renders."""
 
 import numpy as np
 from scipy import ndimage
+
+from facebids.core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 
 SAGITTAL, CORONAL, AXIAL = (2.0, -30.0), (70.0, 30.0), (-50.0, 20.0)  # atlas mm
 STEP = 1.2  # mm per pixel
@@ -11,8 +13,10 @@ MASK_COLOUR = (255, 96, 64)
 FACE_COLOUR = (64, 220, 120)
 
 
-def slice_mosaic(data, mask, affine, transform):
-    """Six slices in the atlas's planes with the outline of a mask.
+def slice_mosaic(
+    data: AnyArray, mask: BoolArray, affine: FloatArray, transform: FloatArray
+) -> IntArray:
+    """Draw six slices in planes of the atlas with the outline of a mask.
 
     Parameters
     ----------
@@ -26,11 +30,12 @@ def slice_mosaic(data, mask, affine, transform):
     Returns
     -------
     ndarray of uint8, shape (height, width, 3)
+        RGB.
     """
     to_voxels = np.linalg.inv(affine) @ transform
     above = data[data > data.mean()]
     window = float(np.quantile(above, 0.98)) if above.size else 0.0
-    if window <= 0:  # nothing bright to scale to: the slices stay black
+    if window <= 0:  # no positive values: the slices stay black
         data, window = np.zeros_like(data), 1.0
     rows = []
     for axis, positions in enumerate((SAGITTAL, CORONAL, AXIAL)):
@@ -49,8 +54,8 @@ def slice_mosaic(data, mask, affine, transform):
     )
 
 
-def contact_sheet(pictures, boxes, columns=7):
-    """All renders on one sheet, the faces that were found outlined.
+def contact_sheet(pictures: IntArray, boxes: IntArray, columns: int = 7) -> IntArray:
+    """Draw all renders on one sheet, with boxes around the faces that were found.
 
     Parameters
     ----------
@@ -81,8 +86,8 @@ def contact_sheet(pictures, boxes, columns=7):
     return np.concatenate([np.concatenate(line, axis=1) for line in lines])
 
 
-def _plane(axis, position):
-    """Atlas points (3, N) of a plane, rows from top to bottom, and the picture's shape."""
+def _plane(axis: int, position: float) -> tuple[FloatArray, tuple[int, int]]:
+    """Return the atlas points (3, N) of a plane, rows from top to bottom, and its shape."""
     across, up = [i for i in range(3) if i != axis]
     columns = np.arange(*BOX[across], STEP)
     rows = np.arange(*BOX[up], STEP)[::-1]
@@ -91,13 +96,13 @@ def _plane(axis, position):
     return points.reshape(3, -1), (rows.size, columns.size)
 
 
-def _paint(values, inside):
+def _paint(values: FloatArray, inside: BoolArray) -> IntArray:
     grey = (np.clip(values, 0, 1) * 255).astype(np.uint8)
     picture = np.repeat(grey[..., None], 3, axis=2)
     picture[inside ^ ndimage.binary_erosion(inside, border_value=1)] = MASK_COLOUR
     return picture
 
 
-def _pad(picture, height):
+def _pad(picture: IntArray, height: int) -> IntArray:
     missing = height - picture.shape[0]
     return np.pad(picture, ((missing // 2, missing - missing // 2), (4, 4), (0, 0)))

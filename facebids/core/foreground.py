@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which voxels of an image are head, and which are air."""
+"""Separate the head from the air around it."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import ndimage
 
-from facebids.core.arrays import AnyArray, BoolArray
+from facebids.core.arrays import AnyArray, BoolArray, FloatArray
 from facebids.core.grids import coarse_slices, refine
 from facebids.errors import NotAHeadError
 
 HEAD_ML = (500, 12000)  # a cropped slab of a child's head; a head with neck and shoulders
-CONTRAST = 6.0  # median signal over median air: pure noise has up to 5, scans 36 and more
-BRIDGE_MM = 5.0  # gaps (nostrils, lips, ear canals) that are bridged to tell inside from outside
-INSIDE_MM = 2.25  # spacing at which that is found: voxels of 2 mm all, every other one of 1.5
-AIR_HU, SKIN_HU, TISSUE_HU = -1000.0, -300.0, 400.0  # of CT: air; its skin; all above is tissue
+CONTRAST = 6.0  # least median signal over median air: noise alone has up to 5, scans 36 and more
+BRIDGE_MM = 5.0  # gaps (nostrils, lips, ear canals) that are closed to find the interior
+INSIDE_MM = 2.25  # spacing of that: all voxels of 2 mm, every other one of 1.5 mm
+AIR_HU, SKIN_HU, TISSUE_HU = -1000.0, -300.0, 400.0  # CT: air, threshold of skin, upper bound
 
 
 def tissue_threshold(data: AnyArray, *, hounsfield: bool = False) -> float:
@@ -48,7 +48,7 @@ def tissue_threshold(data: AnyArray, *, hounsfield: bool = False) -> float:
 
 
 def head_mask(data: AnyArray, zooms: ArrayLike, *, hounsfield: bool = False) -> BoolArray:
-    """Find the voxels of the head, its cavities filled.
+    """Find the voxels of the head, with its cavities filled.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def head_mask(data: AnyArray, zooms: ArrayLike, *, hounsfield: bool = False) -> 
     Raises
     ------
     NotAHeadError
-        If nothing of a head's size stands out from the air.
+        If nothing of the size of a head stands out from the air.
     """
     zooms = np.asarray(zooms, float)
     smooth = ndimage.gaussian_filter(np.asarray(data, np.float32), 0.6 / zooms)
@@ -75,10 +75,10 @@ def head_mask(data: AnyArray, zooms: ArrayLike, *, hounsfield: bool = False) -> 
     volume = float(head.sum() * zooms.prod() / 1000)
     if not HEAD_ML[0] <= volume <= HEAD_ML[1]:
         raise NotAHeadError(
-            f'No head was found: what stands out from the air measures {volume:.0f} mL, a head '
+            f'No head was found: the foreground measures {volume:.0f} mL, but a head '
             f'{HEAD_ML[0]} to {HEAD_ML[1]} mL. Leave the image out with --bids-filter-file.'
         )
-    # Air has no sign: that of a phase image scatters around zero.
+    # In a phase image, the values of air scatter around zero.
     if not (hounsfield or head.all()) and np.median(smooth[head]) < CONTRAST * np.median(
         np.abs(smooth[~head])
     ):
@@ -86,19 +86,19 @@ def head_mask(data: AnyArray, zooms: ArrayLike, *, hounsfield: bool = False) -> 
             'No head was found: nothing stands out from the noise. Look at the image, or leave it '
             'out with --bids-filter-file.'
         )
-    # What the opening took off the head's own skin comes back; specks in the air do not.
+    # Restore the skin that the opening removed, but not the specks in the air.
     head = tissue & ndimage.binary_dilation(head, iterations=2)
     return head | _interior(head, zooms)
 
 
-def _interior(head, zooms):
-    """Voxels enclosed by the head once its narrow openings are bridged; found at 2 to 3 mm."""
+def _interior(head: BoolArray, zooms: FloatArray) -> BoolArray:
+    """Return voxels that the head encloses once its narrow openings are closed, at 2 to 3 mm."""
     slices = coarse_slices(zooms, INSIDE_MM)
     zooms = zooms * [part.step for part in slices]
     pad = int(np.ceil(BRIDGE_MM / zooms.min())) + 1
     padded = np.pad(head[slices], pad)
     bridged = ndimage.distance_transform_edt(~padded, sampling=zooms) < BRIDGE_MM
-    # Slice by slice: cavities that a cropped field of view or the throat opens are closed too.
+    # Filling slice by slice also closes cavities that are open to the throat or a cropped edge.
     for axis in range(3):
         for plane in np.moveaxis(bridged, axis, 0):
             plane[...] = ndimage.binary_fill_holes(plane)
@@ -107,14 +107,14 @@ def _interior(head, zooms):
     return refine(inner, slices, head.shape)
 
 
-def _open(mask, radius, zooms):
-    """Morphological opening by about `radius` mm."""
+def _open(mask: BoolArray, radius: float, zooms: FloatArray) -> BoolArray:
+    """Apply a morphological opening of about `radius` mm."""
     iterations = max(int(np.rint(radius / np.median(zooms))), 1)
     core = ndimage.binary_erosion(mask, iterations=iterations, border_value=1)
     return ndimage.binary_dilation(core, iterations=iterations) & mask
 
 
-def _largest(mask):
+def _largest(mask: BoolArray) -> BoolArray:
     """Return the largest connected component."""
     labels, count = ndimage.label(mask)
     if count < 2:

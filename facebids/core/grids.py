@@ -1,20 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every second or third voxel of a fine grid, for what is smooth and slow to compute."""
+"""Values on regular grids: coarse copies of fine ones, resampling, and sampling at points."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from nibabel.affines import apply_affine
+from numpy.typing import ArrayLike
 from scipy import ndimage
+
+from facebids.core.arrays import AnyArray, BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from facebids.core.atlas import HeadModel
 
 COARSE_MM = 2.0
 
+Slices = tuple[slice, ...]
+Shape = tuple[int, ...]
 
-def coarse_slices(zooms, spacing=COARSE_MM):
-    """Slices that take voxels about `spacing` mm apart, for voxel sizes in mm."""
+
+def coarse_slices(zooms: ArrayLike, spacing: float = COARSE_MM) -> Slices:
+    """Return slices that take voxels about `spacing` mm apart, for voxel sizes in mm."""
     strides = np.maximum(np.rint(spacing / np.asarray(zooms)), 1).astype(int)
     return tuple(slice(None, None, int(stride)) for stride in strides)
 
 
-def refine(coarse, slices, shape):
+def refine(coarse: AnyArray, slices: Slices, shape: Shape) -> AnyArray:
     """Spread values of a coarse grid over the fine one that it was taken from.
 
     Parameters
@@ -24,7 +37,7 @@ def refine(coarse, slices, shape):
     slices : tuple of 3 slices
         From `coarse_slices`.
     shape : tuple of 3 ints
-        The fine grid.
+        Shape of the fine grid.
 
     Returns
     -------
@@ -35,15 +48,46 @@ def refine(coarse, slices, shape):
     return coarse[tuple(slice(n) for n in shape)]
 
 
-def carry_over(field, atlas, shape, affine, transform):
-    """Sample a field of the atlas at the voxels of an image.
+def resample(
+    data: AnyArray, to_index: FloatArray, shape: Shape, mode: str = 'nearest'
+) -> FloatArray:
+    """Resample an array on another grid by linear interpolation.
+
+    Parameters
+    ----------
+    data : ndarray, shape (X, Y, Z)
+    to_index : ndarray, shape (4, 4)
+        Voxel indices of the new grid to those of `data`.
+    shape : tuple of 3 ints
+        Shape of the new grid.
+    mode : {'nearest', 'constant'}
+        Outside of `data`: the value at its border, or zero.
+
+    Returns
+    -------
+    ndarray of float32, shape `shape`
+    """
+    return ndimage.affine_transform(
+        np.asarray(data, np.float32),
+        to_index[:3, :3],
+        to_index[:3, 3],
+        output_shape=shape,
+        order=1,
+        mode=mode,
+    )
+
+
+def carry_over(
+    field: AnyArray, atlas: HeadModel, shape: Shape, affine: FloatArray, transform: FloatArray
+) -> FloatArray:
+    """Resample a field of the atlas on the grid of an image.
 
     Parameters
     ----------
     field : ndarray, shape of the atlas
-    atlas : HeadAtlas
+    atlas : HeadModel
     shape : tuple of 3 ints
-        Grid of the image.
+        Shape of the image.
     affine : ndarray, shape (4, 4)
         Voxel indices to subject RAS mm.
     transform : ndarray, shape (4, 4)
@@ -52,27 +96,26 @@ def carry_over(field, atlas, shape, affine, transform):
     Returns
     -------
     ndarray of float32, shape `shape`
-        Beyond the atlas's extent, the value at its border.
+        Outside of the atlas, the value at its border.
     """
-    voxel_to_atlas = np.linalg.inv(atlas.affine) @ np.linalg.inv(transform) @ affine
-    return ndimage.affine_transform(
-        np.asarray(field, np.float32),
-        voxel_to_atlas[:3, :3],
-        voxel_to_atlas[:3, 3],
-        output_shape=shape,
-        order=1,
-        mode='nearest',
-    )
+    to_index = np.linalg.inv(atlas.affine) @ np.linalg.inv(transform) @ affine
+    return resample(field, to_index, shape)
 
 
-def sample(data, affine, points, outside=np.nan):
-    """Values of a volume at points given in its RAS mm, linear; `outside` off the grid.
+def sample(
+    data: AnyArray, affine: FloatArray, points: FloatArray, outside: float = np.nan
+) -> FloatArray:
+    """Sample a volume at points by linear interpolation.
 
     Parameters
     ----------
     data : ndarray, shape (X, Y, Z)
     affine : ndarray, shape (4, 4)
+        Voxel indices to RAS mm.
     points : ndarray, shape (N, 3)
+        RAS mm.
+    outside : float
+        Value outside of the grid.
 
     Returns
     -------
@@ -82,7 +125,7 @@ def sample(data, affine, points, outside=np.nan):
     return ndimage.map_coordinates(data, indices.T, order=1, cval=outside)
 
 
-def grid_points(atlas, where):
-    """Atlas RAS mm of the voxels selected by a boolean array, shape (N, 3)."""
+def grid_points(atlas: HeadModel, where: BoolArray) -> FloatArray:
+    """Return the atlas RAS mm of the voxels that a boolean array selects, shape (N, 3)."""
     indices = np.argwhere(where)
     return np.stack([atlas.axes[i][indices[:, i]] for i in range(3)], axis=1)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data files of installed packages, found without importing the package.
 
-`face_recognition_models` needs `pkg_resources` to be imported, which new environments lack, and
-nilearn takes seconds; both carry files that are all we want of them.
+`face_recognition_models` needs `pkg_resources`, which new environments lack, and nilearn takes
+seconds to import. Only data files of both are used.
 """
 
 from importlib.util import find_spec
@@ -11,19 +11,15 @@ from pathlib import Path
 from facebids.errors import FacebidsError
 
 
-def package_file(package, relative):
-    """Path of a file inside an installed package.
+def package_file(package: str, relative: str) -> Path:
+    """Return the path of a file inside an installed package.
 
     Parameters
     ----------
     package : str
         Name of a top-level package.
     relative : str
-        POSIX path inside it.
-
-    Returns
-    -------
-    Path
+        POSIX path inside the package.
 
     Raises
     ------
@@ -31,8 +27,7 @@ def package_file(package, relative):
         If the package is not installed or lacks the file.
     """
     spec = find_spec(package)
-    folders = spec.submodule_search_locations if spec else ()
-    for folder in folders:
+    for folder in (spec and spec.submodule_search_locations) or ():
         path = Path(folder) / relative
         if path.is_file():
             return path

@@ -86,7 +86,7 @@ class Register(SimpleInterface):
             return None
         arrays = files.read_arrays(self.inputs.template)
         made_of = json.loads(str(arrays['provenance']))
-        target = space_template.TemplateAtlas.from_arrays(arrays)
+        target = space_template.SpaceTemplate.from_arrays(arrays)
         return PreparedTemplate(target, made_of['name'], made_of['files'], made_of['quality'])
 
 

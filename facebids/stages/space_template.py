@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,9 @@ def _prepare(
         brain = images.read_volume(files.brain) if files.brain else None
     except ImageError as error:
         raise TemplateError(f'--template {template}: {error}') from error
-    target, quality = space_template.carry_atlas_over(head, brain, made_of['seed'])
-    if wrong := space_template.objections(quality):
-        numbers = ', '.join(f'{name} {quality[name]:.2f}' for name in wrong)
+    target, fit = space_template.prepare(head, brain, made_of['seed'])
+    if wrong := space_template.objections(fit):
+        numbers = ', '.join(f'{name} {getattr(fit, name):.2f}' for name in wrong)
         raise TemplateError(
             f'--template {template}: the head atlas does not fit {files.head.name} ({numbers}). '
             'It must be a T1w of a whole head with skull and face. Choose another template.'
@@ -85,6 +86,6 @@ def _prepare(
     with atomic_path(path) as temporary:
         np.savez_compressed(
             temporary,
-            provenance=json.dumps(made_of | {'quality': quality}),
+            provenance=json.dumps(made_of | {'quality': asdict(fit)}),
             **target.to_arrays(),
         )

@@ -10,13 +10,14 @@ import pytest
 
 from facebids.core.alignment import coregistration, registration
 from facebids.core.alignment.coregistration import Coregistration
+from facebids.core.alignment.quality import Quality
 from facebids.core.alignment.registration import Registration
 from facebids.errors import GridError, UnexpectedError, UnreadableImageError
 from facebids.interfaces import files
 from facebids.interfaces.files import RegistrationFile
 from facebids.interfaces.registration import Coregister, Register, Share
 
-QUALITY = {'score': 0.8, 'brain': 0.7, 'tissue': 0.3, 'head': 0.9, 'brain_in_view': 1.0}
+QUALITY = Quality(brain=0.7, tissue=0.3, head=0.9, brain_in_view=1.0, score=0.8)
 SHIFT = np.eye(4)
 SHIFT[:3, 3] = 1, 2, 3
 

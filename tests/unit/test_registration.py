@@ -34,7 +34,7 @@ def test_phantom_is_registered_within_a_voxel(phantom_scan):
     distance = error(found.affine, phantom_scan.transform, atlas)
     assert distance.mean() < 1.5
     assert distance.max() < 3
-    assert found.quality['brain'] > 0.6
+    assert found.quality.brain > 0.6
 
 
 @pytest.mark.parametrize('turns', [(0, 0, 180), (20, 90, 30)])
@@ -109,8 +109,8 @@ def test_quality_tells_right_from_wrong(phantom_scan):
         quality.quality(image, grid, transform, atlas, 'T1w')
         for transform in (phantom_scan.transform, wrong)
     )
-    assert right['brain'] > 0.6 > 0.3 > bad['brain']
-    assert right['brain_in_view'] == 1
+    assert right.brain > 0.6 > 0.3 > bad.brain
+    assert right.brain_in_view == 1
 
 
 @pytest.mark.parametrize('level', [0, 1])

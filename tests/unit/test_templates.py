@@ -18,6 +18,7 @@ from facebids.config import Settings
 from facebids.core import grids
 from facebids.core.alignment import registration
 from facebids.core.alignment import space_template as carried
+from facebids.core.alignment.quality import Quality
 from facebids.core.atlas import generic_atlas
 from facebids.core.phantoms import phantom
 from facebids.errors import TemplateError, UsageError
@@ -82,13 +83,13 @@ def counted(monkeypatch):
     """Count how often an atlas is carried over; it is the identity, quickly."""
     calls = []
 
-    def carry_atlas_over(volume, brain, seed):
+    def prepare(volume, brain, seed):
         calls.append(brain is not None)
         field = np.zeros((2, 2, 2))
-        target = carried.TemplateAtlas((np.arange(2.0),) * 3, field, field, field, np.eye(4))
-        return target, {'brain': 0.9, 'tissue': 0.9, 'head': 0.9}
+        target = carried.SpaceTemplate((np.arange(2.0),) * 3, field, field, field, np.eye(4))
+        return target, Quality(0.9, 0.9, 0.9, 1.0, 0.9)
 
-    monkeypatch.setattr(carried, 'carry_atlas_over', carry_atlas_over)
+    monkeypatch.setattr(carried, 'prepare', prepare)
     return calls
 
 
@@ -102,7 +103,7 @@ def mean_error(found, truth):
 
 def test_the_atlas_is_carried_over_to_where_it_truly_lies(prepared, small):
     with np.load(prepared) as arrays:
-        target = carried.TemplateAtlas.from_arrays(arrays)
+        target = carried.SpaceTemplate.from_arrays(arrays)
         provenance = json.loads(str(arrays['provenance']))
     assert mean_error(target.from_atlas, small[0].transform) < 1
     assert provenance['name'] == CHILD
@@ -129,8 +130,8 @@ def test_a_child_is_registered_through_the_template_to_where_it_truly_lies(
     assert mean_error(np.array(found['affine']), truth) < 2
     atlas = generic_atlas(registration.RESOLUTION)
     direct = registration.quality(scan.data, scan.affine, truth, atlas, 'T1w')
-    assert found['quality']['brain'] == pytest.approx(direct['brain'], abs=0.1)
-    assert found['quality']['head'] == pytest.approx(direct['head'], abs=0.03)
+    assert found['quality']['brain'] == pytest.approx(direct.brain, abs=0.1)
+    assert found['quality']['head'] == pytest.approx(direct.head, abs=0.03)
     template = found['template']
     composed = np.array(template['affine']) @ np.array(template['from_atlas'])
     np.testing.assert_allclose(composed, found['affine'], atol=1e-9)

@@ -27,7 +27,7 @@ class PreparedTemplate:
         As of :class:`facebids.core.alignment.result.TemplateAlignment`.
     """
 
-    target: space_template.TemplateAtlas
+    target: space_template.SpaceTemplate
     name: str
     files: dict[str, str]
     fit: dict[str, Any]
@@ -68,13 +68,13 @@ def align(
     else:
         atlas = generic_atlas(registration.RESOLUTION)
         found = registration.register(*image, atlas, contrast, seed)
-    quality = found.quality
+    fit = found.quality
     numbers = Registration(
-        quality=quality['score'],
-        brain=quality['brain'],
-        tissue=quality['tissue'],
-        head=quality['head'],
-        brain_in_view=quality['brain_in_view'],
+        quality=fit.score,
+        brain=fit.brain,
+        tissue=fit.tissue,
+        head=fit.head,
+        brain_in_view=fit.brain_in_view,
         scale=_scale(found.affine),
         start=found.start,
         origin='own',

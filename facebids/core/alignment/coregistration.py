@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rigid registration of one image of a person to another image of the same person.
+"""Rigid registration of two images of the same person.
 
-Two images of one head agree far better than any head and the atlas do, whatever their contrasts,
-so that an image without a full head (a slab, a functional series) finds the atlas by way of a
-better one. Quality is measured, not assumed: the caller judges whether it is good enough.
+Two images of one head agree far better than a head and the atlas, whatever their contrasts. An
+image without a full head (a slab, a functional series) is therefore aligned with the atlas
+through a better image of the same person. The quality is measured, and the caller judges it.
 """
 
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from nibabel.affines import apply_affine
@@ -17,18 +18,23 @@ from scipy import ndimage
 from facebids.core.alignment import registration
 from facebids.core.alignment.quality import MIN_POINTS, correlation_ratio
 from facebids.core.alignment.registration import RESOLUTION
+from facebids.core.arrays import FloatArray
+from facebids.core.atlas import HeadAtlas
 from facebids.core.foreground import AIR_HU, TISSUE_HU
-from facebids.core.grids import grid_points, sample
+from facebids.core.grids import Shape, carry_over, grid_points, sample
+from facebids.core.images import Volume
+
+Sampled: TypeAlias = tuple[FloatArray, FloatArray]  # intensities, voxel indices to RAS mm
 
 GOOD_ENOUGH = 0.6  # quality at which no further start is tried
-LOST = 0.35  # quality under which an attempt is no place to search around
-HEAD_MARGIN_MM = 10.0  # around the head that images are compared in
-BRAIN_MARGIN_MM = 4.0  # around the brain that quality is measured in
+LOST = 0.35  # quality below which the search does not start from the best attempt
+HEAD_MARGIN_MM = 10.0  # around the head, of the region that images are registered in
+BRAIN_MARGIN_MM = 4.0  # around the brain, of the region that quality is measured in
 STARTS = ('header', 'centre of mass', 'search')
-SEARCH = ((12.0, 20.0), (6.0, 8.0), (3.0, 4.0))  # degrees and mm, standard deviation along axes
-TRIES = 250  # of each
-SEARCHED = 17  # one point of so many is compared in the search
-REFINED = 4  # and in the refinement
+SEARCH = ((12.0, 20.0), (6.0, 8.0), (3.0, 4.0))  # standard deviation along axes: degrees, mm
+TRIES = 250  # random moves of each
+SEARCH_STEP = 17  # every 17th point is compared in the search
+REFINE_STEP = 4  # and every fourth in the refinement
 UNITS = np.repeat([np.deg2rad(3.0), 3.0], 3)
 POWELL = {'xtol': 0.02, 'ftol': 1e-4, 'maxfev': 600}
 SCHEDULE = {
@@ -41,7 +47,7 @@ SCHEDULE = {
 
 @dataclass(frozen=True)
 class Coregistration:
-    """A rigid registration of two images of a person, and how well they agree.
+    """A rigid registration of two images of a person, and its quality.
 
     Parameters
     ----------
@@ -50,39 +56,51 @@ class Coregistration:
     quality : float
         See `agreement`.
     start : str
-        Name of the start it came from.
-    attempts : dict
-        Quality of each start that was tried.
+        Name of the start that led to it.
+    attempts : dict of float
+        Quality reached from each start that was tried.
     """
 
-    affine: np.ndarray
+    affine: FloatArray
     quality: float
     start: str
-    attempts: dict = field(default_factory=dict)
+    attempts: dict[str, float] = field(default_factory=dict)
 
 
-def coregister(image, reference, transform, atlas, seed=0, good_enough=GOOD_ENOUGH):
+def coregister(
+    image: Volume,
+    reference: Volume,
+    transform: FloatArray,
+    atlas: HeadAtlas,
+    seed: int = 0,
+    good_enough: float = GOOD_ENOUGH,
+) -> Coregistration:
     """Register an image rigidly to another image of the same person.
 
     Parameters
     ----------
     image, reference : images.Volume
-        What is registered, and to what. Contrasts, slices and fields of view may differ.
+        The image to register, and the one to register it to. Contrasts, slices and fields of
+        view may differ.
     transform : ndarray, shape (4, 4)
-        Atlas RAS mm to reference RAS mm: where in the reference head and brain are.
+        Atlas RAS mm to reference RAS mm, which locates head and brain in the reference.
     atlas : HeadAtlas
         At `registration.RESOLUTION`.
     seed : int
-        Of the sampling; with one thread the result is repeatable: see `registration.set_seed`.
+        Random seed. With one thread the result is reproducible: see `registration.set_seed`.
     good_enough : float
-        Quality at which no further start is tried; with 0 the header's alignment is the only one,
-        and is not refined.
+        Quality at which no further start is tried. With 0, the alignment of the headers is the
+        only start, and the result is not refined.
 
     Returns
     -------
     Coregistration
-        The best of the attempts. The way from the atlas to the image is its `affine` after
-        `transform`: ``affine @ transform``.
+        The best attempt. The affine from the atlas to the image is ``affine @ transform``.
+
+    Raises
+    ------
+    NotAHeadError
+        If one of the images is nearly empty.
     """
     import ants
 
@@ -96,7 +114,8 @@ def coregister(image, reference, transform, atlas, seed=0, good_enough=GOOD_ENOU
         'type_of_transform': 'Rigid',
         'mask': registration.to_ants(head, fixed_grid),
     }
-    best, attempts = None, {}
+    best: Coregistration | None = None
+    attempts: dict[str, float] = {}
     points = _brain(atlas, transform)
     with tempfile.TemporaryDirectory() as folder:
         pair = (moving, grid), (fixed, fixed_grid)
@@ -114,6 +133,7 @@ def coregister(image, reference, transform, atlas, seed=0, good_enough=GOOD_ENOU
                 best = Coregistration(found, fit, name, attempts)
             if fit >= good_enough:
                 break
+    assert best is not None  # there are starts
     if not good_enough:
         return best
     refined = _refine(pair, best.affine, points)
@@ -121,37 +141,43 @@ def coregister(image, reference, transform, atlas, seed=0, good_enough=GOOD_ENOU
     return best if fit < best.quality else Coregistration(refined, fit, 'refined', attempts)
 
 
-def agreement(image, reference, affine, points, least=MIN_POINTS):
-    """How well two images of a person agree over the brain, whatever their contrasts.
+def agreement(
+    image: Sampled,
+    reference: Sampled,
+    affine: FloatArray,
+    points: FloatArray,
+    least: float = MIN_POINTS,
+) -> float:
+    """Measure how well two images of a person agree over the brain, whatever their contrasts.
 
     Parameters
     ----------
     image, reference : tuple of (ndarray, ndarray)
-        Intensities and voxel indices to RAS mm.
+        Intensities, and the affine from voxel indices to RAS mm.
     affine : ndarray, shape (4, 4)
         Reference RAS mm to image RAS mm.
     points : ndarray, shape (N, 3)
-        Where they are compared, reference RAS mm: of every 27 mm3 of the brain and
+        Points of comparison, reference RAS mm: one in every 27 mm3 of the brain and
         `BRAIN_MARGIN_MM` around it.
-    least : int
-        How many of them have to be in view of both.
+    least : float
+        Least number of points in view of both images.
 
     Returns
     -------
     float
-        The larger of the two correlation ratios between the images, where both are in view; 0
-        where too little is.
+        The larger of the two correlation ratios between the images over the points in view of
+        both, or 0 with fewer than `least` of them.
     """
-    ours, theirs = sample(*image, apply_affine(affine, points)), sample(*reference, points)
-    seen = np.isfinite(ours) & np.isfinite(theirs)
-    if seen.sum() < least:
+    one, other = sample(*image, apply_affine(affine, points)), sample(*reference, points)
+    in_view = np.isfinite(one) & np.isfinite(other)
+    if in_view.sum() < least:
         return 0.0
-    ours, theirs = ours[seen], theirs[seen]
-    return max(correlation_ratio(theirs, ours), correlation_ratio(ours, theirs))
+    one, other = one[in_view], other[in_view]
+    return max(correlation_ratio(other, one), correlation_ratio(one, other))
 
 
-def _prepared(volume):
-    """Intensities at `RESOLUTION`, not negative, without shading, and their grid."""
+def _prepared(volume: Volume) -> Sampled:
+    """Return intensities at `RESOLUTION`, not negative and without shading, and the affine."""
     data = volume.data
     if volume.hounsfield:
         return registration.resample_isotropic(
@@ -163,20 +189,32 @@ def _prepared(volume):
     return registration.flatten_bias(data, RESOLUTION), grid
 
 
-def _near(distance, margin, atlas, shape, grid, transform):
-    """Voxels of a grid within a margin (mm) of a surface of the atlas, as 0.0 and 1.0."""
-    from facebids.core.grids import carry_over
-
+def _near(
+    distance: FloatArray,
+    margin: float,
+    atlas: HeadAtlas,
+    shape: Shape,
+    grid: FloatArray,
+    transform: FloatArray,
+) -> FloatArray:
+    """Return the voxels of a grid within a margin (mm) of a surface of the atlas, as 0 and 1."""
     return (carry_over(distance, atlas, shape, grid, transform) < margin).astype(np.float32)
 
 
-def _brain(atlas, transform):
-    """Points of the brain in reference RAS mm, shape (N, 3)."""
+def _brain(atlas: HeadAtlas, transform: FloatArray) -> FloatArray:
+    """Return points of the brain in reference RAS mm, shape (N, 3)."""
     return apply_affine(transform, grid_points(atlas, atlas.brain < BRAIN_MARGIN_MM))
 
 
-def _start(name, pair, around, points, seed, folder):
-    """Return what ANTs takes for a start: a file, or None for centres of mass."""
+def _start(
+    name: str,
+    pair: tuple[Sampled, Sampled],
+    around: FloatArray,
+    points: FloatArray,
+    seed: int,
+    folder: str,
+) -> str | None:
+    """Return the initial transform for ANTs: a file, or None for centres of mass."""
     if name == 'centre of mass':
         return None
     path = Path(folder) / f'{name}.txt'
@@ -185,45 +223,52 @@ def _start(name, pair, around, points, seed, folder):
     return str(path)
 
 
-def _search(pair, around, points, seed):
-    """Best of random rigid moves around an alignment, ever smaller, shape (4, 4)."""
+def _search(
+    pair: tuple[Sampled, Sampled], around: FloatArray, points: FloatArray, seed: int
+) -> FloatArray:
+    """Return the best of random rigid moves around an alignment, smaller in each round."""
     rng = np.random.default_rng([seed, 6])
     smooth = [(ndimage.gaussian_filter(data, 1), grid) for data, grid in pair]
-    points = points[::SEARCHED]
+    points = points[::SEARCH_STEP]
     centre = points.mean(axis=0)
     in_view = np.isfinite(sample(*pair[0], apply_affine(around, points))).sum()
-    least = max(MIN_POINTS // SEARCHED, in_view * 2 // 3)  # a small overlap agrees by chance
-    best, highest = around, agreement(*smooth, around, points, least)
+    least = max(MIN_POINTS // SEARCH_STEP, in_view * 2 // 3)  # a small overlap may agree by chance
+    one, other = smooth
+    best, highest = around, agreement(one, other, around, points, least)
     for degrees, millimetres in SEARCH:
         middle = best
         for _ in range(TRIES):
             turn = rng.normal(size=3) * np.deg2rad(degrees)
             move = _move(turn, rng.normal(size=3) * millimetres, centre)
-            fit = agreement(*smooth, middle @ move, points, least)
+            fit = agreement(one, other, middle @ move, points, least)
             if fit > highest:
                 best, highest = middle @ move, fit
     return best
 
 
-def _refine(pair, affine, points):
-    """Climb to the best agreement nearby: in slabs mutual information is led astray by edges."""
+def _refine(pair: tuple[Sampled, Sampled], affine: FloatArray, points: FloatArray) -> FloatArray:
+    """Climb to the best agreement nearby: edges of slabs mislead mutual information."""
     from scipy.optimize import minimize
 
-    points = points[::REFINED]
+    points = points[::REFINE_STEP]
     centre = points.mean(axis=0)
     in_view = np.isfinite(sample(*pair[0], apply_affine(affine, points))).sum()
 
-    def worse(numbers):
-        least = max(MIN_POINTS // REFINED, in_view * 2 // 3)
-        return -agreement(*pair, affine @ _move(*np.split(numbers, 2), centre), points, least)
+    def disagreement(numbers: FloatArray) -> float:
+        least = max(MIN_POINTS // REFINE_STEP, in_view * 2 // 3)
+        turn, shift = np.split(numbers, 2)
+        return -agreement(*pair, affine @ _move(turn, shift, centre), points, least)
 
-    # a unit is 3 degrees or 3 mm, which is the first step that Powell's method takes
-    found = minimize(lambda x: worse(x * UNITS), np.zeros(6), method='Powell', options=POWELL)
-    return affine @ _move(*np.split(found.x * UNITS, 2), centre)
+    # A unit is 3 degrees or 3 mm, the first step of Powell's method.
+    found = minimize(
+        lambda x: disagreement(x * UNITS), np.zeros(6), method='Powell', options=POWELL
+    )
+    turn, shift = np.split(found.x * UNITS, 2)
+    return affine @ _move(turn, shift, centre)
 
 
-def _move(vector, shift, centre):
-    """Rigid move, shape (4, 4): a rotation vector (rad) about a centre, and a shift, mm."""
+def _move(vector: FloatArray, shift: FloatArray, centre: FloatArray) -> FloatArray:
+    """Return a rigid move, shape (4, 4): a rotation vector (rad) about a centre, and a shift."""
     from scipy.spatial.transform import Rotation
 
     move = np.eye(4)

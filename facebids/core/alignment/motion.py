@@ -1,60 +1,68 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the head lies in single volumes of a series, whose mask has to hold for all of them."""
+"""Position of the head in single volumes of a series, all of which share one mask."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from facebids.core import images
 from facebids.core.alignment.coregistration import coregister
 from facebids.core.alignment.registration import RESOLUTION
+from facebids.core.arrays import FloatArray
 from facebids.core.atlas import generic_atlas
 from facebids.core.thresholds import limit
 from facebids.errors import NotAHeadError
 
-SEEN_AS_STILL_MM = 1.0  # the mask has a wider margin
+STILL_MM = 1.0  # movement that the margin of the mask covers
 TRUSTED = limit('coregistration_doubtful')  # agreement of a volume with the mean
 
 
 @dataclass(frozen=True)
 class Motion:
-    """What a head did in the course of a series.
+    """Head motion during a series.
 
     Parameters
     ----------
     transforms : list of ndarray, shape (4, 4)
-        Atlas RAS mm to subject RAS mm, of each of them that lies elsewhere than the mean.
+        Atlas RAS mm to subject RAS mm, for each volume in which the head lies elsewhere than in
+        the mean.
     largest_mm : float
-        How far a point of the face moved at most.
+        Largest displacement of a point of the face.
     """
 
-    transforms: list
+    transforms: list[FloatArray]
     largest_mm: float
 
 
-def positions(path, mean, transform, seed=0):
-    """Find where the head lies in the first, the middle and the last volume of a series.
+def positions(
+    path: str | Path, mean: images.Volume, transform: FloatArray, seed: int = 0
+) -> Motion:
+    """Find the position of the head in the first, the middle and the last volume of a series.
 
     Parameters
     ----------
     path : str or Path
         The series.
     mean : images.Volume
-        Its mean.
+        Mean of its volumes.
     transform : ndarray, shape (4, 4)
         Atlas RAS mm to subject RAS mm, of the mean.
     seed : int
+        Random seed of the registration.
 
     Returns
     -------
     Motion
+        Volumes that are empty or do not agree with the mean are left out.
     """
     atlas = generic_atlas(RESOLUTION)
     count = images.volume_count(path)
     chosen = {0, count // 2, count - 1}
     face = np.argwhere((np.abs(atlas.depth) < 2) & (atlas.face_skin_sector() < 0))[::50]
     points = np.c_[face, np.ones(len(face))] @ (transform @ atlas.affine).T
-    transforms, largest = [], 0.0
+    transforms: list[FloatArray] = []
+    largest = 0.0
     for number, volume in enumerate(images.read_volumes(path, hounsfield=mean.hounsfield)):
         if number not in chosen or np.ptp(volume.data) == 0:
             continue
@@ -65,6 +73,6 @@ def positions(path, mean, transform, seed=0):
         moved = np.linalg.norm((points @ found.affine.T - points)[:, :3], axis=1).max()
         if TRUSTED.met_by(found.quality):
             largest = max(largest, float(moved))
-            if moved > SEEN_AS_STILL_MM:
+            if moved > STILL_MM:
                 transforms.append(found.affine @ transform)
     return Motion(transforms, largest)

@@ -1,70 +1,105 @@
 # SPDX-License-Identifier: Apache-2.0
 """How well a registered image agrees with the atlas, whatever its contrast."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
 from nibabel.affines import apply_affine
 from scipy import ndimage
 
+from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.atlas import COMPUTED
 from facebids.core.foreground import tissue_threshold
 from facebids.core.grids import grid_points, sample
 
-MIN_POINTS = 1000  # of the atlas in view, about 27 mL: fewer tell nothing
-BRAIN_MARGIN_MM = 4.0  # of the mask around the brain; narrower or wider scales the brain worse
-SHADING_MM = 18.0  # Gaussian in which the brain's own mean is taken
+if TYPE_CHECKING:
+    from facebids.core.alignment.space_template import Target
+
+MIN_POINTS = 1000  # of the atlas in view, about 27 mL; fewer say nothing
+BRAIN_MARGIN_MM = 4.0  # of the mask around the brain; others scale the brain worse
+SHADING_MM = 18.0  # Gaussian of the local mean within the brain
 
 
-def quality(data, affine, transform, atlas, modality):
+@dataclass(frozen=True)
+class Quality:
+    """Agreement of a registered image with the atlas.
+
+    Parameters
+    ----------
+    brain : float
+        Correlation ratio between the intensities of the atlas and of the image, over the brain
+        and the fluid around it.
+    tissue : float or None
+        The same inside the brain alone. None for CT, in which noise hides the tissues.
+    head : float
+        Dice overlap of the two heads within the field of view.
+    brain_in_view : float
+        Share of the atlas's brain inside the field of view.
+    score : float
+        Geometric mean of `brain` and `head`.
+    """
+
+    brain: float
+    tissue: float | None
+    head: float
+    brain_in_view: float
+    score: float
+
+
+def quality(
+    data: FloatArray, affine: FloatArray, transform: FloatArray, atlas: Target, modality: str
+) -> Quality:
     """Measure the agreement of a registered image with the atlas.
 
     Parameters
     ----------
     data : ndarray, shape (X, Y, Z)
+        Intensities, evened out (`registration.even_out`).
     affine : ndarray, shape (4, 4)
         Voxel indices to subject RAS mm.
     transform : ndarray, shape (4, 4)
         Atlas RAS mm to subject RAS mm.
-    atlas : HeadAtlas
+    atlas : HeadAtlas or SpaceTemplate
     modality : str
+        Contrast of the atlas.
 
     Returns
     -------
-    dict
-        `brain`: correlation ratio between the atlas's and the image's intensities over the brain
-        and its fluid; `tissue`: the same inside the brain alone, None for CT, whose noise hides
-        it; `head`: Dice overlap of the two heads' voxels within the field of view;
-        `brain_in_view`: share of the atlas's brain inside the field of view; `score`: geometric
-        mean of `brain` and `head`.
+    Quality
     """
     everywhere = grid_points(atlas, np.ones(atlas.brain.shape, bool))
     values = sample(data, affine, apply_affine(transform, everywhere)).reshape(atlas.brain.shape)
-    seen = np.isfinite(values)
-    found = values[seen] > tissue_threshold(data)
-    expected = atlas.skin[seen] < 0
+    in_view = np.isfinite(values)
+    found = values[in_view] > tissue_threshold(data)
+    expected = atlas.skin[in_view] < 0
     head = float(2 * (found & expected).sum() / max(found.sum() + expected.sum(), 1))
-    even = values if modality in COMPUTED else _without_shading(values, seen, atlas)
-    reference = np.where(atlas.brain < 0, atlas.contrast(modality), atlas.contrast(modality).min())
+    even = values if modality in COMPUTED else _without_shading(values, in_view, atlas)
+    signal = atlas.contrast(modality)
+    reference = np.where(atlas.brain < 0, signal, signal.min())
     brain, tissue = (
         correlation_ratio(reference[where], even[where]) if where.sum() > MIN_POINTS else 0.0
-        for where in (seen & (atlas.brain < BRAIN_MARGIN_MM), seen & _deep(atlas))
+        for where in (in_view & (atlas.brain < BRAIN_MARGIN_MM), in_view & _deep(atlas))
     )
-    return {
-        'brain': brain,
-        'tissue': None if modality in COMPUTED else tissue,
-        'head': head,
-        'brain_in_view': float(seen[atlas.brain < 0].mean()),
-        'score': float(np.sqrt(max(brain, 0) * head)),
-    }
+    return Quality(
+        brain=brain,
+        tissue=None if modality in COMPUTED else tissue,
+        head=head,
+        brain_in_view=float(in_view[atlas.brain < 0].mean()),
+        score=float(np.sqrt(max(brain, 0) * head)),
+    )
 
 
-def _deep(atlas):
+def _deep(atlas: Target) -> BoolArray:
     return atlas.brain < -BRAIN_MARGIN_MM
 
 
-def _without_shading(values, seen, atlas):
-    """Divide by the local mean where the brain should be: a strong coil shading hides tissue."""
+def _without_shading(values: FloatArray, in_view: BoolArray, atlas: Target) -> FloatArray:
+    """Divide by the local mean within the brain: strong coil shading hides the tissues."""
     sigma = SHADING_MM / float(atlas.affine[0, 0])
-    inside = seen & _deep(atlas)
+    inside = in_view & _deep(atlas)
     if not inside.any():
         return values
     filled = np.where(inside, values, 0)
@@ -74,11 +109,16 @@ def _without_shading(values, seen, atlas):
     return np.clip(values / np.maximum(mean, max(floor, 1e-6)), 0, 3)
 
 
-def correlation_ratio(reference, values, bins=24):
-    """Share of the variance of `values` that is explained by the bins of `reference`.
+def correlation_ratio(reference: FloatArray, values: FloatArray, bins: int = 24) -> float:
+    """Return the share of the variance of `values` that bins of `reference` explain.
 
-    Roche et al. (1998), MICCAI, doi 10.1007/BFb0056301; it needs no relation between the two
-    contrasts but that one is a function of the other.
+    Roche et al. (1998), MICCAI, doi 10.1007/BFb0056301. It assumes that one contrast is a
+    function of the other, and nothing about that function.
+
+    Parameters
+    ----------
+    reference, values : ndarray, shape (N,)
+    bins : int
     """
     edges = np.quantile(reference, np.linspace(0, 1, bins + 1)[1:-1])
     labels = np.digitize(reference, edges)

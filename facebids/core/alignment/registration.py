@@ -1,29 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """Affine registration of a head image to the head atlas.
 
-An affine maps atlas RAS mm to subject RAS mm. It is found in two steps at 3 mm: the whole head
-first (it captures cropped and full heads alike), then the real brain alone inside its dilated
-mask (it sets the scale). They start from a coarse search (`starts`). Quality is measured, not
-assumed; when it falls short, heads that lie in any other orientation are searched for.
+An affine maps atlas RAS mm to subject RAS mm. It is estimated in two steps at 3 mm: first from
+the whole head, which works for cropped and full heads alike, then from the brain alone inside its
+dilated mask, which sets the scale. A coarse search (`starts`) gives the initial pose. The quality
+of the result is measured; if it is too low, poses of any orientation are tried.
 """
 
+from __future__ import annotations
+
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
 from scipy import linalg, ndimage
 
 from facebids.core.alignment import starts
-from facebids.core.alignment.quality import BRAIN_MARGIN_MM, quality
-from facebids.core.alignment.starts import Search
+from facebids.core.alignment.quality import BRAIN_MARGIN_MM, Quality, quality
+from facebids.core.alignment.starts import Pose, Search
+from facebids.core.arrays import AnyArray, FloatArray
 from facebids.core.atlas import COMPUTED
 from facebids.core.foreground import AIR_HU, TISSUE_HU, tissue_threshold
 
+if TYPE_CHECKING:
+    from facebids.core.alignment.space_template import Target
+
 RESOLUTION = 3.0  # mm
 # ANTs options of each step: iterations and downsampling per level, share of voxels sampled.
-SCHEDULES = {
+SCHEDULES: dict[str, dict[str, Any]] = {
     'pose': {
         'aff_iterations': (100, 50),
         'aff_shrink_factors': (4, 2),
@@ -43,50 +51,50 @@ SCHEDULES = {
         'aff_random_sampling_rate': 0.5,
     },
 }
-# Correlation ratio over the brain, and inside it, at which no further start is tried. Measured on
-# public scans: registered T1w 0.28-0.70 and 0.14-0.45, FLAIR 0.19-0.45 and 0.09-0.28; turned by
-# 90 or 180 degrees, at the best such place, up to 0.25 and 0.08.
+# Correlation ratio over the brain, and inside it, at which no further start is tried. In public
+# scans: registered correctly, T1w 0.28-0.70 and 0.14-0.45, FLAIR 0.19-0.45 and 0.09-0.28; rotated
+# by 90 or 180 degrees, at the best such position, up to 0.25 and 0.08.
 GOOD_ENOUGH = {'T1w': 0.3, 'FLAIR': 0.2, 'T2w': 0.11, 'PDw': 0.25, 'CT': 0.45}
 GOOD_TISSUE = 0.1
-# Above that limit, before heads of any orientation are searched for. Below, shading may have led
-# a few mm astray, and a head that is turned by 180 degrees has come up to the limit.
+# Added to that limit for the first starts, before any orientation is tried. Below the sum, shading
+# may have shifted the result by a few mm, and a head rotated by 180 degrees has reached the limit.
 BEYOND_DOUBT, FIRST = 0.1, ('upright', 'strong shading')
-WORTH_TRYING = 0.85  # of the best start's coarse score
-# Gaussian in which a strong coil shading is taken out. It takes contrast of the brain with it, so
-# it is tried only where the usual one (`flatten_bias`) does not suffice.
+WORTH_TRYING = 0.85  # of the coarse score of the best start
+# Gaussian that removes strong coil shading. It also removes contrast of the brain, so it is used
+# only if the usual one (`flatten_bias`) does not suffice.
 STRONG_SHADING_MM = 10.0
 RAS_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # ITK's axes are LPS
 
 
 @dataclass(frozen=True)
 class Registration:
-    """A registration and how well it fits.
+    """A registration and its quality.
 
     Parameters
     ----------
     affine : ndarray, shape (4, 4)
         Atlas RAS mm to subject RAS mm.
-    quality : dict
-        `brain`, `head` (see `quality`) and the `score` they make.
+    quality : Quality
+        Agreement with the atlas.
     start : str
-        Name of the start it came from.
-    attempts : dict
-        Score of each start that was tried.
+        Name of the start that led to it, and of the step.
+    attempts : dict of float
+        Score reached from each start that was tried.
     """
 
-    affine: np.ndarray
-    quality: dict
+    affine: FloatArray
+    quality: Quality
     start: str
-    attempts: dict = field(default_factory=dict)
+    attempts: dict[str, float] = field(default_factory=dict)
 
 
-def set_seed(seed):
-    """Set the seed of the sampling in every registration by ANTsPy that follows.
+def set_seed(seed: int) -> None:
+    """Set the random seed of all following registrations by ANTsPy.
 
-    ANTsPy 0.6.2 and later keep it for the whole process: what `ants.registration` is given as
-    `random_seed` it ignores, and without a seed ITK takes the clock. With one thread
-    (`ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS`, read before ITK is first used) registrations then
-    repeat bit for bit on the same machine; sums of several threads depend on their timing.
+    ANTsPy 0.6.2 and later keep one seed for the whole process and ignore the `random_seed` of
+    `ants.registration`; without a seed, ITK uses the clock. With one thread
+    (`ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS`, read before ITK is first used), registrations are
+    then reproducible bit for bit on the same machine. Sums of several threads depend on timing.
 
     Parameters
     ----------
@@ -94,15 +102,29 @@ def set_seed(seed):
     """
     import ants
 
-    # ITK takes 0 for "from the clock", and nothing beyond a signed 32-bit integer
+    # For ITK, 0 means the clock; seeds are signed 32-bit integers.
     ants.config.set_ants_deterministic(on=False, seed_value=seed % (2**31 - 1) + 1)
 
 
-def pose(affine):
-    """Rigid transform that turns a head upright, as the atlas stands, without scaling it.
+def nearest_rotation(affine: FloatArray) -> FloatArray:
+    """Return the rotation nearest to the linear part of an affine (polar decomposition).
 
-    The rotation is the orthogonal factor nearest to the inverse of the affine's linear part
-    (polar decomposition); the atlas's origin maps to itself.
+    Parameters
+    ----------
+    affine : ndarray, shape (4, 4)
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+    """
+    rotation, _ = linalg.polar(affine[:3, :3])
+    return rotation
+
+
+def pose(affine: FloatArray) -> FloatArray:
+    """Return the rigid transform that puts a head into the pose of the atlas, unscaled.
+
+    It applies the inverse of `nearest_rotation`. The origin of the atlas is mapped to itself.
 
     Parameters
     ----------
@@ -114,15 +136,16 @@ def pose(affine):
     ndarray, shape (4, 4)
         Subject RAS mm to posed RAS mm.
     """
-    rotation, _ = linalg.polar(affine[:3, :3])
     rigid = np.eye(4)
-    rigid[:3, :3] = rotation.T
+    rigid[:3, :3] = nearest_rotation(affine).T
     rigid[:3, 3] = -rigid[:3, :3] @ affine[:3, 3]
     return rigid
 
 
-def resample_isotropic(data, affine, spacing=RESOLUTION):
-    """Resample a volume, anti-aliased, to isotropic voxels near its closest canonical axes.
+def resample_isotropic(
+    data: AnyArray, affine: FloatArray, spacing: float = RESOLUTION
+) -> tuple[FloatArray, FloatArray]:
+    """Resample a volume to isotropic voxels along its closest canonical axes, anti-aliased.
 
     Parameters
     ----------
@@ -151,8 +174,8 @@ def resample_isotropic(data, affine, spacing=RESOLUTION):
     return volume, affine
 
 
-def flatten_bias(data, spacing, width=30.0):
-    """Divide a volume by its own local mean, so that coil shading does not look like anatomy.
+def flatten_bias(data: FloatArray, spacing: float, width: float = 30.0) -> FloatArray:
+    """Divide a volume by its local mean, so that coil shading is not taken for anatomy.
 
     Parameters
     ----------
@@ -161,11 +184,16 @@ def flatten_bias(data, spacing, width=30.0):
     spacing : float
         Voxel size, mm.
     width : float
-        Standard deviation (mm) of the Gaussian in which the mean over tissue is taken.
+        Standard deviation (mm) of the Gaussian of the mean over tissue.
 
     Returns
     -------
     ndarray, shape (X, Y, Z)
+
+    Raises
+    ------
+    NotAHeadError
+        See `tissue_threshold`.
     """
     tissue = (data > tissue_threshold(data)).astype(np.float32)
     share = ndimage.gaussian_filter(tissue, width / spacing)
@@ -174,8 +202,8 @@ def flatten_bias(data, spacing, width=30.0):
     return data / np.maximum(mean, floor)
 
 
-def to_ants(data, affine):
-    """Return a volume as an ANTs image; `affine` takes voxel indices to RAS mm."""
+def to_ants(data: AnyArray, affine: FloatArray) -> Any:
+    """Convert a volume and its affine (voxel indices to RAS mm) to an ANTs image."""
     import ants
 
     lps = RAS_LPS @ affine
@@ -188,8 +216,8 @@ def to_ants(data, affine):
     )
 
 
-def from_itk(transform):
-    """RAS matrix of an ITK affine, shape (4, 4)."""
+def from_itk(transform: Any) -> FloatArray:
+    """Convert an ITK affine to a RAS matrix, shape (4, 4)."""
     parameters = np.array(transform.parameters)
     centre = np.array(transform.fixed_parameters)
     linear = parameters[:9].reshape(3, 3)
@@ -199,8 +227,8 @@ def from_itk(transform):
     return RAS_LPS @ affine @ RAS_LPS
 
 
-def itk_text(affine):
-    """Write an affine (RAS mm) as the text of an ITK transform file.
+def itk_text(affine: FloatArray) -> str:
+    """Format an affine (RAS mm) as the text of an ITK transform file.
 
     Parameters
     ----------
@@ -219,8 +247,10 @@ def itk_text(affine):
     )
 
 
-def _fit(atlas, modality, moving, start, seed):
-    """Names and affines of the two steps, from the affine to start with."""
+def _fit(
+    atlas: Target, modality: str, moving: Any, start: FloatArray, seed: int
+) -> list[tuple[str, FloatArray]]:
+    """Return names and affines of the two steps, beginning with the affine `start`."""
     import ants
 
     set_seed(seed)
@@ -253,7 +283,9 @@ def _fit(atlas, modality, moving, start, seed):
     return [(name, affines[name]) for name in ('head', 'brain')]
 
 
-def register(data, affine, atlas, modality, seed=0):
+def register(
+    data: AnyArray, affine: FloatArray, atlas: Target, modality: str, seed: int = 0
+) -> Registration:
     """Register a head image to the atlas.
 
     Parameters
@@ -262,35 +294,43 @@ def register(data, affine, atlas, modality, seed=0):
         Intensities.
     affine : ndarray, shape (4, 4)
         Voxel indices to subject RAS mm.
-    atlas : HeadAtlas
+    atlas : HeadAtlas or SpaceTemplate
         At `RESOLUTION`.
     modality : str
         Contrast of the atlas to register to.
     seed : int
-        Of the sampling; with one thread the result is repeatable: see `set_seed`.
+        Random seed. With one thread the result is reproducible: see `set_seed`.
 
     Returns
     -------
     Registration
-        The best of the attempts by `quality`; the caller judges whether it is good enough.
+        The attempt with the highest score. The caller judges whether it is good enough.
+
+    Raises
+    ------
+    NotAHeadError
+        If the image is nearly empty.
     """
     image, grid = resample_isotropic(data, affine)
     image = even_out(image, modality)
-    best, attempts = None, {}
+    best: Registration | None = None
+    attempts: dict[str, float] = {}
     for name, start, width in _starts(Search(image, grid, atlas, modality, seed), modality):
         evened = image if width is None else flatten_bias(image, RESOLUTION, width)
         for step, found in _fit(atlas, modality, to_ants(evened, grid), start.affine, seed):
             fit = quality(image, grid, found, atlas, modality)
-            attempts[f'{name}, {step}'] = fit['score']
-            if best is None or fit['score'] > best.quality['score']:
+            attempts[f'{name}, {step}'] = fit.score
+            if best is None or fit.score > best.quality.score:
                 best = Registration(found, fit, f'{name}, {step}', attempts)
+        assert best is not None  # there are two steps
         if _good(best.quality, modality, BEYOND_DOUBT if name in FIRST else 0.0):
             break
+    assert best is not None  # there are starts
     return best
 
 
-def even_out(image, modality):
-    """Take shading and outliers out of intensities; of CT, put air at zero.
+def even_out(image: FloatArray, modality: str) -> FloatArray:
+    """Remove shading and outliers from intensities; of CT, shift air to zero.
 
     Parameters
     ----------
@@ -308,23 +348,23 @@ def even_out(image, modality):
     return np.clip(image, None, np.quantile(image, 0.999))
 
 
-def _good(found, modality, better=0.0):
-    tissue = found['tissue'] is None or found['tissue'] >= GOOD_TISSUE
-    return found['brain'] >= GOOD_ENOUGH[modality] + better and tissue
+def _good(fit: Quality, modality: str, margin: float) -> bool:
+    tissue = fit.tissue is None or fit.tissue >= GOOD_TISSUE
+    return fit.brain >= GOOD_ENOUGH[modality] + margin and tissue
 
 
-def _starts(search, modality):
-    """Yield the ladder of starts: name, pose, and how narrowly shading is taken out once more.
+def _starts(search: Search, modality: str) -> Iterator[tuple[str, Pose, float | None]]:
+    """Yield starts in order: name, pose, and width (mm) of the Gaussian that removes shading.
 
-    First the best upright one, then the same under strong shading, then heads of any orientation
-    and size.
+    The best upright pose comes first, then the same with strong shading removed, then poses of
+    any orientation and size.
     """
     first, *others = search.best(starts.upright())
     yield 'upright', first, None
     if modality not in COMPUTED:
         yield 'strong shading', first, STRONG_SHADING_MM
     sizes = starts.ADULTS + starts.CHILDREN
-    everywhere = search.best(starts.anyhow(), scales=sizes)
+    everywhere = search.best(starts.any_orientation(), scales=sizes)
     named = [(f'any orientation {number + 1}', start) for number, start in enumerate(everywhere)]
     named += [(f'upright {number + 2}', start) for number, start in enumerate(others)]
     tried = [first]

@@ -1,65 +1,68 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A template as the target of registration, and the head atlas carried over to it.
+"""Registration through a template of a space, such as those of TemplateFlow.
 
-The atlas is registered to the template once. Images are then registered to the template, whose
-intensities and size are those of real heads, and the affine from the atlas to the template is put
-before theirs: everything after registration works with atlas and subject alone.
+The head atlas is registered to the template once. Images are registered to the template, whose
+intensities and size are those of real heads, and the affine from the atlas to the template is
+applied before theirs. All later steps use the atlas and the image alone.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 from scipy import ndimage
 
 from facebids.core import grids
 from facebids.core.alignment import registration
-from facebids.core.atlas import HeadAtlas, generic_atlas
+from facebids.core.alignment.quality import Quality, quality
+from facebids.core.arrays import AnyArray, BoolArray, FloatArray
+from facebids.core.atlas import HeadAtlas, HeadModel, generic_atlas
+from facebids.core.images import Volume
 from facebids.core.thresholds import THRESHOLDS
 
 CONTRAST = 'T1w'  # of all templates
 
 
 @dataclass(frozen=True)
-class TemplateAtlas:
-    """What `registration` needs of a `HeadAtlas`, made from a template; RAS mm of its space.
+class SpaceTemplate(HeadModel):
+    """A template as the target of registration, in RAS mm of its space.
 
     Parameters
     ----------
-    axes : tuple of 3 ndarrays
-        Coordinates (mm) along x, y, z.
-    brain, skin : ndarray, shape (X, Y, Z)
-        Signed distance (mm, negative inside) to the surface of the brain and of the head.
     picture : ndarray, shape (X, Y, Z)
         Intensities.
     from_atlas : ndarray, shape (4, 4)
         Atlas RAS mm to template RAS mm.
     """
 
-    axes: tuple
-    brain: np.ndarray
-    skin: np.ndarray
-    picture: np.ndarray
-    from_atlas: np.ndarray
+    picture: FloatArray
+    from_atlas: FloatArray
 
-    affine = HeadAtlas.affine
-
-    def contrast(self, modality):
-        """Intensities, whatever the modality: mutual information needs no other."""
+    def contrast(self, modality: str) -> FloatArray:
+        """Return the intensities for every modality: mutual information compares any two."""
         return self.picture
 
-    def to_arrays(self):
-        """Return the arrays by name, to be saved."""
+    def to_arrays(self) -> dict[str, Any]:
+        """Return named arrays to save."""
         named = {field.name: getattr(self, field.name) for field in fields(self)}
         return named | dict(zip('xyz', named.pop('axes'), strict=True))
 
     @classmethod
-    def from_arrays(cls, arrays):
-        """Rebuild from what `to_arrays` gave, other arrays ignored."""
+    def from_arrays(cls, arrays: Mapping[str, Any]) -> SpaceTemplate:
+        """Rebuild a template from the arrays of `to_arrays`; others are ignored."""
         named = {field.name: arrays[field.name] for field in fields(cls) if field.name != 'axes'}
         return cls(axes=tuple(arrays[axis] for axis in 'xyz'), **named)
 
 
-def carry_atlas_over(volume, brain=None, seed=0):
+Target: TypeAlias = HeadAtlas | SpaceTemplate  # of a registration
+
+
+def prepare(
+    volume: Volume, brain: Volume | None = None, seed: int = 0
+) -> tuple[SpaceTemplate, Quality]:
     """Register the head atlas to a template.
 
     Parameters
@@ -67,16 +70,16 @@ def carry_atlas_over(volume, brain=None, seed=0):
     volume : images.Volume
         The template, a T1w head.
     brain : images.Volume, optional
-        Its brain mask, above 0.5 inside. The atlas's own brain is carried over unless given.
+        Its brain mask, above 0.5 inside. By default, the brain is that of the atlas.
     seed : int
-        Seed of the registration.
+        Random seed of the registration.
 
     Returns
     -------
-    target : TemplateAtlas
+    target : SpaceTemplate
         At `registration.RESOLUTION`.
-    quality : dict
-        How well the atlas fits the template (`registration.quality`).
+    fit : Quality
+        Agreement of the atlas with the template.
     """
     atlas = generic_atlas(registration.RESOLUTION)
     found = registration.register(volume.data, volume.affine, atlas, CONTRAST, seed)
@@ -85,7 +88,7 @@ def carry_atlas_over(volume, brain=None, seed=0):
     shape = tuple(axis.size for axis in axes)
     affine = np.diag([registration.RESOLUTION] * 3 + [1.0])
     affine[:3, 3] = [axis[0] for axis in axes]
-    # Distances were measured in the atlas, whose head may have another size.
+    # Distances are those in the atlas, whose head may have another size.
     size = float(np.cbrt(np.linalg.det(found.affine[:3, :3])))
     skin, own = (
         size * grids.carry_over(field, atlas, shape, affine, found.affine)
@@ -95,41 +98,44 @@ def carry_atlas_over(volume, brain=None, seed=0):
         inside, mask_grid = registration.resample_isotropic(brain.data > 0.5, brain.affine)
         own = _signed_distance(_resample(inside, mask_grid, affine, shape) > 0.5)
     picture = _resample(data, grid, affine, shape)
-    return TemplateAtlas(axes, own, skin, picture, found.affine), found.quality
+    return SpaceTemplate(axes, own, skin, picture, found.affine), found.quality
 
 
-def objections(quality):
-    """Say what speaks against the registration of the atlas to a template.
+def objections(fit: Quality) -> list[str]:
+    """List the numbers that speak against the registration of the atlas to a template.
 
-    The limits of `verdict` for images of the template's contrast, those on size and field of view
-    left out: a template may be small, and end at the nose.
+    The limits are those of `thresholds` for images of the template's contrast, without those on
+    size and field of view: a template may be small, and end at the nose.
 
     Parameters
     ----------
-    quality : dict
-        From `carry_atlas_over`.
+    fit : Quality
+        From `prepare`.
 
     Returns
     -------
     list of str
-        Names of the numbers that miss their limit.
+        Fields of `fit` that miss their limit.
     """
-    limits = [t for t in THRESHOLDS if t.suffix in (None, CONTRAST) and t.mode is None]
-    strict = {t.number: t for t in sorted(limits, key=lambda t: t.severity == 'fail')}
-    measured = {f'registration.{name}': quality[name] for name in ('brain', 'tissue', 'head')}
+    limits = [
+        limit
+        for limit in THRESHOLDS
+        if limit.metric.section == 'registration' and limit.contrast in (None, CONTRAST)
+    ]
+    strict = {t.metric.key: t for t in sorted(limits, key=lambda t: t.severity == 'fail')}
     return [
-        number.partition('.')[2]
-        for number, value in measured.items()
-        if not strict[number].met_by(value)
+        name for name in ('brain', 'tissue', 'head') if not strict[name].met_by(getattr(fit, name))
     ]
 
 
-def register(data, affine, target, modality, seed=0):
-    """Register a head image to the head atlas by way of a template.
+def register(
+    data: FloatArray, affine: FloatArray, target: SpaceTemplate, modality: str, seed: int = 0
+) -> tuple[registration.Registration, FloatArray]:
+    """Register a head image to the head atlas through a template.
 
-    How well it fits is measured against the atlas, as without a template: the limits of `verdict`
-    are those of the atlas, and to smooth averages of real heads everything fits better, right
-    or wrong (correlation ratio over the brain: on ten scans a fifth higher).
+    Quality is measured against the atlas, as without a template, because the limits are those of
+    the atlas. Smooth averages of real heads agree better with any image, registered correctly or
+    not (correlation ratio over the brain of ten scans: a fifth higher).
 
     Parameters
     ----------
@@ -137,15 +143,16 @@ def register(data, affine, target, modality, seed=0):
         Intensities.
     affine : ndarray, shape (4, 4)
         Voxel indices to subject RAS mm.
-    target : TemplateAtlas
+    target : SpaceTemplate
     modality : str
         Contrast of the image.
     seed : int
+        Random seed of the registration.
 
     Returns
     -------
     found : registration.Registration
-        Atlas to subject.
+        From the atlas to the subject.
     from_template : ndarray, shape (4, 4)
         Template RAS mm to subject RAS mm.
     """
@@ -154,12 +161,12 @@ def register(data, affine, target, modality, seed=0):
     image, grid = registration.resample_isotropic(data, affine)
     image = registration.even_out(image, modality)
     atlas = generic_atlas(registration.RESOLUTION)
-    fit = registration.quality(image, grid, composed, atlas, modality)
+    fit = quality(image, grid, composed, atlas, modality)
     return replace(found, affine=composed, quality=fit), found.affine
 
 
-def _axes(shape, grid):
-    """RAS coordinates (mm) of a grid along x, y, z that holds all of another."""
+def _axes(shape: tuple[int, ...], grid: FloatArray) -> tuple[FloatArray, ...]:
+    """Return coordinates along x, y, z (RAS mm) of a grid that contains another one."""
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape])).reshape(3, -1)
     corners = grid[:3, :3] @ corners + grid[:3, 3:]
     step = registration.RESOLUTION
@@ -169,14 +176,14 @@ def _axes(shape, grid):
     )
 
 
-def _resample(data, grid, affine, shape):
-    index = np.linalg.inv(grid) @ affine
-    return ndimage.affine_transform(
-        np.asarray(data, np.float32), index[:3, :3], index[:3, 3], output_shape=shape, order=1
-    )
+def _resample(
+    data: AnyArray, grid: FloatArray, affine: FloatArray, shape: tuple[int, ...]
+) -> FloatArray:
+    """Sample data of the affine `grid` on another grid; zero outside."""
+    return grids.resample(data, np.linalg.inv(grid) @ affine, shape, mode='constant')
 
 
-def _signed_distance(inside):
+def _signed_distance(inside: BoolArray) -> FloatArray:
     """Signed distance (mm, negative inside) to the surface of a mask, half-way between voxels."""
     outer, inner = (ndimage.distance_transform_edt(part) for part in (~inside, inside))
     half = np.where(inside, 0.5, -0.5)

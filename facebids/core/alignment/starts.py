@@ -1,44 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a registration may start: poses of the head, searched for coarsely and everywhere.
+"""Initial poses of a registration, from a coarse search over all orientations.
 
-The atlas is laid over the image in many poses, each scored by the correlation ratio, which needs
-no relation between the two contrasts; the best are refined. Points of the atlas are looked up in
-the image, so an image of any grid, extent and orientation can be searched.
+The atlas is placed over the image in many poses. Each is scored by the correlation ratio, which
+assumes no particular relation between the two contrasts, and the best ones are refined. Points of
+the atlas are sampled in the image, so the image may have any grid, extent and orientation.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import ndimage, optimize
 from scipy.spatial.transform import Rotation
 
+from facebids.core.arrays import FloatArray
 from facebids.errors import NotAHeadError
 
-# Sizes of heads over the atlas, which is about a tenth too large. A head is found from a start
-# that is some 6 % too large or too small.
+if TYPE_CHECKING:
+    from facebids.core.alignment.space_template import Target
+
+# Sizes of heads relative to the atlas, which is about a tenth too large. A start that is up to 6 %
+# too large or too small leads to the head.
 ADULTS, CHILDREN = (0.83, 0.95), (0.63, 0.72)
 SCALES = (0.60, 1.10)  # the smallest and the largest
-EVERYWHERE = 1200  # rotations: neighbours about 20 degrees apart
-UPRIGHT_DEG = 55.0  # how far a head that is nearly upright is turned at most
-AIR_MM = 15.0  # the air around the head that is compared too
+ROTATIONS = 1200  # neighbours are about 20 degrees apart
+UPRIGHT_DEG = 55.0  # largest rotation of a head that counts as upright
+AIR_MM = 15.0  # of the air around the head that is compared too
 BLUR_MM = 4.0  # Gaussian of atlas and image
 POINTS = 1500  # of the atlas, for one score
 COARSE_POINTS = 500  # of them, for the scores of poses that are not refined yet
 BINS = 16  # of the atlas's intensities
-LEAST_SEEN = 0.06  # share of the points in the field of view: a slab of 40 mm has 0.1 and more
-SHARE_POWER = 0.25  # of that share in the score: 0.5 draws slabs to where the head is widest
-# Centres tried (mm from the centre of the tissue, along the head's own axes). Cropping and necks
-# move it most along the head's length.
+LEAST_IN_VIEW = 0.06  # share of the points in the field of view: slabs of 40 mm have 0.1 and more
+SHARE_POWER = 0.25  # of that share in the score: 0.5 pulls slabs to where the head is widest
+# Centres tried (mm from the centre of the tissue, along the axes of the head). Cropping and necks
+# shift it most along the length of the head.
 SHIFTS_MM = np.stack(
     np.meshgrid((-25, 0, 25), (-30, 0, 30), np.arange(-100, 76, 25), indexing='ij'), -1
 ).reshape(-1, 3)
-REFINED = 16  # of the poses of a size are refined
-APART_DEG, APART_MM = 15.0, 20.0  # poses closer than that are the same start
+REFINED = 16  # poses of each size
+APART_DEG, APART_MM = 15.0, 20.0  # poses closer than that count as the same start
 
 
 @dataclass(frozen=True)
 class Pose:
-    """A similarity transform and how well the image agrees with the atlas in it.
+    """A similarity transform and its score.
 
     Parameters
     ----------
@@ -48,19 +56,34 @@ class Pose:
         Correlation ratio times the fourth root of the share of the points in view.
     """
 
-    affine: np.ndarray
+    affine: FloatArray
     score: float
 
 
-def rotations(count=EVERYWHERE):
-    """Rotations spread evenly over all there are.
+class CoarsePose(NamedTuple):
+    """A pose that is not refined yet.
+
+    Parameters
+    ----------
+    score : float
+    turn : ndarray, shape (3,)
+        Rotation vector, radians.
+    position : ndarray, shape (3,)
+        Position of the middle of the head, RAS mm.
+    scale : float
+        Size of the head relative to the atlas.
+    """
+
+    score: float
+    turn: FloatArray
+    position: FloatArray
+    scale: float
+
+
+def rotations(count: int = ROTATIONS) -> Rotation:
+    """Return rotations spread evenly over all orientations.
 
     Super-Fibonacci spirals, Alexa (2022), CVPR, doi 10.1109/CVPR52688.2022.00811.
-
-    Returns
-    -------
-    scipy.spatial.transform.Rotation
-        `count` of them.
     """
     phi, psi = np.sqrt(2), 1.533751168755204288118041
     s = np.arange(count) + 0.5
@@ -74,39 +97,46 @@ def rotations(count=EVERYWHERE):
     )
 
 
-def upright():
-    """Return pitches, the identity among them, and what of `rotations` is nearly upright."""
+def upright() -> Rotation:
+    """Return pitches, with the identity among them, and those `rotations` that are upright."""
     everywhere = rotations()
     near = everywhere[np.rad2deg(everywhere.magnitude()) < UPRIGHT_DEG]
     return Rotation.concatenate([_pitches(), near])
 
 
-def anyhow():
-    """Return pitches, the identity among them, and all `rotations`."""
+def any_orientation() -> Rotation:
+    """Return pitches, with the identity among them, and all `rotations`."""
     return Rotation.concatenate([_pitches(), rotations()])
 
 
-def _pitches():
+def _pitches() -> Rotation:
     return Rotation.from_euler('x', np.arange(-45, 46, 15)[:, None], degrees=True)
 
 
 class Search:
-    """An image and an atlas, ready to be laid over each other.
+    """Search for poses in which an atlas agrees with an image.
 
     Parameters
     ----------
     data : ndarray, shape (X, Y, Z)
-        Intensities, shading removed.
+        Intensities without shading.
     affine : ndarray, shape (4, 4)
         Voxel indices to subject RAS mm.
-    atlas : HeadAtlas
+    atlas : HeadAtlas or SpaceTemplate
     modality : str
         Contrast of the atlas.
     seed : int
-        Of the choice of points.
+        Random seed of the choice of points.
+
+    Raises
+    ------
+    NotAHeadError
+        If more than 40 % of the voxels have the highest intensity.
     """
 
-    def __init__(self, data, affine, atlas, modality, seed=0):
+    def __init__(
+        self, data: FloatArray, affine: FloatArray, atlas: Target, modality: str, seed: int = 0
+    ) -> None:
         spacing = np.linalg.norm(affine[:3, :3], axis=0)
         self.image = np.ascontiguousarray(ndimage.gaussian_filter(data, BLUR_MM / spacing))
         self.to_index = np.linalg.inv(affine)
@@ -132,15 +162,19 @@ class Search:
             [atlas.axes[i][np.nonzero(inside)[i]].mean() for i in range(3)], float
         )
 
-    def best(self, candidates, count=3, scales=ADULTS):
-        """Return the best poses among rotations and shifts, refined, apart from each other.
+    def best(
+        self, candidates: Rotation, count: int = 3, scales: Sequence[float] = ADULTS
+    ) -> list[Pose]:
+        """Return the best poses over rotations and shifts, refined and distinct (`apart`).
 
         Parameters
         ----------
         candidates : scipy.spatial.transform.Rotation
+            Rotations to try.
         count : int
+            Largest number of poses.
         scales : sequence of float
-            Sizes of the head over the atlas.
+            Sizes of the head relative to the atlas.
 
         Returns
         -------
@@ -148,42 +182,42 @@ class Search:
             Best first.
         """
         poses = [pose for scale in scales for pose in self._coarse(candidates, scale)]
-        refined = sorted((self._refine(*pose) for pose in poses), key=lambda pose: -pose.score)
-        chosen = []
+        refined = sorted((self._refine(pose) for pose in poses), key=lambda pose: -pose.score)
+        chosen: list[Pose] = []
         for pose in refined:
             if all(apart(pose.affine, other.affine, self.middle) for other in chosen):
                 chosen.append(pose)
         return chosen[:count]
 
-    def _coarse(self, candidates, scale):
-        """Return rotation vector, position and scale of the best poses of one size."""
+    def _coarse(self, candidates: Rotation, scale: float) -> list[CoarsePose]:
+        """Return the best poses of one size."""
         tried = []
         for rotation in candidates:
             turned = scale * rotation.apply(self.points[:COARSE_POINTS] - self.middle)
             shifts = self.centre + rotation.apply(SHIFTS_MM)
             scores = self._scores(turned, shifts)
             number = int(np.argmax(scores))
-            tried.append((scores[number], rotation.as_rotvec(), shifts[number], scale))
-        tried.sort(key=lambda item: -item[0])
-        return [pose for _, *pose in tried[:REFINED]]
+            tried.append(CoarsePose(scores[number], rotation.as_rotvec(), shifts[number], scale))
+        tried.sort(key=lambda pose: -pose.score)
+        return tried[:REFINED]
 
-    def score(self, affine):
-        """Score one pose: see `Pose`."""
+    def score(self, affine: FloatArray) -> float:
+        """Return the score of a pose, as defined by `Pose`."""
         return float(self._scores(self.points @ affine[:3, :3].T, affine[None, :3, 3])[0])
 
-    def _scores(self, points, shifts):
-        """Scores of points (N, 3) moved by each of the shifts (M, 3), shape (M,)."""
+    def _scores(self, points: FloatArray, shifts: FloatArray) -> FloatArray:
+        """Return the scores of points (N, 3) moved by each of the shifts (M, 3), shape (M,)."""
         turn, origin = self.to_index[:3, :3], self.to_index[:3, 3]
         indices = np.rint((points @ turn.T)[None] + (shifts @ turn.T + origin)[:, None])
         indices = indices.astype(np.int32)
-        seen = ((indices >= 0) & (indices < self.image.shape)).all(-1)
+        in_view = ((indices >= 0) & (indices < self.image.shape)).all(-1)
         flat = np.ravel_multi_index(
-            np.moveaxis(np.where(seen[..., None], indices, 0), -1, 0), self.image.shape
+            np.moveaxis(np.where(in_view[..., None], indices, 0), -1, 0), self.image.shape
         )
-        values = self.image.ravel()[flat] * seen
+        values = self.image.ravel()[flat] * in_view
         groups = (self.labels[: len(points)] + BINS * np.arange(len(shifts))[:, None]).ravel()
         size = BINS * len(shifts)
-        count = np.bincount(groups, seen.ravel(), size).reshape(-1, BINS)
+        count = np.bincount(groups, in_view.ravel(), size).reshape(-1, BINS)
         total = np.bincount(groups, values.ravel(), size).reshape(-1, BINS)
         number = np.maximum(count.sum(1), 1)
         mean = total.sum(1) / number
@@ -191,19 +225,19 @@ class Search:
         spread = (values**2).sum(1) / number - mean**2
         share = number / len(points)
         scores = between / np.maximum(spread, 1e-12) * share**SHARE_POWER
-        return np.where(share > LEAST_SEEN, scores, 0)
+        return np.where(share > LEAST_IN_VIEW, scores, 0)
 
-    def _refine(self, turn, shift, scale):
-        """Improve a pose: rotation vector, position of the head's middle, and scale."""
+    def _refine(self, pose: CoarsePose) -> Pose:
+        """Improve rotation, position and scale of a pose."""
         units = np.array([0.2, 0.2, 0.2, 12.0, 12.0, 12.0, 0.1])
 
-        def affine(parameters):
+        def affine(parameters: FloatArray) -> FloatArray:
             change = parameters * units
             result = np.eye(4)
-            rotation = Rotation.from_rotvec(change[:3]) * Rotation.from_rotvec(turn)
-            size = np.clip(scale * np.exp(change[6]), *SCALES)
+            rotation = Rotation.from_rotvec(change[:3]) * Rotation.from_rotvec(pose.turn)
+            size = np.clip(pose.scale * np.exp(change[6]), *SCALES)
             result[:3, :3] = size * rotation.as_matrix()
-            result[:3, 3] = shift + change[3:6] - result[:3, :3] @ self.middle
+            result[:3, 3] = pose.position + change[3:6] - result[:3, :3] @ self.middle
             return result
 
         simplex = np.vstack([np.zeros(7), np.eye(7)])
@@ -216,12 +250,12 @@ class Search:
         return Pose(affine(found.x), -float(found.fun))
 
 
-def apart(one, other, middle):
-    """Whether two affines are too far from each other at `middle` to end up the same."""
+def apart(one: FloatArray, other: FloatArray, middle: FloatArray) -> bool:
+    """Whether two affines differ so much at `middle` that they count as different starts."""
     between = Rotation.from_matrix(_rotation(one[:3, :3]) @ _rotation(other[:3, :3]).T).magnitude()
     distance = np.linalg.norm((one - other)[:3] @ [*middle, 1])
-    return np.rad2deg(between) > APART_DEG or distance > APART_MM
+    return bool(np.rad2deg(between) > APART_DEG or distance > APART_MM)
 
 
-def _rotation(linear):
+def _rotation(linear: FloatArray) -> FloatArray:
     return linear / np.cbrt(np.linalg.det(linear))

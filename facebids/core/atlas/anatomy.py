@@ -1,25 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parametric head around the brain: its skin, its tissues and the landmarks that vary.
+"""The parametric head around the brain: skin and tissues.
 
-All numbers are mm in atlas space (RAS, MNI152NLin2009aSym), in which an average brain is
-about a tenth longer than in its owner. The skin follows the average profile of affinely
-registered adult T1-weighted heads (nasion, nose, brow, cheeks, jaw) and, for what such scans
-crop or blur (nostrils, lips, ears, chin), the proportions of published head meshes.
+All numbers are mm in atlas space (RAS, MNI152NLin2009aSym), in which a brain is on average about
+a tenth longer than in life. The skin follows the mean profile of affinely registered adult
+T1-weighted heads (nasion, nose, brow, cheeks, jaw). What such scans crop or blur (nostrils, lips,
+ears, chin) follows the proportions of published head meshes.
 """
 
 from enum import IntEnum
 
 import numpy as np
 
-from facebids.core.atlas.geometry import (
-    Capsule,
-    Ellipsoid,
-    mirrored,
-)
+from facebids.core.arrays import FloatArray, IntArray
+from facebids.core.atlas.geometry import Canvas, Capsule, Ellipsoid, Shape, mirrored
 
 
 class Tissue(IntEnum):
-    """Labels of the atlas; grey and white matter come from the brain's probability maps."""
+    """Labels of the atlas. Probability maps split the brain into grey and white matter."""
 
     AIR = 0
     SKIN = 1
@@ -34,13 +31,13 @@ class Tissue(IntEnum):
     MUCOSA = 10
 
 
-def both(*shapes):
-    """Each shape and its mirror image."""
+def both(*shapes: Shape) -> tuple[Shape, ...]:
+    """Return each shape and its mirror image."""
     return tuple(s for shape in shapes for s in (shape, mirrored(shape)))
 
 
-# Skin, as (shape, blend in mm): united in this order, then carved, then the last ones united.
-BUILD = (
+# Skin, as (shape, blend in mm), in the order of construction.
+BUILD: tuple[tuple[Shape, float], ...] = (
     (Ellipsoid((0, -15, 0), (87, 107, 103)), 6),  # vault
     *((s, 20) for s in both(Ellipsoid((44, 36, -78), (29, 31, 42)))),  # cheeks
     (Ellipsoid((0, 2, -66), (79, 68, 62)), 14),  # midface
@@ -53,7 +50,7 @@ BUILD = (
     (Ellipsoid((0, -44, -140), (66, 77, 190)), 14),  # neck
 )
 ORBITS = both(Ellipsoid((33, 84, -46), (19, 14, 11)))
-FEATURES = (
+FEATURES: tuple[tuple[Shape, float], ...] = (
     *((s, 2) for s in both(Ellipsoid((33, 62.5, -45), (13.5, 13.5, 12.5)))),  # eyeball with lids
     (Ellipsoid((0, 66, -79), (22, 32, 27)), 9),  # body of the nose
     (Capsule((0, 76, -46), (0, 95, -86), 7.5, 8.5), 9),  # its bridge
@@ -64,15 +61,15 @@ FEATURES = (
     *((s, 4) for s in both(Capsule((1, 79, -127.5), (17, 72.5, -123), 5.5, 2.5))),  # lower lip
     *((s, 5) for s in both(Ellipsoid((85, -27, -52), (6, 19, 31), roll=12))),  # ears
 )
-CREASES = (
+CREASES: tuple[tuple[Shape, float], ...] = (
     (Ellipsoid((0, 86, -121.5), (22, 9, 1.4)), 1.5),  # mouth
     *((s, 2) for s in both(Ellipsoid((5.5, 96, -100), (3.4, 6, 3.5)))),  # nostrils
     *((s, 1.5) for s in both(Ellipsoid((33, 78, -47), (13, 4, 1.2)))),  # between the lids
     *((s, 2) for s in both(Ellipsoid((92, -22, -52), (5, 8, 13)))),  # concha
 )
 
-# What lies under the skin, painted in this order over muscle.
-DEEP = (
+# Under the skin, painted in this order over muscle.
+DEEP: tuple[tuple[Shape, Tissue], ...] = (
     (Ellipsoid((0, -52, -105), (22, 24, 70)), Tissue.MARROW),  # vertebrae
     *((s, Tissue.BONE) for s in both(Ellipsoid((48, -28, -47), (30, 20, 16)))),  # petrous
     (Ellipsoid((0, 62, -118), (32, 18, 16)), Tissue.BONE),  # teeth and maxilla
@@ -92,19 +89,19 @@ CANAL = (
 EYES = both(Ellipsoid((33, 61, -44), (12.5, 12.5, 12)))
 
 CRANIUM_CENTRE = (0, -15, 5)
-CSF_MM, SKULL_MM = 3, 10  # outer limits of the fluid and of the skull, from the brain's surface
+CSF_MM, SKULL_MM = 3, 10  # outer limits of fluid and skull, from the surface of the brain
 SKIN_MM, FAT_MM = 2.5, 7  # depths under the skin
 
 
-def skin_distance(canvas, brain):
-    """Signed distance (mm, negative inside) to the head's outer surface.
+def skin_distance(canvas: Canvas, brain: FloatArray) -> FloatArray:
+    """Return the signed distance (mm, negative inside) to the outer surface of the head.
 
     Parameters
     ----------
     canvas : Canvas
         Grid, shape (X, Y, Z), possibly with warped coordinates (another face).
     brain : ndarray, shape (X, Y, Z)
-        Signed distance to the brain's surface, mm.
+        Signed distance to the surface of the brain, mm.
     """
     x, y, z = (c - o for c, o in zip(canvas.coordinates, CRANIUM_CENTRE, strict=True))
     radius = np.maximum(np.sqrt(x * x + y * y + z * z), 1)
@@ -122,8 +119,8 @@ def skin_distance(canvas, brain):
     return head
 
 
-def tissue_labels(canvas, brain, skin):
-    """Tissue label of each voxel, by depth from the brain and from the skin.
+def tissue_labels(canvas: Canvas, brain: FloatArray, skin: FloatArray) -> IntArray:
+    """Label the tissue of each voxel by its distance from the brain and from the skin.
 
     Parameters
     ----------

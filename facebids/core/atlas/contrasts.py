@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signal of each tissue in each modality: relative to white matter in T1w, for CT in HU.
-
-MR values are those typical of clinical 1.5 and 3 T sequences as an eye sees them, not physics:
-registration by mutual information and phantoms need order and edges, not calibration. CT numbers
-are the usual ones at 120 kV.
-"""
+"""Signal of each tissue in each modality, painted on the labels of a head."""
 
 import numpy as np
 
+from facebids.core.arrays import FloatArray, IntArray
 from facebids.core.atlas.anatomy import Tissue
+from facebids.core.contrasts import CONTRASTS
 
 GREY, WHITE, FLUID_IN_BRAIN = 'grey', 'white', 'fluid'
-COMPUTED = frozenset({'CT'})  # modalities in Hounsfield units
-ROWS = (
+COMPUTED = frozenset(name for name, contrast in CONTRASTS.items() if contrast.hounsfield)
+TISSUES: tuple[Tissue | str, ...] = (
     Tissue.AIR,
     Tissue.SKIN,
     Tissue.FAT,
@@ -27,17 +24,18 @@ ROWS = (
     WHITE,
     FLUID_IN_BRAIN,
 )
-COLUMNS = {
-    'T1w': (0, 0.70, 1.05, 0.60, 0.12, 0.40, 0.22, 0.25, 0.90, 0.42, 0.70, 1.00, 0.22),
-    'FLAIR': (0, 0.55, 0.85, 0.38, 0.08, 0.35, 0.12, 0.14, 0.60, 0.60, 0.85, 0.62, 0.12),
-    'T2w': (0, 0.55, 0.80, 0.32, 0.08, 0.40, 1.30, 1.25, 0.60, 0.90, 0.75, 0.55, 1.30),
-    'PDw': (0, 0.75, 0.95, 0.70, 0.12, 0.50, 0.95, 0.95, 0.80, 0.95, 1.00, 0.80, 0.95),
-    'CT': (-1000, 45, -90, 55, 1100, 400, 5, 5, 30, 40, 38, 28, 5),
+SIGNAL = {
+    name: dict(zip(TISSUES, contrast.signal, strict=True)) for name, contrast in CONTRASTS.items()
 }
-SIGNAL = {name: dict(zip(ROWS, column, strict=True)) for name, column in COLUMNS.items()}
 
 
-def paint_contrast(labels, grey, white, modality, cover=None):
+def paint_contrast(
+    labels: IntArray,
+    grey: FloatArray,
+    white: FloatArray,
+    modality: str,
+    cover: FloatArray | None = None,
+) -> FloatArray:
     """Turn tissue labels into the signal of one modality.
 
     Parameters
@@ -49,8 +47,8 @@ def paint_contrast(labels, grey, white, modality, cover=None):
     modality : str
         A key of `SIGNAL`.
     cover : ndarray, shape (X, Y, Z), optional
-        Share of each voxel that lies under the skin (see `skin_cover`); voxels are wholly in or
-        out unless given.
+        Share of each voxel that lies under the skin (see `skin_cover`). By default, voxels lie
+        completely inside or outside.
 
     Returns
     -------
@@ -73,14 +71,14 @@ def paint_contrast(labels, grey, white, modality, cover=None):
     return image
 
 
-def skin_cover(skin, spacing):
-    """Share of each voxel that lies under the skin: falls from 1 to 0 over one voxel.
+def skin_cover(skin: FloatArray, spacing: float) -> FloatArray:
+    """Return the share of each voxel that lies under the skin, from 1 to 0 over one voxel.
 
     Parameters
     ----------
     skin : ndarray, shape (X, Y, Z)
-        Signed field (mm, negative inside), zero at the skin. Warps and blends stretch it, so it is
-        divided by its own slope.
+        Signed field (mm, negative inside), zero at the skin. It is divided by its slope, because
+        warps and blends stretch it.
     spacing : float
         Voxel size, mm.
 
@@ -98,7 +96,7 @@ def skin_cover(skin, spacing):
             tuple(index + step * (i == axis) for i, index in enumerate(centre)) for step in (1, -1)
         )
         slope += ((skin[after] - skin[before]) / (2 * spacing)) ** 2
-    # A flat spot, as in a crease, tells no distance.
+    # Flat spots, as in a crease, give no distance.
     slope = np.maximum(np.sqrt(slope), 0.3)
     cover[centre] = np.clip(0.5 - skin[centre] / (slope * spacing), 0, 1)
     return cover

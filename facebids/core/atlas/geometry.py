@@ -1,21 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signed distance shapes and their smooth union on a regular grid.
+"""Shapes as signed distances, and their smooth union on a regular grid.
 
-Distances are in mm, negative inside. Ellipsoids and capsules use the first-order bound of
-Quilez (https://iquilezles.org/articles/distfunctions), exact at the surface to first order,
-which is where it matters; the smooth union is his polynomial one.
+Distances are in mm, negative inside. Ellipsoids and capsules use the bound of Quilez
+(https://iquilezles.org/articles/distfunctions), which is exact to first order at the surface. The
+smooth union is his polynomial one.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
-Vector = tuple[float, float, float]
+from facebids.core.arrays import FloatArray, IntArray
+
+Vector: TypeAlias = tuple[float, float, float]
+Slices: TypeAlias = tuple[slice, ...]
 
 
 @dataclass(frozen=True)
 class Ellipsoid:
-    """Ellipsoid with its axes along the grid, optionally rolled about the y axis.
+    """Ellipsoid with its axes along the grid, or rotated about the y axis.
 
     Parameters
     ----------
@@ -30,12 +36,12 @@ class Ellipsoid:
     roll: float = 0.0
 
     @property
-    def reach(self):
-        """Half extents (mm) of a box around the centre that holds the shape."""
+    def reach(self) -> Vector:
+        """Half extents (mm) of a box around the centre that contains the shape."""
         return (max(self.radii),) * 3 if self.roll else self.radii
 
-    def distance(self, x, y, z):
-        """Signed distance (mm) at points given by broadcastable coordinate arrays."""
+    def distance(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
+        """Return the signed distance (mm) at points given by broadcastable coordinates."""
         dx, dy, dz = x - self.centre[0], y - self.centre[1], z - self.centre[2]
         if self.roll:
             c, s = np.cos(np.deg2rad(self.roll)), np.sin(np.deg2rad(self.roll))
@@ -48,7 +54,7 @@ class Ellipsoid:
 
 @dataclass(frozen=True)
 class Capsule:
-    """Segment from `start` to `end` with a radius that varies linearly along it (mm)."""
+    """Segment from `start` to `end` with a radius that changes linearly along it (mm)."""
 
     start: Vector
     end: Vector
@@ -56,18 +62,20 @@ class Capsule:
     end_radius: float | None = None
 
     @property
-    def centre(self):
+    def centre(self) -> Vector:
         """Middle of the segment (mm)."""
-        return tuple((a + b) / 2 for a, b in zip(self.start, self.end, strict=True))
+        (ax, ay, az), (bx, by, bz) = self.start, self.end
+        return (ax + bx) / 2, (ay + by) / 2, (az + bz) / 2
 
     @property
-    def reach(self):
-        """Half extents (mm) of a box around the centre that holds the shape."""
+    def reach(self) -> Vector:
+        """Half extents (mm) of a box around the centre that contains the shape."""
         widest = max(self.radius, self.end_radius or 0)
-        return tuple(abs(b - a) / 2 + widest for a, b in zip(self.start, self.end, strict=True))
+        (ax, ay, az), (bx, by, bz) = self.start, self.end
+        return abs(bx - ax) / 2 + widest, abs(by - ay) / 2 + widest, abs(bz - az) / 2 + widest
 
-    def distance(self, x, y, z):
-        """Signed distance (mm) at points given by broadcastable coordinate arrays."""
+    def distance(self, x: FloatArray, y: FloatArray, z: FloatArray) -> FloatArray:
+        """Return the signed distance (mm) at points given by broadcastable coordinates."""
         ax, ay, az = self.start
         bx, by, bz = (b - a for a, b in zip(self.start, self.end, strict=True))
         px, py, pz = x - ax, y - ay, z - az
@@ -80,50 +88,61 @@ class Capsule:
         )
 
 
-def mirrored(shape):
-    """Return the shape reflected in the mid-sagittal plane (x = 0)."""
+Shape: TypeAlias = Ellipsoid | Capsule
 
-    def flip(point):
-        return (-point[0], *point[1:])
+
+def mirrored(shape: Shape) -> Shape:
+    """Reflect a shape in the mid-sagittal plane (x = 0)."""
+
+    def flip(point: Vector) -> Vector:
+        x, y, z = point
+        return -x, y, z
 
     if isinstance(shape, Capsule):
         return Capsule(flip(shape.start), flip(shape.end), shape.radius, shape.end_radius)
     return Ellipsoid(flip(shape.centre), shape.radii, -shape.roll)
 
 
-def smooth_union(a, b, blend):
-    """Union of two signed distances, rounded over `blend` mm where they meet."""
+def smooth_union(a: FloatArray, b: FloatArray, blend: float) -> FloatArray:
+    """Return the union of two signed distances, rounded over `blend` mm where they meet."""
     if not blend:
         return np.minimum(a, b)
     h = np.maximum(blend - np.abs(a - b), 0) / blend
     return np.minimum(a, b) - h * h * blend / 4
 
 
-def smooth_subtraction(a, b, blend):
-    """Distance `a` with the shape of distance `b` taken out, rounded over `blend` mm."""
+def smooth_subtraction(a: FloatArray, b: FloatArray, blend: float) -> FloatArray:
+    """Subtract the shape of distance `b` from that of `a`, rounded over `blend` mm."""
     return -smooth_union(-a, b, blend)
 
 
 class Canvas:
-    """A regular grid of coordinates on which shapes are evaluated only near themselves.
+    """A regular grid of coordinates on which shapes are evaluated in their neighbourhood.
 
     Parameters
     ----------
     x, y, z : ndarray, shape (X, Y, Z)
-        Coordinates at which shapes are evaluated, in mm; they may be warped.
+        Coordinates at which shapes are evaluated, in mm, possibly warped.
     axes : tuple of 3 ndarrays
         The unwarped coordinates along each grid axis, in mm, increasing.
     slack : float
         Largest displacement (mm) between warped and unwarped coordinates.
     """
 
-    def __init__(self, x, y, z, axes, slack=0.0):
+    def __init__(
+        self,
+        x: FloatArray,
+        y: FloatArray,
+        z: FloatArray,
+        axes: tuple[FloatArray, ...],
+        slack: float = 0.0,
+    ) -> None:
         self.coordinates = (x, y, z)
         self.axes = axes
         self.slack = slack
 
-    def near(self, shape, margin):
-        """Slices of the grid that hold everything within `margin` mm of the shape."""
+    def near(self, shape: Shape, margin: float) -> Slices:
+        """Return slices of the grid that contain all points within `margin` mm of a shape."""
         return tuple(
             slice(*np.searchsorted(axis, (c - r - margin, c + r + margin)))
             for axis, c, r in zip(
@@ -131,24 +150,22 @@ class Canvas:
             )
         )
 
-    def distance(self, shape, where):
-        """Signed distance to the shape in the sub-grid `where` (a tuple of slices)."""
-        return shape.distance(*(c[where] for c in self.coordinates))
+    def distance(self, shape: Shape, where: Slices) -> FloatArray:
+        """Return the signed distance to a shape in a part of the grid."""
+        x, y, z = self.coordinates
+        return shape.distance(x[where], y[where], z[where])
 
-    def add(self, field, shape, blend):
-        """Smoothly unite `field` (mm, changed in place) with the shape."""
+    def add(self, field: FloatArray, shape: Shape, blend: float) -> None:
+        """Unite `field` (mm, changed in place) smoothly with a shape."""
         where = self.near(shape, margin=blend + 12)
         field[where] = smooth_union(field[where], self.distance(shape, where), blend)
 
-    def carve(self, field, shape, blend):
-        """Smoothly take the shape out of `field` (mm, changed in place)."""
+    def carve(self, field: FloatArray, shape: Shape, blend: float) -> None:
+        """Subtract a shape smoothly from `field` (mm, changed in place)."""
         where = self.near(shape, margin=blend + 2)
         field[where] = smooth_subtraction(field[where], self.distance(shape, where), blend)
 
-    def paint(self, labels, shape, label, over=None):
-        """Write `label` inside the shape, only over the labels in `over` when given."""
+    def paint(self, labels: IntArray, shape: Shape, label: int) -> None:
+        """Write a label inside a shape."""
         where = self.near(shape, margin=1)
-        inside = self.distance(shape, where) < 0
-        if over is not None:
-            inside &= np.isin(labels[where], over)
-        labels[where][inside] = label
+        labels[where][self.distance(shape, where) < 0] = label

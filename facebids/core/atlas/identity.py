@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What makes one parametric face differ from another.
+"""Differences between parametric faces.
 
-A face is the generic one, changed twice: a smooth *warp* moves each landmark by a few
-millimetres and fades with a Gaussian around it, and *folds* raise or lower the skin along short
-lines (creases, ridges, pads). Part of the landmarks' movement is common to many of them (a long
-face, a heavy one); one draw of all is an identity. The numbers are in `variation`.
+Two changes turn the generic face into that of a person. A smooth *warp* displaces each landmark
+by a few millimetres, with a Gaussian around it, and *folds* raise or lower the skin along short
+lines (creases, ridges, pads). Part of the displacements is common to many landmarks (a long face,
+a heavy one). One draw of all of them is an identity. The numbers are in `variation`.
 """
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
+from typing import TypeAlias
 
 import numpy as np
 
-from facebids.core.atlas.geometry import Capsule, mirrored
+from facebids.core.arrays import AnyArray, FloatArray
+from facebids.core.atlas.geometry import Canvas, Capsule, Shape, Vector, mirrored
 from facebids.core.atlas.variation import (
     DAY,
     FOLDS,
@@ -21,33 +24,37 @@ from facebids.core.atlas.variation import (
     MODES,
     PAD,
     TYPICAL,
+    Landmark,
 )
 
-ASYMMETRY = 0.2  # share of a paired landmark's own variation in which its two sides differ
-EXTREME = 2.3  # standard deviations beyond which nobody is drawn
-# Largest stretch of the warp, per mm. Below 1 it is invertible: no point of a face is hit twice.
+Displacement: TypeAlias = tuple[Vector, float, Vector]  # centre, width, vector
+Place: TypeAlias = tuple[Vector, float]  # centre, width
+
+ASYMMETRY = 0.2  # difference between the sides of a paired landmark, share of its own variation
+EXTREME = 2.3  # standard deviations at which draws are clipped
+# Largest stretch of the warp, per mm. Below 1 it is invertible: it maps no two points to one.
 STEEPEST = 0.85
-REACH = 3.3  # standard deviations at which a Gaussian is taken to have ended
+REACH = 3.3  # standard deviations at which a Gaussian is cut off
 
 
 @dataclass(frozen=True)
 class Identity:
-    """One person's face.
+    """The face of a person.
 
     Parameters
     ----------
-    displacements : tuple of (centre, width, displacement)
-        Points in atlas mm, standard deviations in mm, displacement vectors in mm.
+    displacements : tuple of (centre, width, vector)
+        Points in atlas mm, standard deviations in mm, and displacements in mm.
     folds : tuple of (line, width, height)
         Lines on the generic skin (`Capsule` without radius), standard deviation of the profile
-        across, and height above the skin, mm.
+        across them, and height above the skin, mm.
     """
 
-    displacements: tuple = ()
-    folds: tuple = ()
+    displacements: tuple[Displacement, ...] = ()
+    folds: tuple[tuple[Shape, float, float], ...] = ()
 
-    def warp(self, axes):
-        """Coordinates at which the generic face is to be evaluated to show this one.
+    def warp(self, axes: tuple[FloatArray, ...]) -> tuple[list[FloatArray], float]:
+        """Return the coordinates at which the generic face has to be evaluated to show this one.
 
         Parameters
         ----------
@@ -60,7 +67,9 @@ class Identity:
         slack : float
             Largest displacement along any axis (mm).
         """
-        coordinates = [np.array(c) for c in np.meshgrid(*axes, indexing='ij', copy=False)]
+        coordinates: list[AnyArray] = [
+            np.array(c) for c in np.meshgrid(*axes, indexing='ij', copy=False)
+        ]
         original = [
             axis.reshape([-1 if i == j else 1 for j in range(3)]) for i, axis in enumerate(axes)
         ]
@@ -69,7 +78,7 @@ class Identity:
                 slice(*np.searchsorted(axis, (c - REACH * width, c + REACH * width)))
                 for axis, c in zip(axes, centre, strict=True)
             )
-            weight = 1.0
+            weight: AnyArray | float = 1.0
             for i in range(3):
                 local = original[i][tuple(where[j] if i == j else slice(None) for j in range(3))]
                 weight = weight * np.exp(-((local - centre[i]) ** 2) / (2 * width**2))
@@ -79,8 +88,8 @@ class Identity:
         slack = max(float(np.abs(c - o).max()) for c, o in zip(coordinates, original, strict=True))
         return coordinates, slack
 
-    def stretch(self, points):
-        """Spectral norm of the warp's displacement gradient.
+    def stretch(self, points: FloatArray) -> FloatArray:
+        """Return the spectral norm of the displacement gradient of the warp.
 
         Parameters
         ----------
@@ -90,19 +99,19 @@ class Identity:
         Returns
         -------
         ndarray, shape (N,)
-            Per mm; where it is below 1 everywhere, the warp is invertible.
+            Per mm. If it is below 1 everywhere, the warp is invertible.
         """
         slopes = _slopes(points, tuple(moved[:2] for moved in self.displacements))
         vectors = np.array([displacement for *_, displacement in self.displacements])
         return np.linalg.norm(_gradients(vectors, slopes), ord=2, axis=(1, 2))
 
-    def fold(self, canvas, skin):
+    def fold(self, canvas: Canvas, skin: FloatArray) -> None:
         """Raise and lower the skin along the folds.
 
         Parameters
         ----------
         canvas : Canvas
-            With this identity's warp.
+            With the warp of this identity.
         skin : ndarray, shape (X, Y, Z)
             Signed distance to the skin (mm, negative inside), changed in place.
         """
@@ -113,7 +122,7 @@ class Identity:
 
 
 GENERIC = Identity()
-# Where the stretch is measured: the face, in steps narrower than the narrowest landmark.
+# Points of the face at which the stretch is measured, closer than the narrowest landmark is wide.
 _FACE = np.stack(
     np.meshgrid(
         np.arange(-90, 91, 6.0), np.arange(-30, 121, 6.0), np.arange(-170, 41, 6.0), indexing='ij'
@@ -122,8 +131,8 @@ _FACE = np.stack(
 ).reshape(-1, 3)
 
 
-def draw_identity(rng):
-    """Draw a person's face.
+def draw_identity(rng: np.random.Generator) -> Identity:
+    """Draw the face of a person.
 
     Parameters
     ----------
@@ -135,18 +144,18 @@ def draw_identity(rng):
     """
     modes = {name: _draw(rng) for name in MODES}
     modes['sex'] = np.copysign(1, modes['sex']) + 0.3 * _draw(rng)
-    displacements = []
+    displacements: list[Displacement] = []
     for name, landmark in LANDMARKS.items():
         spread = np.array(landmark.spread)
-        shared = np.array(TYPICAL.get(name, (0, 0, 0)), float) + _draw(rng, 3) * spread
+        shared = np.array(TYPICAL.get(name, (0, 0, 0)), float) + _draws(rng) * spread
         for mode, weight in modes.items():
             shared += weight * np.array(MODES[mode].get(name, (0, 0, 0)), float)
-        displacements += _sides(landmark, shared, lambda s=spread: ASYMMETRY * _draw(rng, 3) * s)
-    return Identity(_tamed(displacements), tuple(_draw_folds(rng, modes)))
+        displacements += _sides(landmark, shared, partial(_difference, rng, spread))
+    return Identity(_invertible(displacements), tuple(_draw_folds(rng, modes)))
 
 
-def another_day(identity, rng):
-    """Return the same person on another day: mouth, lids and weight are never quite the same.
+def another_day(identity: Identity, rng: np.random.Generator) -> Identity:
+    """Return the same person on another day, with mouth, lids and weight slightly changed.
 
     Parameters
     ----------
@@ -167,12 +176,23 @@ def another_day(identity, rng):
     return replace(identity, displacements=tuple(displacements))
 
 
-def _draw(rng, size=None):
-    return np.clip(rng.normal(size=size), -EXTREME, EXTREME)
+def _draw(rng: np.random.Generator) -> float:
+    return float(np.clip(rng.normal(), -EXTREME, EXTREME))
 
 
-def _sides(landmark, shared, draw_own):
-    """One displacement of a landmark in the midline, two of a paired one."""
+def _draws(rng: np.random.Generator) -> FloatArray:
+    return np.clip(rng.normal(size=3), -EXTREME, EXTREME)
+
+
+def _difference(rng: np.random.Generator, spread: FloatArray) -> FloatArray:
+    """Draw the displacement of one side of a paired landmark."""
+    return ASYMMETRY * _draws(rng) * spread
+
+
+def _sides(
+    landmark: Landmark, shared: FloatArray, draw_own: Callable[[], FloatArray | float]
+) -> list[Displacement]:
+    """Return one displacement of a landmark in the midline, or two of a paired one."""
     x, y, z = landmark.centre
     if not x:
         return [(landmark.centre, landmark.width, _plain(shared))]
@@ -180,21 +200,23 @@ def _sides(landmark, shared, draw_own):
     return [((side * x, y, z), landmark.width, _plain(own * (side, 1, 1))) for side, own in both]
 
 
-def _draw_folds(rng, modes):
+def _draw_folds(
+    rng: np.random.Generator, modes: Mapping[str, float]
+) -> Iterator[tuple[Shape, float, float]]:
     for name, fold in FOLDS.items():
         line = Capsule(fold.start, fold.end, 0.0)
-        height = fold.typical + float(_draw(rng)) * fold.spread
+        height = fold.typical + _draw(rng) * fold.spread
         for mode, heights in FOLDS_OF_MODES.items():
             height += modes[mode] * heights.get(name, 0)
         if not (fold.start[0] or fold.end[0]):
             yield line, fold.width, height
             continue
         for side in (line, mirrored(line)):
-            yield side, fold.width, height + ASYMMETRY * float(_draw(rng)) * fold.spread
+            yield side, fold.width, height + ASYMMETRY * _draw(rng) * fold.spread
 
 
-def _slopes(points, places):
-    """Gradients of the landmarks' Gaussians (centre, width) at points, shape (K, N, 3), per mm."""
+def _slopes(points: FloatArray, places: tuple[Place, ...]) -> FloatArray:
+    """Return the gradients of K Gaussians at points, shape (K, N, 3), per mm."""
     slopes = np.empty((len(places), len(points), 3), np.float32)
     for slope, (centre, width) in zip(slopes, places, strict=True):
         offset = points - np.array(centre)
@@ -203,20 +225,20 @@ def _slopes(points, places):
     return slopes
 
 
-def _gradients(vectors, slopes):
-    """Gradient of the displacement at each point, shape (N, 3, 3)."""
+def _gradients(vectors: FloatArray, slopes: FloatArray) -> FloatArray:
+    """Return the gradient of the displacement at each point, shape (N, 3, 3)."""
     count, points, _ = slopes.shape
     flat = vectors.T.astype(np.float32) @ slopes.reshape(count, -1)
     return flat.reshape(3, points, 3).swapaxes(0, 1)
 
 
 @cache
-def _face_slopes(places):
+def _face_slopes(places: tuple[Place, ...]) -> FloatArray:
     return _slopes(_FACE, places)
 
 
-def _tamed(displacements):
-    """Shrink displacements, those most that stretch most, until the warp is invertible."""
+def _invertible(displacements: Sequence[Displacement]) -> tuple[Displacement, ...]:
+    """Shrink displacements in proportion to their stretch until the warp is invertible."""
     slopes = _face_slopes(tuple(moved[:2] for moved in displacements))
     vectors = np.array([displacement for *_, displacement in displacements])
     while True:
@@ -236,5 +258,6 @@ def _tamed(displacements):
     )
 
 
-def _plain(vector):
-    return tuple(float(v) for v in vector)
+def _plain(vector: FloatArray) -> Vector:
+    x, y, z = (float(v) for v in vector)
+    return x, y, z

@@ -1,28 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""By how much faces vary: numbers only.
+"""Variation of faces: numbers only.
 
-Atlas mm, atlas axes (RAS); of a pair, the right side (x > 0) stands for both, +x is outwards.
-Chosen so that phantoms are as far from each other as people are, by face recognition embeddings
-and by depth maps, and still look like people: measured beside 30 public T1-weighted heads whose
-skin is free of artefacts. The modes are drawn by hand; their names say what they resemble.
+Numbers are atlas mm along the axes of the atlas (RAS). The right side (x > 0) of a pair stands
+for both, and +x points outwards. They were chosen so that phantoms differ from each other as much
+as people do, by face recognition embeddings and by depth maps, and still look like people. The
+reference were 30 public T1-weighted heads whose skin is free of artefacts. The modes were designed
+by hand, and their names say what they resemble.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-Vector = tuple[float, float, float]
+from facebids.core.atlas.geometry import Vector
 
 
 class Landmark(NamedTuple):
-    """A point of the generic face, and how far it lies elsewhere in other people.
+    """A point of the generic face, and its variation between people.
 
     Parameters
     ----------
     centre : tuple of 3 floats
-        Atlas mm; with x > 0 it stands for a pair.
+        Atlas mm. With x > 0, it stands for a pair.
     width : float
-        Standard deviation (mm) of the Gaussian in which its displacement fades.
+        Standard deviation (mm) of the Gaussian around its displacement.
     spread : tuple of 3 floats
-        Standard deviation (mm) of its own displacement between people, along x, y and z.
+        Standard deviation (mm) of its displacement between people, along x, y and z.
     """
 
     centre: Vector
@@ -36,7 +38,7 @@ class Fold(NamedTuple):
     Parameters
     ----------
     start, end : tuple of 3 floats
-        Atlas mm; a pair if one of them has x > 0.
+        Atlas mm. If one of them has x > 0, the fold stands for a pair.
     width : float
         Standard deviation (mm) of the Gaussian profile across the line.
     spread : float
@@ -84,9 +86,9 @@ LANDMARKS = {
     'ear': Landmark((88, -27, -52), 20, (2.8, 2.8, 2.8)),
 }
 
-# The generic face is a blurred average that serves registration and refacing; people differ from
-# it in the mean too (mm): nose tips less low, mouths wider, jaws less square.
-TYPICAL = {
+# Mean difference between people and the generic face (mm), which is a blurred average for
+# registration and refacing: nose tips less low, mouths wider, jaws less square.
+TYPICAL: Mapping[str, Vector] = {
     'nose tip': (0, -1, 3),
     'subnasale': (0, 0, 2.5),
     'ala': (2, 0, 3),
@@ -104,8 +106,8 @@ TYPICAL = {
     'nose bridge': (0, -1, 0),
 }
 
-# What moves together, mm for one standard deviation. `sex` is drawn as one of two, about -1 and 1.
-MODES = {
+# Joint displacements, mm for one standard deviation. `sex` is drawn around -1 or 1.
+MODES: Mapping[str, Mapping[str, Vector]] = {
     'length': {
         'nose tip': (0, 0, -1.3),
         'subnasale': (0, 0, -1.6),
@@ -214,8 +216,8 @@ MODES = {
         'brow': (0, 0, 2.3),
     },
 }
-# And the folds that go with it, mm.
-FOLDS_OF_MODES = {
+# The folds of the modes, mm.
+FOLDS_OF_MODES: Mapping[str, Mapping[str, float]] = {
     'sex': {
         'brow ridge': 1.2,
         'upper lip': -0.6,
@@ -284,8 +286,8 @@ FOLDS = {
     'buccal': Fold((46, 48, -112), (38, 58, -126), 11, 2.6, 4),
 }
 
-# The same person on another day: standard deviation (mm) of a landmark along each axis, nobody
-# beyond two of them; and of the mode `weight`, in its own standard deviations.
+# The same person on another day: standard deviation (mm) of a landmark along each axis, clipped at
+# two of them, and of the mode `weight`, in standard deviations of the mode.
 DAY = {
     'mouth corner': (0.4, 0.3, 0.4),
     'upper lip': (0, 0.3, 0.3),

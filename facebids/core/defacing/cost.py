@@ -18,7 +18,7 @@ from facebids.core.contrasts import CONTRASTS
 from facebids.core.defacing import tissues
 from facebids.core.defacing.masks import RESOLUTION
 from facebids.core.defacing.tissues import Tissues
-from facebids.core.grids import carry_over, grid_points
+from facebids.core.grids import carry_over, grid_points, resample
 from facebids.core.images import Volume
 from facebids.core.record import TISSUES, Utility
 
@@ -160,13 +160,7 @@ def signed_distance(brain: BoolArray) -> FloatArray:
 
 def _on_grid(field: FloatArray, grid: FloatArray, volume: Volume) -> FloatArray:
     """Sample a field of the affine `grid` at the voxels of a volume."""
-    index = np.linalg.inv(grid) @ volume.affine
-    shape = volume.data.shape
-    return np.asarray(
-        ndimage.affine_transform(
-            field, index[:3, :3], index[:3, 3], output_shape=shape, order=1, mode='nearest'
-        )
-    )
+    return resample(field, np.linalg.inv(grid) @ volume.affine, volume.data.shape)
 
 
 def brain_change(before: Volume, after: Volume, depth: FloatArray) -> BrainChange:

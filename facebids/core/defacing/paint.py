@@ -8,8 +8,9 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
-from scipy import linalg, ndimage
+from scipy import ndimage
 
+from facebids.core.alignment.registration import nearest_rotation
 from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.defacing.fill import FillContext
 from facebids.core.grids import carry_over
@@ -53,9 +54,8 @@ def undistorted(affine: FloatArray) -> tuple[float, FloatArray]:
     linear = affine[:3, :3]
     own = float(np.cbrt(np.linalg.det(linear)))
     size = min(SIZES, key=lambda size: abs(float(np.log(size / own))))
-    rotation, _ = linalg.polar(linear)
     result = np.eye(4)
-    result[:3, :3] = size * rotation
+    result[:3, :3] = size * nearest_rotation(affine)
     result[:3, 3] = linear @ MIDDLE_MM + affine[:3, 3] - result[:3, :3] @ MIDDLE_MM
     return size, result
 

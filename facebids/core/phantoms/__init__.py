@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scans and photographs of people who do not exist, with their ground truth."""
+"""Simulated scans and photographs of fictitious people, with their ground truth."""

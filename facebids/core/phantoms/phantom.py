@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scans of people who do not exist, with their ground truth.
+"""Simulated scans of fictitious people, with their ground truth.
 
-A person is an identity of the atlas and a head size; a session changes mouth, lids and weight a
-little (`identity.DAY`), a scan adds pose, coil shading and noise.
+A person is an identity of the atlas and a head size. A session changes mouth, lids and weight a
+little (`another_day`), and a scan adds pose, coil shading and noise.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
+from facebids.core.arrays import AnyArray, FloatArray, IntArray
 from facebids.core.atlas import (
     COMPUTED,
     SPACE,
+    HeadAtlas,
     Identity,
     another_day,
     build_atlas,
@@ -22,27 +26,27 @@ from facebids.core.atlas import (
 WHITE_MATTER = 600.0  # stored intensity of white matter in T1w
 MARGIN_MM = 12.0  # air around the head
 AIR_HU, REST_HU = -1000.0, 80.0
-NOISE_HU = 1000.0  # of CT, for a `noise` of 1
+NOISE_HU = 1000.0  # standard deviation in CT for a `noise` of 1
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who can be scanned.
+    """A fictitious person.
 
     Parameters
     ----------
     identity : Identity
     scale : ndarray, shape (3,)
-        Size of the head over that of the atlas, along x, y and z.
+        Size of the head relative to the atlas, along x, y and z.
     """
 
     identity: Identity
-    scale: np.ndarray
+    scale: FloatArray
 
 
 @dataclass(frozen=True)
 class Scan:
-    """A phantom scan.
+    """A simulated scan.
 
     Parameters
     ----------
@@ -50,46 +54,59 @@ class Scan:
     affine : ndarray, shape (4, 4)
         Voxel indices to scanner RAS mm.
     transform : ndarray, shape (4, 4)
-        The truth: atlas RAS mm to scanner RAS mm.
+        Ground truth: atlas RAS mm to scanner RAS mm.
     """
 
-    data: np.ndarray
-    affine: np.ndarray
-    transform: np.ndarray
+    data: IntArray
+    affine: FloatArray
+    transform: FloatArray
 
 
-def draw_person(rng):
-    """Draw somebody: a face, and a head size of an adult.
+def draw_person(rng: np.random.Generator) -> Person:
+    """Draw a person: a face, and the head size of an adult.
 
-    Head size over the atlas's: 0.88 with a standard deviation of 0.03, as affine registration of
-    adults gives; a tenth of that varies by axis.
+    The head size relative to the atlas has a mean of 0.88 and a standard deviation of 0.03, as in
+    affine registrations of adults, and a standard deviation of 0.01 between axes.
     """
     size = 0.88 + 0.03 * rng.normal() + 0.01 * rng.normal(size=3)
     return Person(draw_identity(rng), size)
 
 
-def build_person(person, resolution):
-    """Build the person's head in atlas space, to be scanned with `scan`."""
+def build_person(person: Person, resolution: float) -> HeadAtlas:
+    """Build the head of a person in atlas space, at a grid spacing of `resolution` mm."""
     return build_atlas(resolution, person.identity)
 
 
-def visit(person, rng):
-    """Return the person as they come to another session: almost the same face."""
+def visit(person: Person, rng: np.random.Generator) -> Person:
+    """Return a person at another session, with a slightly changed face."""
     return replace(person, identity=another_day(person.identity, rng))
 
 
-def draw_pose(rng, person):
-    """Atlas to scanner: the head's size, a tilt of a few degrees, a few mm off centre."""
+def draw_pose(rng: np.random.Generator, person: Person) -> FloatArray:
+    """Draw the affine from the atlas to the scanner, shape (4, 4).
+
+    It has the size of the head, a tilt of a few degrees and a shift of a few mm.
+    """
     pitch, roll, yaw = np.deg2rad(rng.normal(size=3) * (6, 3, 3))
     transform = np.eye(4)
-    transform[:3, :3] = _rotation(pitch, 0) @ _rotation(roll, 1) @ _rotation(yaw, 2)
+    transform[:3, :3] = Rotation.from_euler('XYZ', (pitch, -roll, yaw)).as_matrix()
     transform[:3, :3] *= person.scale
     transform[:3, 3] = rng.normal(size=3) * 5
     return transform
 
 
-def scan(head, transform, modality, rng, spacing=2.0, noise=0.02, shading=0.2, *, head_rest=False):
-    """Scan a head.
+def scan(
+    head: HeadAtlas,
+    transform: FloatArray,
+    modality: str,
+    rng: np.random.Generator,
+    spacing: ArrayLike = 2.0,
+    noise: float = 0.02,
+    shading: float = 0.2,
+    *,
+    head_rest: bool = False,
+) -> Scan:
+    """Simulate a scan of a head.
 
     Parameters
     ----------
@@ -103,17 +120,17 @@ def scan(head, transform, modality, rng, spacing=2.0, noise=0.02, shading=0.2, *
     spacing : float or tuple of 3 floats
         Voxel size, mm.
     noise : float
-        Standard deviation of the complex noise over white matter's signal (Rician magnitude);
-        in CT of the Gaussian noise in 1000 HU.
+        Standard deviation of the complex noise relative to the signal of white matter (Rician
+        magnitude); in CT, of Gaussian noise in 1000 HU.
     shading : float
-        Standard deviation of the smooth multiplicative coil shading's logarithm; CT has none.
+        Standard deviation of the logarithm of the smooth coil shading. CT has none.
     head_rest : bool
-        Put a plastic shell behind the head. Only CT shows it.
+        Add a plastic shell behind the head, which only CT shows.
 
     Returns
     -------
     Scan
-        In HU for CT.
+        CT is in HU.
     """
     step = np.broadcast_to(np.asarray(spacing, float), 3)
     low, high = _bounds(head, transform)
@@ -141,40 +158,36 @@ def scan(head, transform, modality, rng, spacing=2.0, noise=0.02, shading=0.2, *
     return Scan(image.round().astype(np.int16), affine, transform)
 
 
-def _head_rest(head):
-    """Signal (HU) of a cradle of 6 mm plastic behind the head, shape (X, Y, Z)."""
+def _head_rest(head: HeadAtlas) -> FloatArray:
+    """Return the signal (HU) of a shell of 6 mm plastic behind the head, shape (X, Y, Z)."""
     x, y, z = np.meshgrid(*head.axes, indexing='ij', sparse=True)
-    shell = np.abs(np.hypot(x, 0.83 * (y + 15)) - 102) - 3  # the head's back is 107 mm from -15
+    shell = (
+        np.abs(np.hypot(x, 0.83 * (y + 15)) - 102) - 3
+    )  # the back of the head is 107 mm from -15
     depth = np.maximum(np.maximum(shell, y + 45), np.abs(z) - 70)
     cover = np.clip(0.5 - depth / head.affine[0, 0], 0, 1)
     return AIR_HU + cover * (REST_HU - AIR_HU)
 
 
-def _bounds(head, transform):
-    """Box (mm) around the head in the scanner; below, the field of view ends with the atlas."""
+def _bounds(head: HeadAtlas, transform: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return a box (mm) around the head in the scanner, which ends below with the atlas."""
     corners = np.array(np.meshgrid(*[(a[0] + 8, a[-1] - 8) for a in head.axes])).reshape(3, -1)
     points = transform[:3, :3] @ corners + transform[:3, 3:]
     centre, half = (points.max(1) + points.min(1)) / 2, np.ptp(points, axis=1) / 2
     return centre - half * 0.97 - MARGIN_MM / 2, centre + half * 0.97 + MARGIN_MM / 2
 
 
-def _smooth_field(rng, shape, step, amplitude):
-    """Return a smooth random field of the given standard deviation, waves above 100 mm long."""
-    coarse = rng.normal(size=np.maximum(np.ceil(shape * step / 90).astype(int), 2) + 1)
+def _smooth_field(
+    rng: np.random.Generator, shape: tuple[int, ...], step: FloatArray, amplitude: float
+) -> FloatArray:
+    """Draw a smooth random field with a standard deviation, of waves longer than 100 mm."""
+    nodes = np.maximum(np.ceil(np.array(shape) * step / 90).astype(int), 2) + 1
+    coarse: AnyArray = rng.normal(size=nodes)
     coarse -= coarse.mean()
-    for size in shape:  # one axis after the other; each product puts the axis it did last
+    for size in shape:  # axis by axis: each product moves the axis that it enlarged to the end
         basis = ndimage.zoom(np.eye(len(coarse)), (1, size / len(coarse)), order=3, mode='nearest')
         coarse = np.tensordot(coarse, basis, (0, 0))
     return amplitude * coarse
-
-
-def _rotation(angle, axis):
-    c, s = np.cos(angle), np.sin(angle)
-    i, j = [k for k in range(3) if k != axis]
-    matrix = np.eye(3)
-    matrix[i, i] = matrix[j, j] = c
-    matrix[i, j], matrix[j, i] = -s, s
-    return matrix
 
 
 __all__ = ['SPACE', 'Person', 'Scan', 'build_person', 'draw_person', 'draw_pose', 'scan', 'visit']

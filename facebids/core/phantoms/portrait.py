@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Photographs of people who do not exist: what a phantom's scan is to be recognised from.
+"""Simulated photographs of fictitious people, from which their scans can be recognised.
 
-A portrait shows the true head, not its scan, in a skin tone and before a wall of its own, on
-another day and in another light.
+A portrait shows the true head, not its scan, on another day and in another light. Each has a
+skin tone and a background of its own.
 """
 
 import numpy as np
 
+from facebids.core.arrays import IntArray
 from facebids.core.attack.render import BACKGROUND, SKIN, View, render
 from facebids.core.attack.surface import Mesh
-from facebids.core.phantoms.phantom import build_person, visit
+from facebids.core.phantoms.phantom import Person, build_person, visit
 
-RESOLUTION = 1.5  # mm, of the head that is photographed
+RESOLUTION = 1.5  # mm, of the head
 TONES = ((236, 197, 174), (214, 172, 148), (190, 142, 112), (146, 101, 76), (98, 66, 50))
-GRAIN = 3.0  # standard deviation of the sensor's noise, of 255
+GRAIN = 3.0  # standard deviation of the noise of the sensor, of 255
 
 
-def portraits(person, count, rng, size=400):
-    """Photograph somebody.
+def portraits(person: Person, count: int, rng: np.random.Generator, size: int = 400) -> IntArray:
+    """Simulate photographs of a person.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ def portraits(person, count, rng, size=400):
     Returns
     -------
     ndarray of uint8, shape (count, size, size, 3)
-        RGB: nearly frontal, as one looks into a camera.
+        RGB, nearly frontal.
     """
     head = head_mesh(visit(person, rng))
     views = [
@@ -51,14 +52,14 @@ def portraits(person, count, rng, size=400):
     return pictures.round().clip(0, 255).astype(np.uint8)
 
 
-def head_mesh(person):
-    """Return the true skin of a person, RAS mm, upright and of true size."""
+def head_mesh(person: Person) -> Mesh:
+    """Return the true skin of a person, RAS mm, upright and in true size."""
     from skimage.measure import marching_cubes
 
     head = build_person(person, RESOLUTION)
     points, faces, normals, _ = marching_cubes(head.skin, 0)
     points = (points * np.diag(head.affine)[:3] + head.affine[:3, 3]) * person.scale
-    # the skin's signed distance grows outwards; marching_cubes' normals point that way then
+    # The signed distance grows outwards, so the normals of marching_cubes point inwards.
     outward = -normals / person.scale
     outward /= np.linalg.norm(outward, axis=1, keepdims=True)
     return Mesh(points.astype(np.float32), faces.astype(np.int32), outward.astype(np.float32))
