@@ -97,7 +97,7 @@ def test_signal_falls_to_air_over_one_voxel(atlas, modality):
     np.testing.assert_allclose(share, atlas.cover[edge], atol=1e-3)
 
 
-def test_cover_tells_where_between_voxels_the_skin_is():
+def test_cover_locates_the_skin_between_voxels():
     x = np.arange(-10, 11, 2.0)
     for place in (0.0, 0.4, -0.7):
         for slope in (1.0, 0.6, 1.5):  # a warp stretches the distance
@@ -139,12 +139,12 @@ def test_sector_lies_inside_the_region(atlas):
 
 
 def test_identities_differ_in_the_face_alone():
-    someone = build_atlas(3.0, draw_identity(np.random.default_rng(1)))
+    one = build_atlas(3.0, draw_identity(np.random.default_rng(1)))
     other = build_atlas(3.0, draw_identity(np.random.default_rng(2)))
-    np.testing.assert_array_equal(someone.brain, other.brain)
-    face = someone.face_region() < 0
-    difference = np.abs(someone.skin - other.skin)
-    near = (np.abs(someone.skin) < 10) & (np.abs(other.skin) < 30)
+    np.testing.assert_array_equal(one.brain, other.brain)
+    face = one.face_region() < 0
+    difference = np.abs(one.skin - other.skin)
+    near = (np.abs(one.skin) < 10) & (np.abs(other.skin) < 30)
     assert difference[near & face].mean() > 1
     assert difference[near & ~face].mean() < 0.3 * difference[near & face].mean()
 
@@ -157,7 +157,7 @@ def test_same_seed_same_identity():
 
 @pytest.mark.parametrize('seed', range(8))
 def test_warp_is_invertible(seed):
-    """No point of the generic face is shown twice: the displacement changes slower than place."""
+    """The warp maps no two points to one: its displacement changes slower than position."""
     rng = np.random.default_rng(seed)
     identity = another_day(draw_identity(rng), rng)
     assert identity.stretch(FACE).max() < 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of registrations that others wait for."""
+"""Registrations that other images borrow or share."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ SHIFT[:3, 3] = 1, 2, 3
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """Work in a folder of its own, and register by decree."""
+    """Work in a temporary folder, and replace the registration."""
     monkeypatch.chdir(tmp_path)
     own = Registration(0.9 * np.eye(4), QUALITY, 'here', {})
     monkeypatch.setattr(registration, 'register', lambda *_: own)

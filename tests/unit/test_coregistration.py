@@ -42,7 +42,7 @@ def reference(phantom_scan):
 
 @pytest.fixture(scope='module')
 def truth():
-    """Where the head of the other image lies: reference to image."""
+    """Return the true transform, reference to image."""
     return rigid(8, 0, (6, -10, 14))
 
 
@@ -69,7 +69,7 @@ def off(found, truth, transform):
     [(lambda v: v, 1), (thick, 1.5), (lambda v: slab(v, 55, 70), 2)],
     ids=['whole', 'thick', 'slab'],
 )
-def test_another_contrast_of_the_head_is_found(
+def test_another_contrast_of_the_head_is_registered(
     reference, other, truth, phantom_scan, change, tolerance
 ):
     atlas = generic_atlas(registration.RESOLUTION)
@@ -91,7 +91,7 @@ def test_a_header_that_is_far_off_does_not_matter(reference, other, truth, phant
 
 
 @pytest.mark.parametrize('wrong', [rigid(20, 0, (0, 30, 0)), rigid(20, 2, (30, 0, 0))])
-def test_agreement_tells_right_from_wrong(reference, other, truth, phantom_scan, wrong):
+def test_agreement_separates_correct_from_wrong(reference, other, truth, phantom_scan, wrong):
     atlas = generic_atlas(registration.RESOLUTION)
     pair = coregistration._prepared(other), coregistration._prepared(reference)
     points = coregistration._brain(atlas, phantom_scan.transform)

@@ -60,7 +60,7 @@ def test_kept_voxels_are_equal_bit_for_bit(tmp_path, dtype, ending):
 
 
 @pytest.mark.parametrize('endian', '<>')
-def test_scaling_geometry_and_byte_order_stay(tmp_path, endian):
+def test_scaling_geometry_and_byte_order_are_kept(tmp_path, endian):
     source = make(tmp_path / 'in.nii.gz', 'i2', slope=0.02311, inter=3.0, endian=endian)
     images.replace_voxels(source, MASK, tmp_path / 'out.nii.gz')
     before, after = nib.load(source).header, nib.load(tmp_path / 'out.nii.gz').header
@@ -79,7 +79,7 @@ def test_every_volume_of_a_series_is_defaced(tmp_path):
     assert stored(tmp_path / 'out.nii.gz')[~MASK].any()
 
 
-def test_free_text_and_extensions_go(tmp_path):
+def test_free_text_and_extensions_are_removed(tmp_path):
     images.replace_voxels(make(tmp_path / 'in.nii.gz'), MASK, tmp_path / 'out.nii.gz')
     content = gzip.decompress((tmp_path / 'out.nii.gz').read_bytes())
     assert b'Jane' not in content
@@ -156,7 +156,7 @@ def test_colours_are_refused(tmp_path):
         images.read_volume(make(tmp_path / 'in.nii.gz', 'rgb'))
 
 
-def test_each_volume_gets_values_of_its_own(tmp_path):
+def test_each_volume_gets_its_own_values(tmp_path):
     source = make(tmp_path / 'in.nii.gz', shape=(*SHAPE, 2))
     count = int(MASK.sum())
     values = [np.arange(count), -np.arange(count)]
@@ -164,14 +164,14 @@ def test_each_volume_gets_values_of_its_own(tmp_path):
     np.testing.assert_array_equal(stored(tmp_path / 'out.nii.gz')[MASK].T, values)
 
 
-def test_values_must_be_there_for_every_volume(tmp_path):
+def test_values_are_required_for_every_volume(tmp_path):
     source = make(tmp_path / 'in.nii.gz', shape=(*SHAPE, 2))
     with pytest.raises(ValueError, match='shorter'):
         images.replace_voxels(source, MASK, tmp_path / 'out.nii.gz', [np.zeros(MASK.sum())])
 
 
 def test_long_series_are_never_scaled_as_a_whole(tmp_path):
-    """One copy of the stored numbers, and a few volumes as scaled floats: no more."""
+    """Memory holds one copy of the stored numbers and a few volumes of scaled floats."""
     count = 200
     source = make(tmp_path / 'in.nii.gz', shape=(*SHAPE, count))
     single = 8 * int(np.prod(SHAPE))  # bytes of a scaled volume
@@ -259,7 +259,7 @@ def test_files_that_are_missing_are_named(tmp_path, ending):
             read(tmp_path / f'in{ending}')
 
 
-def test_grids_are_the_same_or_not(tmp_path):
+def test_equal_grids_are_recognised(tmp_path):
     source = make(tmp_path / 'in.nii.gz')
     assert images.same_grid(source, make(tmp_path / 'series.nii.gz', 'f4', (*SHAPE, 2)))
     assert not images.same_grid(source, make(tmp_path / 'larger.nii.gz', shape=(20, 18, 17)))
@@ -291,7 +291,7 @@ def test_no_field_of_the_header_keeps_text(tmp_path):
     assert not any(raw[4:38])
 
 
-def test_unknown_units_stay_what_they_are(tmp_path):
+def test_unknown_units_are_kept(tmp_path):
     image = nib.load(make(tmp_path / 'in.nii.gz'))
     image.header['xyzt_units'] = 77
     nib.save(nib.Nifti1Image(image.dataobj.get_unscaled(), None, image.header), tmp_path / 'u.nii')

@@ -13,7 +13,7 @@ SHIFT = 2  # voxels of 4 mm
 
 @pytest.fixture(scope='module')
 def series(phantom_scan, tmp_path_factory):
-    """Write a series of five volumes; in the last one the head lies lower."""
+    """Write a series of five volumes, with a lower position of the head in the last one."""
     path = tmp_path_factory.mktemp('series') / 'in.nii.gz'
     still = phantom_scan.data[::2, ::2, ::2]
     moved = np.roll(still, -SHIFT, axis=2)
@@ -25,11 +25,11 @@ def series(phantom_scan, tmp_path_factory):
     return path
 
 
-def test_a_volume_that_moved_is_found_and_still_ones_are_not(series, phantom_scan):
+def test_motion_is_found_in_the_volume_that_moved_alone(series, phantom_scan):
     found = motion.positions(series, images.read_volume(series), phantom_scan.transform)
     (moved,) = found.transforms
     shift = (moved - phantom_scan.transform)[:3, 3]
-    # the mean has a fifth of the moved head
+    # A fifth of the mean is the moved head.
     np.testing.assert_allclose(shift, [0, 0, -4 * SHIFT], atol=2)
     assert found.largest_mm == pytest.approx(4 * SHIFT, abs=2.5)
 
@@ -52,7 +52,7 @@ def test_the_mask_of_a_series_covers_the_face_of_every_volume(series, phantom_sc
     assert not (one & ~whole).sum() > 0.005 * one.sum()
 
 
-def test_a_volume_that_is_nearly_empty_is_passed_over(series, phantom_scan, tmp_path):
+def test_a_nearly_empty_volume_is_left_out(series, phantom_scan, tmp_path):
     image = nib.load(series)
     data = np.asarray(image.dataobj).copy()
     data[..., -1] = 0

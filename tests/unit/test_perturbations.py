@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Perturbed images (benchmarks/perturbations.py): what is seen where the truth says it is."""
+"""Perturbed images (benchmarks/perturbations.py) match their true transforms."""
 
 import nibabel as nib
 import numpy as np

@@ -9,7 +9,7 @@ from facebids.cli.phantom import main
 from facebids.core.phantoms import phantom
 
 
-def test_head_lies_where_the_truth_says(phantom_scan, phantom_person):
+def test_head_matches_its_true_transform(phantom_scan, phantom_person):
     from facebids.core.grids import carry_over
 
     _, head = phantom_person

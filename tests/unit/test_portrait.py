@@ -23,7 +23,7 @@ def embeddings(people, seed):
     return np.array([result.embeddings.mean(0) for result in found])
 
 
-def test_somebody_is_nearer_to_themselves_on_another_photograph(people):
+def test_photographs_of_one_person_are_nearer_than_those_of_two(people):
     first, second = embeddings(people, 1), embeddings(people, 2)
     distance = np.linalg.norm(first[:, None] - second, axis=2)
     np.testing.assert_array_equal(distance.argmin(1), np.arange(3))

@@ -38,7 +38,7 @@ def test_phantom_is_registered_within_a_voxel(phantom_scan):
 
 
 @pytest.mark.parametrize('turns', [(0, 0, 180), (20, 90, 30)])
-def test_a_head_that_lies_otherwise_is_registered(phantom_scan, turns):
+def test_a_rotated_head_is_registered(phantom_scan, turns):
     from scipy.spatial.transform import Rotation
 
     atlas = generic_atlas(ATLAS)
@@ -68,7 +68,7 @@ from facebids.core.alignment import coregistration, registration
 from facebids.core.atlas import generic_atlas
 
 for schedule in registration.SCHEDULES.values():
-    schedule['aff_iterations'] = 3, 1  # enough for another sample to lead elsewhere
+    schedule['aff_iterations'] = 3, 1  # enough for the seed to change the result
 coregistration.SCHEDULE['aff_iterations'] = 3, 1, 0
 scan, truth = images.read_volume(sys.argv[1]), np.load(sys.argv[2])
 moved = images.Volume(scan.data, np.diag([1.05, 1, 1, 1]) @ scan.affine)
@@ -80,7 +80,7 @@ for seed in map(int, sys.argv[3:]):
 """
 
 
-def test_one_seed_and_one_thread_repeat_a_registration_bit_for_bit(phantom_scan, tmp_path):
+def test_a_registration_with_one_seed_and_one_thread_is_reproducible(phantom_scan, tmp_path):
     scan, truth = str(tmp_path / 'scan.nii'), str(tmp_path / 'truth.npy')
     nib.save(nib.Nifti1Image(phantom_scan.data, phantom_scan.affine), scan)
     np.save(truth, phantom_scan.transform)
@@ -100,7 +100,7 @@ def test_one_seed_and_one_thread_repeat_a_registration_bit_for_bit(phantom_scan,
     assert all(a != b for a, b in zip(one, seeded, strict=True))
 
 
-def test_quality_tells_right_from_wrong(phantom_scan):
+def test_quality_separates_correct_from_wrong(phantom_scan):
     atlas = generic_atlas(ATLAS)
     wrong = phantom_scan.transform.copy()
     wrong[:3, :3] = wrong[:3, :3] @ rotation(20, 0)
@@ -148,7 +148,7 @@ def test_itk_text_reads_back_in_ants(tmp_path):
 
 
 @pytest.mark.parametrize('zooms', [(1, 1, 1), (0.8, 0.8, 5.0), (2, 3, 2)])
-def test_resampling_keeps_places(zooms):
+def test_resampling_keeps_positions(zooms):
     shape = tuple(np.ceil(np.array([60, 60, 60]) / zooms).astype(int))
     affine = np.diag([-zooms[0], zooms[1], zooms[2], 1.0])
     affine[:3, 3] = 7, -20, 3
@@ -160,7 +160,7 @@ def test_resampling_keeps_places(zooms):
     np.testing.assert_allclose(data[5:-5, 5:-5, 5:-5], expected, atol=0.5)
 
 
-def test_correlation_ratio_sees_any_relation_and_no_more():
+def test_correlation_ratio_detects_any_relation():
     rng = np.random.default_rng(0)
     reference = rng.normal(size=5000)
     assert quality.correlation_ratio(reference, np.abs(reference)) > 0.9

@@ -7,13 +7,13 @@ from facebids.core.alignment import registration, starts
 from facebids.core.atlas import generic_atlas
 
 
-def test_every_rotation_has_one_nearby():
+def test_every_rotation_is_close_to_one_of_the_grid():
     grid = starts.rotations()
     for wanted in Rotation.random(50, random_state=0):
         assert np.rad2deg((grid * wanted.inv()).magnitude().min()) < 22
 
 
-def test_upright_holds_the_identity_and_nothing_upside_down():
+def test_upright_contains_the_identity_and_no_head_upside_down():
     angles = np.rad2deg(starts.upright().magnitude())
     assert angles.min() < 1e-6
     assert angles.max() < starts.UPRIGHT_DEG
@@ -25,7 +25,7 @@ def grid(phantom_scan):
     return registration.resample_isotropic(phantom_scan.data, phantom_scan.affine)
 
 
-def test_the_truth_scores_higher_than_what_is_off(grid, phantom_scan):
+def test_the_true_pose_scores_highest(grid, phantom_scan):
     search = starts.Search(*grid, generic_atlas(3.0), 'T1w')
     truth = phantom_scan.transform
     for turn in ([0, 0, np.pi], [0.6, 0, 0], [0, 0.6, 0]):
@@ -34,14 +34,14 @@ def test_the_truth_scores_higher_than_what_is_off(grid, phantom_scan):
         assert search.score(off) < 0.8 * search.score(truth)
 
 
-def test_a_pose_outside_the_image_scores_nothing(grid):
+def test_a_pose_outside_the_image_scores_zero(grid):
     search = starts.Search(*grid, generic_atlas(3.0), 'T1w')
     away = np.eye(4)
     away[:3, 3] = 1000
     assert search.score(away) == 0
 
 
-def test_the_best_poses_are_apart_and_the_first_is_right(grid, phantom_scan):
+def test_the_best_poses_are_distinct_and_the_first_is_correct(grid, phantom_scan):
     search = starts.Search(*grid, generic_atlas(3.0), 'T1w')
     found = search.best(starts.upright(), count=2)
     assert starts.apart(found[0].affine, found[1].affine, search.middle)

@@ -80,7 +80,7 @@ def prepared(shared_home, tmp_path_factory):
 
 @pytest.fixture
 def counted(monkeypatch):
-    """Count how often an atlas is carried over; it is the identity, quickly."""
+    """Replace the registration of the atlas by the identity, and count its calls."""
     calls = []
 
     def prepare(volume, brain, seed):
@@ -101,14 +101,14 @@ def mean_error(found, truth):
     return np.linalg.norm(moved[0] - moved[1], axis=1).mean()
 
 
-def test_the_atlas_is_carried_over_to_where_it_truly_lies(prepared, small):
+def test_the_atlas_is_registered_to_the_template(prepared, small):
     with np.load(prepared) as arrays:
         target = carried.SpaceTemplate.from_arrays(arrays)
         provenance = json.loads(str(arrays['provenance']))
     assert mean_error(target.from_atlas, small[0].transform) < 1
     assert provenance['name'] == CHILD
     assert set(provenance['files']) == {Path(HEAD).name, Path(BRAIN).name}
-    # the template's own mask, not the atlas's brain: its volume is that of the mask
+    # The brain is that of the template, so its volume is that of the mask.
     spacing = np.prod([axis[1] - axis[0] for axis in target.axes])
     voxel = abs(np.linalg.det(small[0].affine[:3, :3]))
     np.testing.assert_allclose(
@@ -116,7 +116,7 @@ def test_the_atlas_is_carried_over_to_where_it_truly_lies(prepared, small):
     )
 
 
-def test_a_child_is_registered_through_the_template_to_where_it_truly_lies(
+def test_a_child_is_registered_through_the_template(
     prepared, phantom_person, tmp_path, monkeypatch
 ):
     from facebids.interfaces.registration import Register
@@ -179,7 +179,7 @@ def test_a_template_is_prepared_anew_when_what_it_is_made_of_changes(
     assert counted == [True, changed != 'mask']
 
 
-def test_no_template_is_looked_for_unless_one_is_named(monkeypatch, tmp_path):
+def test_no_template_is_searched_for_unless_one_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(
         'facebids.stages.space_template.find_template', lambda _: pytest.fail('asked')
     )
@@ -187,12 +187,12 @@ def test_no_template_is_looked_for_unless_one_is_named(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize('text', ['Child:cohort-3:res-02', 'Child:cohort-3:res-2'])
-def test_files_are_found_by_name_however_their_resolution_is_written(home, text):
+def test_files_are_found_for_both_spellings_of_their_resolution(home, text):
     found = templateflow.find_template(Template.from_text(text))
     assert (found.head, found.brain) == (home / HEAD, home / BRAIN)
 
 
-def test_what_is_there_is_used_without_the_client(home):
+def test_local_files_are_used_without_the_client(home):
     code = (
         'import sys; from facebids.bids.templateflow import *; from facebids.bids.names import *; '
         f'find_template(Template.from_text({CHILD!r})); print("templateflow" in sys.modules)'
@@ -260,9 +260,7 @@ except TemplateError as error:
 
 
 @pytest.mark.parametrize('is_folder', [True, False])
-def test_a_template_that_nobody_knows_is_looked_for_without_network(
-    no_network, tmp_path, is_folder
-):
+def test_an_unknown_template_is_searched_for_without_network(no_network, tmp_path, is_folder):
     """The true client: it fills an empty folder with the names of all files it knows."""
     home = tmp_path / 'home'
     if not is_folder:  # nor can it be made
@@ -349,7 +347,7 @@ def test_transforms_are_named_after_the_template():
     )
 
 
-def test_transforms_of_an_image_are_told_from_those_of_others():
+def test_transforms_of_an_image_are_distinguished_from_those_of_others():
     image, other, flair = (
         HeadImage.from_relative_path(f'sub-1/anat/sub-1_{name}.nii.gz')
         for name in ('T1w', 'acq-x_T1w', 'FLAIR')
