@@ -113,11 +113,10 @@ def test_quality_separates_correct_from_wrong(phantom_scan):
     assert right.brain_in_view == 1
 
 
-@pytest.mark.parametrize('level', [0, 1])
-def test_nearly_constant_images_are_not_registered(level):
-    data = np.full((40, 40, 40), level, np.float32)
-    data[20, 20, 10:30] = 1 - level
-    with pytest.raises(NotAHeadError):
+def test_a_nearly_empty_image_is_not_registered():
+    data = np.zeros((40, 40, 40), np.float32)
+    data[20, 20, 20] = 1
+    with pytest.raises(NotAHeadError, match='fewer than one in 1000 is positive'):
         registration.register(data, np.diag([5, 5, 5, 1.0]), generic_atlas(ATLAS), 'T1w')
 
 

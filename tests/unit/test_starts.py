@@ -5,6 +5,7 @@ from scipy.spatial.transform import Rotation
 
 from facebids.core.alignment import registration, starts
 from facebids.core.atlas import generic_atlas
+from facebids.errors import NotAHeadError
 
 
 def test_every_rotation_is_close_to_one_of_the_grid():
@@ -32,6 +33,13 @@ def test_the_true_pose_scores_highest(grid, phantom_scan):
         off = truth.copy()
         off[:3, :3] = off[:3, :3] @ Rotation.from_rotvec(turn).as_matrix()
         assert search.score(off) < 0.8 * search.score(truth)
+
+
+def test_no_pose_is_searched_for_in_a_mask():
+    mask = np.zeros((30, 30, 30))
+    mask[:15] = 1
+    with pytest.raises(NotAHeadError, match='40 % of the voxels'):
+        starts.Search(mask, np.diag([5, 5, 5, 1.0]), generic_atlas(3.0), 'T1w')
 
 
 def test_a_pose_outside_the_image_scores_zero(grid):
