@@ -77,11 +77,12 @@ def _dry_run(settings: Settings, found: list[Record]) -> str:
 
 
 def _attack(settings: Settings, images: list[HeadImage]) -> Results:
-    from facebids.studies import album, dataset
+    from facebids.studies import dataset
+    from facebids.studies.photographs.enrol import enrol
 
     faces, notes = None, []
     if settings.photos_dir:
-        photographs = album.read(settings.photos_dir, {image.participant for image in images})
+        photographs = enrol(settings.photos_dir, {image.participant for image in images})
         faces, notes = photographs.templates, photographs.notes
         console = make_console(error=True)
         for problem in photographs.problems:

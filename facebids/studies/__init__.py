@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Attacks on a whole dataset: who can be told from whom, before and after defacing.
+"""Re-identification of the participants of a dataset, before and after defacing.
 
-It reads the templates of the private folder, lets the engines score what
-:mod:`facebids.studies.comparisons` allows, and hands on numbers alone
-(:mod:`facebids.studies.results`). It knows no page, no table and no command line.
+- `dataset`: all comparisons of a dataset
+- `comparisons`: which comparisons the data allow
+- `enrolment`: templates from the private folder, and their scores
+- `photographs`: find, read and enrol photographs
+- `scans`: scans in a gallery of scans
+- `against_photographs`: S1 and S2, and with `single_views` S3
+- `render_pairs`: S4
+- `outcomes`: from scores to the outcome of a comparison
+- `results`: the results, dataclasses
+- `tables`: the results as tables
 """

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which comparisons between people the data allow, and why the others are not possible.
+"""Which comparisons the data allow, and why the others are not possible.
 
-A comparison says who is searched for (the probes) among whom (the gallery, one entry a person),
-always the same images whatever the state they are compared in. So every figure after defacing
-stands beside the one before it, of the same people. Nothing here looks at a face: it decides from
-names alone.
+A comparison consists of probes and a gallery, with the same images in every condition. So every
+rate after defacing can be compared with the one before it. The plan depends on the names of the
+images only, not on their content.
 
-Scans against scans: `same_scan` needs one scan a person; `runs`, `sessions`, `contrasts` and
-`contrasts_and_sessions` need another scan, ever further away from the enrolled one. Scans against
-photographs follow the studies: S1 searches renders among photographs (Chen and Siegel; Mazura et
-al., 2012, J. Digit. Imaging 25:347), S2 photographs among scans (Schwarz et al., 2019, N. Engl.
-J. Med. 381:1684) and S3 single views among photographs (Steeg et al., 2024, eClinicalMedicine
-78:102930).
+Scans in a gallery of scans: `same_scan` needs one scan per participant; `runs`, `sessions`,
+`contrasts` and `contrasts_and_sessions` need another scan, which differs more and more from the
+one in the gallery. The comparisons with photographs are those of the studies: S1 searches renders
+in a gallery of photographs (Chen and Siegel; Mazura et al., 2012, J. Digit. Imaging 25:347), S2
+photographs in a gallery of scans (Schwarz et al., 2019, N. Engl. J. Med. 381:1684) and S3 single
+views in a gallery of photographs (Steeg et al., 2024, eClinicalMedicine 78:102930).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,9 +21,9 @@ BEFORE, AFTER, PHOTOGRAPH = 'before', 'after', 'photograph'
 
 @dataclass(frozen=True)
 class Scan:
-    """An image that was enrolled: whose it is, and in which states (`before`, `after`).
+    """An image that was enrolled, and in which states (`before`, `after`).
 
-    `image` is its path relative to the dataset; images are ordered by it.
+    `image` is its path relative to the dataset; scans are sorted by it.
     """
 
     participant: str
@@ -36,7 +35,7 @@ class Scan:
 
 @dataclass(frozen=True)
 class Condition:
-    """In which state the probes and the gallery are compared."""
+    """The states of the probes and of the gallery."""
 
     name: str
     probe: str
@@ -51,7 +50,7 @@ SCAN_CONDITIONS = (ORIGINALS, DEFACED_PROBE, DEFACED_BOTH)
 
 @dataclass(frozen=True)
 class Comparison:
-    """Who is searched for among whom.
+    """Probes and a gallery.
 
     Attributes
     ----------
@@ -60,13 +59,14 @@ class Comparison:
     probe_suffix, gallery_suffix
         Contrasts of the two sides, or `'photograph'`.
     probes
-        Scans that are searched for; in S2, where photographs are, the people's labels.
+        Scans, or the labels of the participants whose photographs are the probes.
     gallery
-        Scans searched among, one a person; where photographs are, the people's labels.
+        Scans, one per participant, or the labels of the participants whose photographs are the
+        gallery.
     conditions
-        The states to compare them in; the first is before defacing, where there is one.
+        States to compare; the first is before defacing, if that is possible.
     left_out
-        Images that would belong here and were not enrolled in every state.
+        Number of images left out because they were not enrolled in every state.
     """
 
     kind: str
@@ -84,14 +84,14 @@ class Comparison:
 
     @property
     def mated(self) -> int:
-        """How many probes have their person in the gallery."""
+        """Number of probes with a mate in the gallery."""
         enrolled = set(map(person, self.gallery))
         return sum(person(probe) in enrolled for probe in self.probes)
 
 
 @dataclass(frozen=True)
 class Impossible:
-    """A comparison that cannot be made, and the reason in a sentence."""
+    """A comparison that is not possible, and the reason in a sentence."""
 
     kind: str
     reason: str
@@ -99,12 +99,12 @@ class Impossible:
 
 @dataclass(frozen=True)
 class Kind:
-    """How a probe relates to its person's scan in the gallery."""
+    """How a probe is related to its mate."""
 
     title: str
     related: Callable[[Scan, Scan], bool]
-    across: bool  # whether the two sides are different contrasts
-    nobody: str
+    across: bool  # whether the two sides have different contrasts
+    unmet: str  # the reason where no participant has such scans
     conditions: tuple[Condition, ...] = SCAN_CONDITIONS
 
 
@@ -121,27 +121,27 @@ KINDS = {
         'Another scan of the same session',
         _another,
         False,
-        'Nobody has two scans of one contrast in the same session.',
+        'No participant has two scans of one contrast in the same session.',
     ),
     'sessions': Kind(
         'Another session',
         _another_session,
         False,
-        'Nobody has scans of one contrast in two sessions.',
+        'No participant has scans of one contrast in two sessions.',
     ),
     'contrasts': Kind(
         'Another contrast',
         _another,
         True,
-        'Nobody has scans of two contrasts in the same session.',
+        'No participant has scans of two contrasts in the same session.',
     ),
     'contrasts_and_sessions': Kind(
         'Another contrast in another session',
         _another_session,
         True,
-        'Nobody has scans of two contrasts in different sessions.',
+        'No participant has scans of two contrasts in different sessions.',
     ),
-    # before defacing it would compare a file with itself: nothing to learn
+    # before defacing this would compare a file with itself
     'same_scan': Kind(
         'The same scan',
         lambda probe, enrolled: probe.image == enrolled.image,
@@ -151,27 +151,27 @@ KINDS = {
     ),
 }
 STUDIES = ('S1', 'S2', 'S3')
-ONE_PERSON = 'Fewer than two people: nobody can be told from anybody.'
-NO_PHOTOGRAPHS = 'No photographs: name their folder with --photos.'
+ONE_PERSON = 'Fewer than two participants: identification needs at least two.'
+NO_PHOTOGRAPHS = 'No photographs: pass their folder with --photos.'
 
 
 def person(entry: Scan | str) -> str:
-    """Return the label of the person whom an entry of a comparison belongs to."""
+    """Return the label of the participant of a probe or gallery entry."""
     return entry if isinstance(entry, str) else entry.participant
 
 
 def scans_of(side: Iterable[Scan | str]) -> list[Scan]:
-    """Return the scans of a side of a comparison; photographs are labels."""
+    """Return the scans among probes or gallery entries."""
     return [entry for entry in side if isinstance(entry, Scan)]
 
 
 def plan_scans(scans: Iterable[Scan]) -> tuple[list[Comparison], list[Impossible]]:
-    """Decide how scans can be compared with scans.
+    """Plan the comparisons of scans with scans.
 
     Parameters
     ----------
     scans
-        Everything that was enrolled.
+        All scans that were enrolled.
 
     Returns
     -------
@@ -189,21 +189,21 @@ def plan_scans(scans: Iterable[Scan]) -> tuple[list[Comparison], list[Impossible
         if alone or len({scan.participant for scan in ordered}) < 2:
             impossible.append(Impossible(kind, ONE_PERSON))
         elif not found:
-            impossible.append(Impossible(kind, KINDS[kind].nobody))
+            impossible.append(Impossible(kind, KINDS[kind].unmet))
     return possible, impossible
 
 
 def plan_photographs(
     scans: Iterable[Scan], photographed: Sequence[str] | None
 ) -> tuple[list[Comparison], list[Impossible]]:
-    """Decide how scans can be compared with photographs.
+    """Plan the comparisons of scans with photographs.
 
     Parameters
     ----------
     scans
-        Everything that was enrolled.
+        All scans that were enrolled.
     photographed
-        Participants with at least one photograph that shows a face; None: no folder was named.
+        Participants with a photograph that shows a face; None without a folder of photographs.
 
     Returns
     -------
@@ -221,16 +221,18 @@ def plan_photographs(
     ]
     possible = [item for item in candidates if item.mated and len(item.gallery) > 1]
     alone = any(item.mated for item in candidates)
-    reason = ONE_PERSON if alone else 'Nobody with a scan has a photograph that shows a face.'
+    reason = (
+        ONE_PERSON if alone else 'No participant with a scan has a photograph that shows a face.'
+    )
     done = {item.kind for item in possible}
     return possible, [Impossible(study, reason) for study in STUDIES if study not in done]
 
 
 def _compare(kind: str, ordered: list[Scan], probe: str, gallery: str) -> Comparison:
-    """Return the comparison of two contrasts, whether or not anybody has a mate in it.
+    """Return the comparison of two contrasts, which may be without mates.
 
-    The gallery holds everybody's first scan. Whoever has none there but a scan of the other
-    contrast is a probe without a mate: somebody whom the attacker's database lacks.
+    The gallery holds the first scan of each participant. A participant without a scan of the
+    gallery's contrast is a probe without a mate: the attacker's gallery lacks this participant.
     """
     rule = KINDS[kind]
     candidates = [scan for scan in ordered if scan.suffix in (probe, gallery)]
@@ -250,7 +252,7 @@ def _compare(kind: str, ordered: list[Scan], probe: str, gallery: str) -> Compar
 def _with_photographs(
     study: str, ordered: list[Scan], suffix: str, people: tuple[str, ...]
 ) -> Comparison:
-    """Return the comparison of everybody's first scan of a contrast with photographs."""
+    """Return the comparison of the first scan of each participant with photographs."""
     candidates = [scan for scan in ordered if scan.suffix == suffix]
     if study == 'S2':
         asked = tuple(Condition(state, PHOTOGRAPH, state) for state in (BEFORE, AFTER))
@@ -258,16 +260,16 @@ def _with_photographs(
         asked = tuple(Condition(state, state, PHOTOGRAPH) for state in (BEFORE, AFTER))
     usable, conditions = _complete(candidates, asked)
     scans = _first_of_each(usable, suffix)
-    sides = (PHOTOGRAPH, suffix, people, scans) if study == 'S2' else (
-        suffix, PHOTOGRAPH, scans, people
-    )  # fmt: skip
-    return Comparison(study, *sides, conditions, len(candidates) - len(usable))
+    left_out = len(candidates) - len(usable)
+    if study == 'S2':
+        return Comparison(study, PHOTOGRAPH, suffix, people, scans, conditions, left_out)
+    return Comparison(study, suffix, PHOTOGRAPH, scans, people, conditions, left_out)
 
 
 def _complete(
     scans: list[Scan], asked: tuple[Condition, ...]
 ) -> tuple[list[Scan], tuple[Condition, ...]]:
-    """Return the scans that are there in every state that any is in, and what that allows."""
+    """Return the scans enrolled in every state that any scan is, and the conditions possible."""
     there = {PHOTOGRAPH} | {state for scan in scans for state in scan.states}
     conditions = tuple(item for item in asked if {item.probe, item.gallery} <= there)
     needed = {state for item in conditions for state in (item.probe, item.gallery)}
@@ -284,7 +286,7 @@ def _first_of_each(ordered: list[Scan], suffix: str) -> tuple[Scan, ...]:
 
 
 def _suffixes(scans: Iterable[Scan]) -> list[str]:
-    """Return the contrasts, T1w first: it shows the face best."""
+    """Return the contrasts, T1w first: faces are recognised best in it."""
     return sorted({scan.suffix for scan in scans}, key=lambda suffix: (suffix != 'T1w', suffix))
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All attacks on a dataset, one after the other."""
+"""All comparisons of a dataset, one after the other."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from facebids.bids.names import HeadImage
-from facebids.studies import enrolment, photographs, renders, scans
-from facebids.studies.photographs import Photographs
+from facebids.studies import against_photographs, enrolment, render_pairs, scans
+from facebids.studies.enrolment import Photographs
 from facebids.studies.results import Results
 
 
@@ -22,21 +22,21 @@ def attack(
     Parameters
     ----------
     private_dir
-        Where the participant level left the templates.
+        Private folder of the participant level, with the templates.
     images
         The images of the dataset.
     faces
-        Templates of the participants' photographs; None: there is no folder of them.
+        Templates of the participants' photographs; None without a folder of photographs.
     seed
-        Start of all random numbers.
+        Random seed of the statistics.
     notes
-        What everybody should read about the photographs.
+        Sentences on the photographs that were left out.
     """
     enrolled = enrolment.read(private_dir, images)
     found = [
         scans.compare(enrolled, seed),
-        photographs.compare(enrolled, faces, seed),
-        renders.compare(enrolled, seed),
+        against_photographs.compare(enrolled, faces, seed),
+        render_pairs.compare(enrolled, seed),
     ]
     without = [_without(len(enrolled.without))] if enrolled.without else []
     return Results(
@@ -50,7 +50,7 @@ def attack(
 def _without(count: int) -> str:
     images = '1 image is' if count == 1 else f'{count} images are'
     return (
-        f'{images} left out: there is no template in the private folder. Either an error stopped '
-        'the image, or the folder is another one or was deleted since the participant level ran: '
-        'name the --work-dir or --private-dir of that run.'
+        f'{images} left out: the private folder has no template of it. Either an error stopped '
+        'the image, or the private folder is not that of the participant level: pass the '
+        '--work-dir or --private-dir of that run.'
     )

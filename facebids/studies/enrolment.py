@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read back what the participant level enrolled, and let the engines compare it."""
+"""The templates of the participant level: read them, and score them with the engines."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,17 +10,19 @@ import numpy as np
 
 from facebids.bids import names
 from facebids.bids.names import HeadImage
+from facebids.core.arrays import AnyArray, BoolArray, FloatArray
 from facebids.core.attack import engines
 from facebids.core.attack.recognition import RANDOM, is_random
 from facebids.studies.comparisons import AFTER, BEFORE, Scan
 
 Template = dict[str, dict[str, Any]]
-BARE = 'without hair'  # of a photograph: the template of the same one with the hair hidden
+Photographs = dict[str, list[Template]]
+BARE = 'without hair'  # key of the template of a photograph with its hair hidden
 
 
 @dataclass(frozen=True)
 class Enrolment:
-    """All heads of a dataset as the engines remember them.
+    """The templates of all scans of a dataset.
 
     Attributes
     ----------
@@ -29,9 +31,9 @@ class Enrolment:
     templates
         The templates of each engine, by image and state.
     pictures
-        File of each image and state, with the frontal render in it.
+        File with the frontal render, by image and state.
     without
-        Images that have no template.
+        Images without a template.
     """
 
     scans: tuple[Scan, ...]
@@ -43,8 +45,8 @@ class Enrolment:
         """Return the templates of scans in one state."""
         return [self.templates[scan.image, state] for scan in scans]
 
-    def frontal(self, scan: Scan, state: str) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return a scan's frontal render and the box of its face, None where there is none."""
+    def frontal(self, scan: Scan, state: str) -> tuple[AnyArray, AnyArray] | None:
+        """Return the frontal render of a scan and the box of its face, None without a face."""
         path = self.pictures.get((scan.image, state))
         if path is None:
             return None
@@ -54,14 +56,14 @@ class Enrolment:
 
     @property
     def people(self) -> int:
-        """How many people were enrolled."""
+        """Number of participants that were enrolled."""
         return len({scan.participant for scan in self.scans})
 
 
 def read(private_dir: Path, images: Iterable[HeadImage]) -> Enrolment:
-    """Return the templates of images that the participant level left in the private folder.
+    """Read the templates of images from the private folder.
 
-    The pictures stay on disk: hundreds of them would fill the memory.
+    Pictures stay on disk: hundreds of them would not fit in memory.
     """
     templates, pictures, scans, without = {}, {}, [], []
     for image in images:
@@ -80,13 +82,13 @@ def read(private_dir: Path, images: Iterable[HeadImage]) -> Enrolment:
     return Enrolment(tuple(scans), templates, pictures, tuple(without))
 
 
-def score(probes: Sequence[Template], gallery: Sequence[Template]) -> dict[str, np.ndarray]:
-    """Let every engine that knows both sides compare probes with a gallery.
+def score(probes: Sequence[Template], gallery: Sequence[Template]) -> dict[str, FloatArray]:
+    """Score probes against a gallery with every engine that has templates of both sides.
 
     Returns
     -------
     dict of ndarray, shape (P, G)
-        Scores by engine; NaN where it could not compare. Several engines are also fused.
+        Scores by engine; NaN without a template. Scores of several engines are also fused.
     """
     scores = {
         name: engines.score(
@@ -99,12 +101,12 @@ def score(probes: Sequence[Template], gallery: Sequence[Template]) -> dict[str, 
 
 
 def view(template: dict[str, Any], name: str) -> dict[str, Any] | None:
-    """Return an engine's template as if it had seen one view alone; None: it has no such view."""
+    """Return the template of one view of a head, None where the engine has no such view."""
     there = [str(item) for item in template.get('names', ())]
     if name not in there:
         return None
     index = there.index(name)
-    # engines fuse the random views alone: a view that stands for itself takes the place of one
+    # engines score random views only: name the single view like one
     single = {'names': np.array([f'{RANDOM}_{name}'])}
     return {
         key: value[index : index + 1] if len(np.atleast_1d(value)) == len(there) else value
@@ -112,31 +114,31 @@ def view(template: dict[str, Any], name: str) -> dict[str, Any] | None:
     } | single
 
 
-def faces(template: dict[str, Any]) -> np.ndarray:
-    """Return in which views (V,) an engine that embeds views found a face.
+def faces(template: dict[str, Any]) -> BoolArray:
+    """Return in which views (V,) a face was found.
 
-    What stands elsewhere is no face, or of a defaced head the place where the original's was.
+    The embeddings of other views are NaN, or those of the place of the original's face.
     """
     return template.get('found', np.isfinite(template['embeddings']).all(axis=1))
 
 
 def embeds_views(template: dict[str, Any]) -> bool:
-    """Return whether an engine keeps an embedding of each view, as face recognition does."""
+    """Return whether a template holds an embedding of each view, as of face recognition."""
     return {'names', 'embeddings'} <= set(template)
 
 
-def random_views(template: dict[str, Any]) -> np.ndarray:
-    """Return which views (V,) are the random ones, which stand for a head."""
+def random_views(template: dict[str, Any]) -> BoolArray:
+    """Return which views (V,) are random: they represent the head."""
     return is_random(template['names'])
 
 
 def detection(templates: Iterable[dict[str, Any]]) -> float | None:
-    """Return the share of random views in which a face was found; None without any view."""
+    """Return the share of random views in which a face was found, None without any view."""
     found = [faces(item)[random_views(item)] for item in templates if embeds_views(item)]
     return float(np.concatenate(found).mean()) if any(map(len, found)) else None
 
 
 def _load(path: Path) -> Template:
-    """Return all engines' templates of a file; its pictures stay on disk."""
+    """Return the templates of all engines in a file; its pictures stay on disk."""
     with np.load(path) as arrays:
         return engines.unpack({key: arrays[key] for key in arrays.files if '.' in key})

@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Six generic hairstyles, drawn over the frontal render of a head.
 
-A scan shows no hair and a photograph does: Steeg et al. (2024, eClinicalMedicine 78:102930) laid
-generic hair over their renders. Here every style is a few numbers: strands grow from the
-scalp of an egg-shaped head that is fitted to the picture, are combed, fall, curl, and are lit as
-cylinders. Nothing is copied from a photograph.
+A scan shows no hair and a photograph does: Steeg et al. (2024, eClinicalMedicine 78:102930) added
+generic hair to their renders. Here a style is a set of parameters: strands grow from the scalp of
+an egg-shaped head that is fitted to the picture, are combed, fall, curl, and are lit as cylinders.
+Nothing is copied from a photograph.
 
-Head axes: the origin lies between the eyes, x to the right of the picture, y up along the face, z
-to the viewer; the unit is half the width of the head.
+Head axes: the origin is between the eyes, x points to the right of the picture, y up along the
+face, z to the viewer; the unit is half the width of the head.
 """
 
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from facebids.core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from facebids.core.attack.render import BACKGROUND
 
 COLOURS = {
@@ -31,50 +33,50 @@ LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 EGG_CENTRE = np.array([0.0, 0.38, -0.55])
 EGG_RADII = np.array([1.0, 1.22, 1.3])
-WIDTH_OF_HEAD = 1.65  # over that between the outer corners of the eyes
-# pairs of distance from the middle and height
+WIDTH_OF_HEAD = 1.65  # ratio to the distance between the outer corners of the eyes
+# pairs of distance from the midline and height
 HAIRLINE = np.array(
     [(0, 0.98), (0.3, 1.0), (0.55, 0.94), (0.7, 0.72), (0.8, 0.42), (0.9, 0.1), (1.0, -0.35)]
 )
 NAPE = np.array([(0, -0.7), (0.6, -0.5), (0.8, -0.2), (1, 0.0)])
-# pairs of height and the distance from the middle that long hair keeps before the face
+# pairs of height and of the distance from the midline that long hair keeps in front of the face
 CURTAIN = np.array(
     [(-4, 0.55), (-1.3, 0.66), (0, 0.76), (0.3, 0.7), (0.5, 0.55), (0.75, 0.2), (1.2, -0.5)]
 )
-# corners of where no hair falls at all: brows to chin, the right half
+# corners of the area without hair: brows to chin, the right half
 FACE = np.array([(0.62, 0.3), (0.68, -0.1), (0.6, -0.6), (0.45, -1.15)])
-HANG = -0.3  # below it, from the middle of the egg, hair hangs
-NECK_Z = -0.62  # what lies behind is hidden by ears and neck
-LIGHT = np.array([0.3, 0.55, 0.78])  # as of the frontal render
+HANG = -0.3  # height relative to the centre of the egg below which hair hangs
+NECK_Z = -0.62  # strands behind are hidden by ears and neck
+LIGHT = np.array([0.3, 0.55, 0.78])  # that of the frontal render
 SUPERSAMPLE, KNOTS = 2, 40
-GATHER = 0.6  # how far the end of a strand is drawn to the middle of its lock
+GATHER = 0.6  # how far the end of a strand is moved to the middle of its lock
 
 
 @dataclass(frozen=True)
 class Style:
-    """How hair is cut and combed. Lengths in half widths of the head.
+    """Parameters of a hairstyle. Lengths in half widths of the head.
 
     Parameters
     ----------
     strands : int
     top, sides : float
-        Lengths of the strands that grow on top and on the sides.
+        Lengths of the strands on top and on the sides.
     volume : float
         Height of the outermost strands above the scalp.
     weight : float
         0 stands, 1 falls.
     forward, outward, across : float
-        How hard it is combed to the forehead, away from the parting, and to one side.
+        Strength of combing to the forehead, away from the parting, and to one side.
     parting : float or None
-        Where it lies, x; None for no parting.
+        Its x coordinate; None for no parting.
     turn_in : float
-        How hard the ends bend towards the neck.
+        Strength with which the ends bend towards the neck.
     curl, turns : float
-        Radius of the curls, and how many there are in one unit of length.
+        Radius of the curls, and their number per unit of length.
     locks : int
-        How many bundles the strands are gathered in.
+        Number of bundles of strands.
     disorder : float
-        Of directions, between locks.
+        Standard deviation of directions between locks, relative.
     """
 
     strands: int
@@ -115,25 +117,27 @@ STYLES = {
 
 @dataclass(frozen=True)
 class _Head:
-    """Where the head stands in a picture: pixels are ``origin + axes @ (x, y) * unit``."""
+    """Position of the head in a picture: pixels are ``origin + axes @ (x, y) * unit``."""
 
-    origin: np.ndarray
-    axes: np.ndarray
-    unit: float
-    solid: np.ndarray  # bool, shape (H, W): head or neck, not background
+    origin: FloatArray
+    axes: FloatArray
+    unit: float | np.floating[Any]
+    solid: BoolArray  # bool, shape (H, W): head or neck, not background
 
-    def pixels(self, points):
-        """Head axes (..., 2 or 3) to columns and rows (..., 2)."""
+    def pixels(self, points: FloatArray) -> FloatArray:
+        """Return the columns and rows (..., 2) of points in head axes (..., 2 or 3)."""
         return self.origin + self.unit * points[..., :2] @ self.axes.T
 
-    def coordinates(self):
+    def coordinates(self) -> FloatArray:
         """Return x and y of every pixel in head axes, shape (H, W, 2)."""
         rows, columns = np.indices(self.solid.shape)
         return (np.stack([columns, rows], -1) - self.origin) @ self.axes / self.unit
 
 
-def overlay(picture, points, style, colour='brown', seed=0):
-    """Put hair on the frontal render of a head.
+def overlay(
+    picture: AnyArray, points: FloatArray, style: str, colour: str = 'brown', seed: int = 0
+) -> AnyArray:
+    """Draw hair on the frontal render of a head.
 
     Parameters
     ----------
@@ -146,7 +150,7 @@ def overlay(picture, points, style, colour='brown', seed=0):
     colour : str
         One of `COLOURS`.
     seed : int
-        Of the strands.
+        Random seed of the strands.
 
     Returns
     -------
@@ -165,13 +169,12 @@ def overlay(picture, points, style, colour='brown', seed=0):
     return result.clip(0, 255).round().astype(np.uint8)
 
 
-def without_hair(picture, points):
+def without_hair(picture: AnyArray, points: FloatArray) -> AnyArray | None:
     """Hide the hair of a photograph taken from the front.
 
-    A control, and a rough one: above an ellipse through the temples and the middle of the
-    forehead a bald head of average shape is drawn in the colour of the cheeks; beside and above
-    it stands the background of the renders. Hair below stays: a long fringe, hair on the cheeks
-    and the neck, beards.
+    This is a rough control: above an ellipse through the temples and the middle of the forehead
+    a bald head of average shape is drawn in the colour of the cheeks, on the background of the
+    renders. Hair below the ellipse stays: a long fringe, hair on the cheeks and the neck, beards.
 
     Parameters
     ----------
@@ -183,7 +186,7 @@ def without_hair(picture, points):
     Returns
     -------
     ndarray of uint8, shape (H, W, 3), or None
-        None where the cheeks lie outside the picture.
+        None where the cheeks are outside the picture.
     """
     head = _place(points, np.zeros(picture.shape[:2], bool))
     x, y = np.moveaxis(head.coordinates(), -1, 0)
@@ -199,8 +202,8 @@ def without_hair(picture, points):
     return _blend(result, picture, _soft(kept)).clip(0, 255).round().astype(np.uint8)
 
 
-def black_and_white(picture):
-    """Return a picture without its colours.
+def black_and_white(picture: AnyArray) -> AnyArray:
+    """Return a picture in shades of grey.
 
     Parameters
     ----------
@@ -216,12 +219,12 @@ def black_and_white(picture):
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def _blend(below, above, alpha):
+def _blend(below: AnyArray, above: AnyArray, alpha: AnyArray) -> FloatArray:
     return below + alpha[..., None] * (above - below)
 
 
-def _place(points, solid):
-    """Return the axes of a head of average width for its eyes."""
+def _place(points: FloatArray, solid: BoolArray) -> _Head:
+    """Return the axes of a head of average width, given the distance of its eyes."""
     right, left = (points[0] + points[1]) / 2, (points[2] + points[3]) / 2
     along = (right - left) / np.linalg.norm(right - left)
     axes = np.column_stack([along, [along[1], -along[0]]])
@@ -229,8 +232,8 @@ def _place(points, solid):
     return _Head((right + left) / 2, axes, unit, solid)
 
 
-def _fit(picture, points):
-    """Return the axes of a head as wide as from where the background ends to where it begins."""
+def _fit(picture: AnyArray, points: FloatArray) -> _Head:
+    """Return the axes of a head, its width measured between the edges of the background."""
     corners = np.concatenate([picture[:5, :5], picture[:5, -5:]]).reshape(-1, 3).astype(int)
     solid = np.abs(picture.astype(int) - np.median(corners, axis=0)).sum(axis=2) > 24
     solid = ndimage.binary_fill_holes(ndimage.binary_opening(solid, iterations=2))
@@ -244,10 +247,10 @@ def _fit(picture, points):
 
 
 @cache
-def _grow(style, seed):
-    """Return strands (N, KNOTS, 3) in head axes, which fit all heads, and their brightness (N,).
+def _grow(style: Style, seed: int) -> tuple[AnyArray, AnyArray]:
+    """Return strands (N, KNOTS, 3) in head axes and their brightness (N,).
 
-    Those that lie deep are in the shade.
+    Strands close to the scalp are darker.
     """
     rng = np.random.default_rng(seed)
     roots = _roots(style.strands, rng)
@@ -278,14 +281,14 @@ def _grow(style, seed):
     return strands.astype(np.float32), brightness.astype(np.float32)
 
 
-def _locks(roots, side, count):
-    """Return for each strand the number of the one in the middle of its lock (N,)."""
+def _locks(roots: FloatArray, side: IntArray, count: int) -> IntArray:
+    """Return for each strand the index of the middle strand of its lock (N,)."""
     apart = roots + 10 * np.stack([side, 0 * side, 0 * side], axis=1)  # at the parting
     return cKDTree(apart[:count]).query(apart)[1]
 
 
-def _roots(count, rng):
-    """Draw points of the scalp."""
+def _roots(count: int, rng: np.random.Generator) -> FloatArray:
+    """Return random points of the scalp (N, 3)."""
     unit = rng.normal(size=(count * 2, 3))
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     points = EGG_CENTRE + EGG_RADII * unit
@@ -295,26 +298,28 @@ def _roots(count, rng):
     return points[ragged > line][:count]
 
 
-def _hairline(x):
+def _hairline(x: FloatArray) -> FloatArray:
     return np.interp(np.abs(x), *HAIRLINE.T)
 
 
-def _normal(points):
+def _normal(points: FloatArray) -> FloatArray:
     normal = (points - EGG_CENTRE) / EGG_RADII**2
     return normal / np.linalg.norm(normal, axis=-1, keepdims=True)
 
 
-def _comb(style, roots, normal, side, top):
-    """Direction (N, 3) along the scalp in which each strand is combed."""
+def _comb(
+    style: Style, roots: FloatArray, normal: FloatArray, side: IntArray, top: FloatArray
+) -> FloatArray:
+    """Return the direction (N, 3) along the scalp in which each strand is combed."""
     across = (style.across + style.outward * side) * top
     comb = np.column_stack([across, top - 1, style.forward * top])
     return comb - (comb * normal).sum(1, keepdims=True) * normal
 
 
-def _held(points, shell, weight, side):
+def _held(points: FloatArray, shell: FloatArray, weight: float, side: IntArray) -> FloatArray:
     """Keep points outside a shell around the head, and heavy hair on it.
 
-    Below HANG the shell is a cylinder: hair hangs. In front it parts before the face.
+    Below HANG the shell is a cylinder: hair hangs. In front of the face it parts.
     """
     relative = points - EGG_CENTRE
     hangs = relative[:, 1:2] < HANG
@@ -327,8 +332,10 @@ def _held(points, shell, weight, side):
     return held
 
 
-def _curls(style, lock, length, rng):
-    """Offsets (N, KNOTS, 3) of a helix around each strand; a lock curls together."""
+def _curls(
+    style: Style, lock: IntArray, length: FloatArray, rng: np.random.Generator
+) -> FloatArray:
+    """Return offsets (N, KNOTS, 3) of a helix around each strand, alike within a lock."""
     along = np.linspace(0, 1, KNOTS) * length[:, None]
     phase = rng.uniform(0, 2 * np.pi, len(lock))[lock] + rng.normal(0, 0.25, len(lock))
     turns = style.turns * rng.uniform(0.75, 1.25, len(lock))[lock]
@@ -337,8 +344,8 @@ def _curls(style, lock, length, rng):
     return radius[..., None] * np.stack([np.cos(angle), np.sin(angle), np.sin(angle)], axis=-1)
 
 
-def _light(strands, brightness, colour):
-    """Colour (N, KNOTS, 3): strands as cylinders (Kajiya & Kay, 1989) on a round head."""
+def _light(strands: AnyArray, brightness: AnyArray, pigment: tuple[int, int, int]) -> FloatArray:
+    """Return colours (N, KNOTS, 3) of cylinders (Kajiya & Kay, 1989) on a round head."""
     tangent = np.gradient(strands, axis=1)
     tangent /= np.maximum(np.linalg.norm(tangent, axis=2, keepdims=True), 1e-9)
     halfway = LIGHT + np.array([0, 0, 1.0])  # between light and viewer
@@ -346,13 +353,13 @@ def _light(strands, brightness, colour):
     matt = 0.35 + 0.7 * np.sqrt(np.maximum(1 - (tangent @ LIGHT) ** 2, 0))
     gloss = np.maximum(1 - (tangent @ halfway) ** 2, 0) ** 20
     lit = brightness[:, None] * (0.45 + 0.55 * np.maximum(_normal(strands) @ LIGHT, 0))
-    colour = np.array(colour, float)
-    sheen = 0.3 * colour + 25  # half the light is mirrored before it meets the pigment
+    colour = np.array(pigment, float)
+    sheen = 0.3 * colour + 25  # half of the light is reflected before it reaches the pigment
     return (lit * matt)[..., None] * colour + (lit * gloss)[..., None] * sheen
 
 
-def _draw(head, strands, shades):
-    """Draw strands far to near, before the neck and behind: two RGBA (H, W, 4), alpha 0-1."""
+def _draw(head: _Head, strands: AnyArray, shades: FloatArray) -> list[FloatArray]:
+    """Draw strands from far to near; return RGBA (H, W, 4) in front of the neck and behind."""
     places = SUPERSAMPLE * (head.pixels(strands) + 0.5)
     longest = np.linalg.norm(np.diff(places, axis=1), axis=2).sum(1).max()
     at = np.linspace(0, KNOTS - 1, int(longest / 1.3) + 2, dtype=np.float32)
@@ -364,10 +371,10 @@ def _draw(head, strands, shades):
     layers = []
     for layer in (depth >= NECK_Z, depth < NECK_Z):
         order = np.flatnonzero(inside & layer)
-        # integers sort in a tenth of the time
+        # integers sort ten times as fast
         order = order[np.argsort((1000 * depth[order]).astype(np.int16), kind='stable')]
         nearest = np.full((height, width), -1)
-        nearest[rows[order], columns[order]] = order  # of repeated pixels the last remains
+        nearest[rows[order], columns[order]] = order  # the last of repeated pixels remains
         strand, point = np.divmod(nearest, len(at))
         seen = (nearest >= 0)[..., None]
         colours = shades[strand, at[point].round().astype(int)] * seen
@@ -375,13 +382,13 @@ def _draw(head, strands, shades):
     return layers
 
 
-def _refine(knots, at):
+def _refine(knots: AnyArray, at: AnyArray) -> AnyArray:
     low = np.minimum(at.astype(int), KNOTS - 2)
     before = knots[:, low]
     return before + (at - low).astype(np.float32)[:, None] * (knots[:, low + 1] - before)
 
 
-def _shrink(canvas):
+def _shrink(canvas: FloatArray) -> FloatArray:
     height, width, _ = canvas.shape
     blocks = canvas.reshape(height // SUPERSAMPLE, SUPERSAMPLE, width // SUPERSAMPLE, -1, 4)
     small = blocks.mean(axis=(1, 3))
@@ -389,26 +396,26 @@ def _shrink(canvas):
     return small
 
 
-def _scalp(head):
-    """Opacity (H, W) of the shade at the roots: nobody's skin shines through."""
+def _scalp(head: _Head) -> FloatArray:
+    """Return the opacity (H, W) of the shade at the roots, which hides the skin."""
     x, y = np.moveaxis(head.coordinates(), -1, 0)
     above = np.minimum(y - _hairline(x) - 0.02, y - 0.2)
     return head.solid * np.clip(above / 0.06, 0, 1)
 
 
-def _shadow(alpha, head):
-    """Shade (H, W) that hair throws on the skin."""
+def _shadow(alpha: FloatArray, head: _Head) -> FloatArray:
+    """Return the shadow (H, W) of the hair on the skin."""
     down = ndimage.shift(alpha, (0.04 * head.unit, 0), order=1)
     return ndimage.gaussian_filter(down, 0.06 * head.unit)
 
 
-def _soft(inside):
-    """1 well inside, 0 outside, soft at the edge."""
+def _soft(inside: FloatArray) -> FloatArray:
+    """Return 1 inside and 0 outside, with a soft edge."""
     return np.clip(inside / 0.1, 0, 1)
 
 
-def _face(head):
-    """1 inside the face, where no hair may fall, 0 outside, soft between (H, W)."""
+def _face(head: _Head) -> FloatArray:
+    """Return 1 inside the face, which stays free of hair, and 0 outside, soft between (H, W)."""
     from PIL import Image, ImageDraw
 
     both = np.concatenate([FACE, FACE[::-1] * [-1, 1]])

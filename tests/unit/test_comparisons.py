@@ -25,10 +25,10 @@ def test_one_scan_each_allows_the_same_scan_alone():
     assert list(possible) == ['same_scan_T1w_in_T1w']
     (condition,) = possible['same_scan_T1w_in_T1w'].conditions
     assert (condition.probe, condition.gallery) == ('after', 'before')
-    assert impossible == {kind: KINDS[kind].nobody for kind in KINDS if kind != 'same_scan'}
+    assert impossible == {kind: KINDS[kind].unmet for kind in KINDS if kind != 'same_scan'}
 
 
-def test_sessions_runs_and_contrasts_are_told_apart():
+def test_sessions_runs_and_contrasts_are_distinguished():
     possible, impossible = _plan(
         '01_A_T1w', '01_A_T1w/2', '01_A_FLAIR', '01_B_T1w', '01_B_FLAIR', '02_A_T1w'
     )
@@ -113,8 +113,8 @@ def test_photographs_are_compared_as_the_studies_did():
     ('photographed', 'reason'),
     [
         (None, comparisons.NO_PHOTOGRAPHS),
-        ([], 'Nobody with a scan'),
-        (['09', '10'], 'Nobody with a scan'),
+        ([], 'No participant with a scan'),
+        (['09', '10'], 'No participant with a scan'),
     ],
 )
 def test_without_photographs_each_study_has_its_reason(photographed, reason):

@@ -9,8 +9,8 @@ from PIL import Image
 
 from facebids.core.attack import recognition
 from facebids.errors import PhotographError
-from facebids.studies import photo_pixels
-from facebids.studies.photo_files import PROBLEMS, collect
+from facebids.studies.photographs.find import PROBLEMS, find
+from facebids.studies.photographs.read import SMALLEST, read
 
 
 @pytest.fixture(scope='module')
@@ -27,7 +27,7 @@ def _write(path, content=b'any'):
 @pytest.mark.parametrize('mode', ['RGB', 'L', 'CMYK'])
 def test_a_face_is_found_in_a_jpeg_of_any_colours(portrait, tmp_path, mode):
     portrait.convert(mode).save(tmp_path / 'a.jpg')
-    picture = photo_pixels.read(tmp_path / 'a.jpg')
+    picture = read(tmp_path / 'a.jpg')
     assert picture.dtype == np.uint8
     assert recognition.detect(picture) is not None
     np.testing.assert_allclose(picture.mean(), np.asarray(portrait).mean(), atol=12)
@@ -40,12 +40,12 @@ def test_a_face_is_found_in_a_png_of_any_depth(portrait, tmp_path, mode):
         Image.fromarray(grey).save(tmp_path / 'a.png')
     else:
         portrait.convert(mode).save(tmp_path / 'a.png')
-    assert recognition.detect(photo_pixels.read(tmp_path / 'a.png')) is not None
+    assert recognition.detect(read(tmp_path / 'a.png')) is not None
 
 
 def test_what_is_transparent_is_white(tmp_path):
     Image.new('RGBA', (50, 50), (0, 0, 0, 0)).save(tmp_path / 'a.png')
-    assert (photo_pixels.read(tmp_path / 'a.png') == 255).all()
+    assert (read(tmp_path / 'a.png') == 255).all()
 
 
 @pytest.mark.parametrize('suffix', ['jpg', 'png'])
@@ -55,7 +55,7 @@ def test_photographs_are_turned_upright_and_made_small(tmp_path, suffix):
     picture = np.zeros((1800, 3600, 3), np.uint8)
     picture[:, :1800] = 255
     Image.fromarray(picture).save(tmp_path / f'a.{suffix}', exif=exif)
-    upright = photo_pixels.read(tmp_path / f'a.{suffix}')
+    upright = read(tmp_path / f'a.{suffix}')
     assert upright.shape == (1600, 800, 3)
     assert upright[:700].min() > 200
     assert upright[900:].max() < 50
@@ -63,7 +63,7 @@ def test_photographs_are_turned_upright_and_made_small(tmp_path, suffix):
 
 def test_a_broken_description_of_the_camera_does_no_harm(portrait, tmp_path):
     portrait.save(tmp_path / 'a.jpg', exif=b'Exif\x00\x00garbage')
-    assert photo_pixels.read(tmp_path / 'a.jpg').shape == (400, 400, 3)
+    assert read(tmp_path / 'a.jpg').shape == (400, 400, 3)
 
 
 def _bomb():
@@ -76,7 +76,7 @@ def _bomb():
 def test_what_is_no_picture_is_refused_by_name(tmp_path, content):
     _write(tmp_path / 'a.png', content)
     with pytest.raises(PhotographError, match=r'a\.png'):
-        photo_pixels.read(tmp_path / 'a.png')
+        read(tmp_path / 'a.png')
 
 
 @pytest.mark.parametrize('suffix', ['jpg', 'png'])
@@ -85,25 +85,25 @@ def test_a_truncated_photograph_is_refused(portrait, tmp_path, suffix):
     portrait.save(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(PhotographError, match='cannot be read'):
-        photo_pixels.read(path)
+        read(path)
 
 
 def test_another_kind_of_picture_is_refused_whatever_its_name(portrait, tmp_path):
     portrait.save(tmp_path / 'a.jpg', format='GIF')
     with pytest.raises(PhotographError, match='cannot be read'):
-        photo_pixels.read(tmp_path / 'a.jpg')
+        read(tmp_path / 'a.jpg')
 
 
 @pytest.mark.parametrize('size', [(1, 1), (39, 500), (5000, 60)])
 def test_a_picture_too_small_for_a_face_is_refused(tmp_path, size):
     Image.new('RGB', size).save(tmp_path / 'a.png')
     with pytest.raises(PhotographError, match='40 pixels'):
-        photo_pixels.read(tmp_path / 'a.png')
+        read(tmp_path / 'a.png')
 
 
 def test_the_smallest_photograph_can_be_searched_for_faces(tmp_path):
-    Image.new('RGB', (photo_pixels.SMALLEST, 1600)).save(tmp_path / 'a.png')
-    assert recognition.detect(photo_pixels.read(tmp_path / 'a.png')) is None
+    Image.new('RGB', (SMALLEST, 1600)).save(tmp_path / 'a.png')
+    assert recognition.detect(read(tmp_path / 'a.png')) is None
 
 
 def test_a_folder_or_a_dead_link_is_refused(tmp_path):
@@ -111,13 +111,13 @@ def test_a_folder_or_a_dead_link_is_refused(tmp_path):
     (tmp_path / 'b.jpg').symlink_to(tmp_path / 'gone.jpg')
     for name in ('a.jpg', 'b.jpg'):
         with pytest.raises(PhotographError, match=name):
-            photo_pixels.read(tmp_path / name)
+            read(tmp_path / name)
 
 
 def test_photographs_are_found_by_participant(tmp_path):
     for name in ('sub-01/b.JPG', 'sub-01/a.jpeg', 'sub-02/c.Png', 'sub-01/.hidden.jpg'):
         _write(tmp_path / name)
-    found, problems = collect(tmp_path, ['02', '01'])
+    found, problems = find(tmp_path, ['02', '01'])
     assert found == {
         '01': (tmp_path / 'sub-01/a.jpeg', tmp_path / 'sub-01/b.JPG'),
         '02': (tmp_path / 'sub-02/c.Png',),
@@ -132,7 +132,7 @@ def test_everything_that_is_left_out_is_named(tmp_path):
     ):  # fmt: skip
         _write(tmp_path / name)
     (tmp_path / 'sub-03').mkdir()
-    found, problems = collect(tmp_path, ['01', '02', '03'])
+    found, problems = find(tmp_path, ['01', '02', '03'])
     assert found == {'01': (tmp_path / 'sub-01/good.jpg',), '02': (), '03': ()}
     assert {(str(item.path.relative_to(tmp_path)), item.code) for item in problems} == {
         ('sub-09', 'photograph_without_participant'),
@@ -160,7 +160,7 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
         return allowed(folder)
 
     monkeypatch.setattr(Path, 'iterdir', iterdir)
-    found, problems = collect(tmp_path, ['01', '02'])
+    found, problems = find(tmp_path, ['01', '02'])
     assert found == {'01': (), '02': (tmp_path / 'sub-02/a.jpg',)}
     assert [item.code for item in problems] == ['unreadable']
     assert 'Permission denied' in problems[0].message

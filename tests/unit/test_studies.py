@@ -14,18 +14,18 @@ from facebids.core.attack import engines
 from facebids.core.identifiability.summary import Estimate
 from facebids.release import cohort
 from facebids.studies import (
+    against_photographs,
     dataset,
     enrolment,
-    photographs,
-    pictures,
-    renders,
+    render_pairs,
     results,
     scans,
+    single_views,
     tables,
 )
 from facebids.studies.comparisons import KINDS, ONE_PERSON, Scan
 
-VARIANTS = pictures._appearance_variants  # which the fixture replaces
+VARIANTS = single_views._appearance_variants  # which the fixture replaces
 VIEWS = ('random01', 'random02', 'random03', 'random04', 'frontal', 'halfside', 'side', 'top')
 
 
@@ -65,7 +65,7 @@ def _mean(template):
 def two_engines(monkeypatch):
     monkeypatch.setattr(engines, 'engines', lambda: {'face': FaceEngine, 'shape': ShapeEngine})
     monkeypatch.setattr(
-        pictures, '_appearance_variants', lambda: {'bob, colour': lambda picture, _: picture}
+        single_views, '_appearance_variants', lambda: {'bob, colour': lambda picture, _: picture}
     )
 
 
@@ -126,7 +126,7 @@ def test_the_attack_is_strong_before_and_fails_after():
 
 @pytest.mark.parametrize('study', ['S1', 'S2'])
 def test_thresholds_are_fixed_before_defacing_and_hold_after(study):
-    outcomes, _ = photographs.compare(_enrolled(), _faces(), seed=0)
+    outcomes, _ = against_photographs.compare(_enrolled(), _faces(), seed=0)
     states = [_by(outcomes, study=study, condition=state) for state in ('before', 'after')]
     before, after = (item.summary.open_set for item in states)
     assert [point.threshold for point in before] == [point.threshold for point in after]
@@ -148,7 +148,7 @@ def test_the_detection_rate_is_that_of_the_random_views():
 
 
 def test_photographs_find_scans_before_and_not_after():
-    outcomes, impossible = photographs.compare(_enrolled(), _faces(), seed=0)
+    outcomes, impossible = against_photographs.compare(_enrolled(), _faces(), seed=0)
     for study in ('S1', 'S2'):
         assert _by(outcomes, study=study, condition='before').summary.rank1.value == 1
         assert _by(outcomes, study=study, condition='after').summary.rank1.value < 0.6
@@ -158,7 +158,7 @@ def test_photographs_find_scans_before_and_not_after():
 
 
 def test_small_galleries_of_s1_are_reached_or_not():
-    outcomes, _ = photographs.compare(_enrolled(), _faces(), seed=0)
+    outcomes, _ = against_photographs.compare(_enrolled(), _faces(), seed=0)
     smaller = _by(outcomes, study='S1', condition='before').summary.smaller_galleries
     assert [(item.size, item.rank1) for item in smaller] == [
         (size, Estimate()) for size in (50, 100, 150)
@@ -166,9 +166,9 @@ def test_small_galleries_of_s1_are_reached_or_not():
 
 
 def test_every_orientation_is_searched_and_controls_leave_the_photograph_itself_out():
-    outcomes, _ = photographs.compare(_enrolled(), _faces(), seed=0)
+    outcomes, _ = against_photographs.compare(_enrolled(), _faces(), seed=0)
     kinds = {s.probe for item in outcomes if item.study == 'S3' for s in item.searches}
-    assert set(pictures.ORIENTATIONS) | {'photograph'} <= kinds
+    assert set(single_views.ORIENTATIONS) | {'photograph'} <= kinds
     control = _by(outcomes, study='S3', condition='control')
     assert control.summary.rank1.value == 1
     frontal = next(item for item in outcomes if 'frontal' in item.probe and item.study == 'S3')
@@ -177,7 +177,7 @@ def test_every_orientation_is_searched_and_controls_leave_the_photograph_itself_
 
 
 def test_searches_of_s3_count_in_the_check_of_a_release():
-    outcomes, _ = photographs.compare(_enrolled(), _faces(), seed=0)
+    outcomes, _ = against_photographs.compare(_enrolled(), _faces(), seed=0)
     s3 = tuple(item for item in outcomes if item.study == 'S3')
     checks = cohort.check(results.Results(outcomes=s3))
     assert len(checks) == 5  # four orientations and one hairstyle, after defacing
@@ -190,32 +190,32 @@ def test_photographs_whose_hair_is_hidden_are_a_control_of_their_own():
         for name, templates in _faces().items()
     }
     faces['00'][0][enrolment.BARE] = {}  # it could not be hidden
-    outcomes, _ = photographs.compare(_enrolled(), faces, seed=0)
+    outcomes, _ = against_photographs.compare(_enrolled(), faces, seed=0)
     bare = _by(outcomes, study='S3', condition='control', probe='photographs without hair')
     assert 0.5 < bare.summary.rank1.value < 1
 
 
 def test_without_second_photographs_there_is_no_control():
-    _, impossible = photographs.compare(_enrolled(), _faces(each=1), seed=0)
-    assert [item.reason for item in impossible] == [pictures.NO_SECOND]
+    _, impossible = against_photographs.compare(_enrolled(), _faces(each=1), seed=0)
+    assert [item.reason for item in impossible] == [single_views.NO_SECOND]
 
 
 def test_without_photographs_three_studies_are_not_possible():
-    outcomes, impossible = photographs.compare(_enrolled(), None, seed=0)
+    outcomes, impossible = against_photographs.compare(_enrolled(), None, seed=0)
     assert not outcomes
     assert {item.study for item in impossible} == {'S1', 'S2', 'S3'}
-    _, impossible = photographs.compare(_enrolled(), {'00': []}, seed=0)
+    _, impossible = against_photographs.compare(_enrolled(), {'00': []}, seed=0)
     assert all('shows a face' in item.reason for item in impossible)
 
 
 def test_scores_of_a_persons_photographs_go_together():
     scores = np.array([[1.0, 2.0], [3.0, np.nan], [np.nan, np.nan]])
-    together = photographs.mean_by_person(scores, ['a', 'a', 'b'], ['a', 'b'])
+    together = against_photographs.mean_by_person(scores, ['a', 'a', 'b'], ['a', 'b'])
     np.testing.assert_array_equal(together, [[2.0, 2.0], [np.nan, np.nan]])
 
 
 def test_a_picture_without_a_face_is_a_miss():
-    found = pictures.ranks_within_five(np.array([np.nan, 0.2]), np.array([True, False]))
+    found = single_views.ranks_within_five(np.array([np.nan, 0.2]), np.array([True, False]))
     assert found == ((), ())
 
 
@@ -233,21 +233,21 @@ def test_a_defaced_head_is_embedded_where_its_face_was_and_that_is_no_face():
 def test_ranks_of_all_right_photographs_within_five():
     scores = np.array([0.9, 0.8, 0.8, 0.5, 0.4, 0.3, 0.2])
     mates = np.array([False, True, False, True, False, False, True])
-    assert pictures.ranks_within_five(scores, mates) == ((2.5, 4.0), (0.8, 0.5))
+    assert single_views.ranks_within_five(scores, mates) == ((2.5, 4.0), (0.8, 0.5))
 
 
 def test_the_chance_level_is_high_in_a_small_gallery():
     mates = np.zeros((2, 10), bool)
     mates[0, :2] = True  # the other person is not in the gallery
     drawn = np.array([set(c) & {0, 1} != set() for c in combinations(range(10), 5)])
-    assert pictures.chance_within_five(mates) == pytest.approx(drawn.mean())
-    assert pictures.chance_within_five(mates[1:]) is None
-    assert pictures.chance_within_five(mates[:, :5]) is None
-    assert pictures.chance_within_five(mates[:, :3]) is None
+    assert single_views.chance_within_five(mates) == pytest.approx(drawn.mean())
+    assert single_views.chance_within_five(mates[1:]) is None
+    assert single_views.chance_within_five(mates[:, :5]) is None
+    assert single_views.chance_within_five(mates[:, :3]) is None
 
 
 def test_pairs_of_renders_tell_people_apart_before():
-    outcomes, impossible = renders.compare(_enrolled(12), seed=0)
+    outcomes, impossible = render_pairs.compare(_enrolled(12), seed=0)
     before, after = (_by(outcomes, condition=state).summary for state in ('before', 'after'))
     assert not impossible
     assert before.intra.median > before.inter.median
@@ -268,7 +268,7 @@ def test_pairs_of_renders_are_left_out_where_there_are_none(states):
         for index, scan in enumerate(everyone):
             if states == 'one state each' or scan.participant != '00':
                 everyone[index] = replace(scan, states=(('before', 'after')[index // 2 % 2],))
-    outcomes, _ = renders.compare(replace(enrolled, scans=tuple(everyone)), seed=0)
+    outcomes, _ = render_pairs.compare(replace(enrolled, scans=tuple(everyone)), seed=0)
     found = {item.condition: item.summary for item in outcomes}
     if states == 'no face':
         assert {summary.auc.value for summary in found.values()} == {None}
@@ -281,7 +281,7 @@ def test_pairs_of_renders_are_left_out_where_there_are_none(states):
 
 def test_one_person_has_no_pairs_of_renders():
     enrolled = _enrolled(1)
-    outcomes, impossible = renders.compare(enrolled, seed=0)
+    outcomes, impossible = render_pairs.compare(enrolled, seed=0)
     assert not outcomes
     assert [item.reason for item in impossible] == [ONE_PERSON]
 

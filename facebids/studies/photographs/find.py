@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which photographs belong to whom: a folder ``sub-<label>`` for each participant.
+"""Find photographs: a folder ``sub-<label>`` for each participant.
 
-BIDS knows no photographs of faces: the folder lies beside the dataset or in its sourcedata. What
-cannot be used is named with its reason; nothing is passed over but hidden files.
+BIDS does not specify photographs of faces: the folder is outside the dataset or in its
+sourcedata. Files that cannot be used are reported with the reason; only hidden files are ignored.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from pathlib import Path
 SUFFIXES = ('.jpg', '.jpeg', '.png')
 PROBLEMS = {
     'participant_without_photograph': 'participants of the dataset without a photograph',
-    'photograph_without_participant': 'folders and photographs of nobody in the dataset',
+    'photograph_without_participant': 'folders and photographs of no participant of the dataset',
     'not_a_photograph': 'files that are neither JPEG nor PNG',
     'unreadable': 'photographs that cannot be read',
     'no_face': 'photographs in which no face was found',
@@ -21,7 +21,7 @@ PROBLEMS = {
 
 @dataclass(frozen=True)
 class Problem:
-    """Something of the photo folder that was left out.
+    """A file or folder that was left out.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Problem:
     code
         A key of `PROBLEMS`.
     reason
-        A sentence that names the path, if there is more to say than the code does.
+        A sentence that names the path; empty where the code says it all.
     """
 
     path: Path
@@ -39,19 +39,19 @@ class Problem:
 
     @property
     def message(self) -> str:
-        """A line for the user alone: it names the file."""
+        """A line for the terminal, not for the page: it names the file."""
         return self.reason or f'{self.path}: {self.code.replace("_", " ")}'
 
 
-def collect(
+def find(
     folder: Path, participants: Iterable[str]
 ) -> tuple[dict[str, tuple[Path, ...]], tuple[Problem, ...]]:
-    """Find the photographs of every participant. None is opened.
+    """Find the photographs of every participant, without opening them.
 
     Parameters
     ----------
     folder
-        With a folder ``sub-<label>`` for each participant, any number of photographs in each.
+        Has a folder ``sub-<label>`` for each participant, with any number of photographs.
     participants
         Labels in the dataset.
 
@@ -60,7 +60,7 @@ def collect(
     found
         Files by label; every participant has an entry.
     problems
-        Everything in the folder that is not among the found, and who has none.
+        Files and folders that were left out, and participants without a photograph.
     """
     labels = sorted(participants)
     found: dict[str, tuple[Path, ...]] = {}

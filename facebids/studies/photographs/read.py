@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading photographs, as they come from cameras, telephones and scanners."""
+"""Read photographs as cameras, telephones and scanners write them."""
+
+from os import PathLike
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from facebids.core.arrays import AnyArray
 from facebids.errors import PhotographError
 
-FORMATS = ('JPEG', 'PNG')  # by content, whatever the file's name says
-LARGEST = 1600  # pixels of the longer side: more shows a face no better and takes longer
-SMALLEST = 40  # pixels of the shorter side: no detector finds a smaller face
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+FORMATS = ('JPEG', 'PNG')  # by content, whatever the name of the file
+LARGEST = 1600  # pixels of the longer side: more do not improve recognition and take longer
+SMALLEST = 40  # pixels of the shorter side: no detector finds smaller faces
 
 
-def read(path):
-    """Read a photograph the right way up, on white where it is transparent.
+def read(path: str | PathLike[str]) -> AnyArray:
+    """Read a photograph, upright, and white where it is transparent.
 
     Parameters
     ----------
@@ -31,7 +38,7 @@ def read(path):
 
     try:
         with Image.open(path, formats=FORMATS) as file:
-            file.draft('RGB', (LARGEST, LARGEST))  # JPEG only: decodes no more than is needed
+            file.draft('RGB', (LARGEST, LARGEST))  # of JPEG, decodes no more pixels than needed
             picture = ImageOps.exif_transpose(_eight_bits(file))
             picture.thumbnail((LARGEST, LARGEST))
             whole = picture.convert('RGBA')
@@ -44,8 +51,8 @@ def read(path):
     return np.asarray(flat.convert('RGB'))
 
 
-def _eight_bits(picture):
-    """Return a picture of 16 bits, which Pillow would cut off at 255, as one of 8."""
+def _eight_bits(picture: 'Picture') -> 'Picture':
+    """Return a picture of 16 bits, which Pillow would clip at 255, as one of 8."""
     from PIL import Image
 
     if not picture.mode.startswith('I'):

@@ -21,14 +21,13 @@ from facebids.core.identifiability.summary import Estimate, GalleryRank1
 from facebids.studies import enrolment
 from facebids.studies import outcomes as make
 from facebids.studies.comparisons import Comparison, person, plan_photographs, scans_of
-from facebids.studies.enrolment import Enrolment, Template
+from facebids.studies.enrolment import Enrolment, Photographs, Template
 from facebids.studies.outcomes import TITLES
-from facebids.studies.pictures import compare_controls, compare_pictures
 from facebids.studies.results import NotPossible, Outcome
-from facebids.studies.subsets import rank1_in_smaller
+from facebids.studies.single_views import compare_controls, compare_views
+from facebids.studies.smaller_galleries import rank1_in_smaller
 
 GALLERIES = (50, 100, 150)  # photographs in the galleries of S1
-Photographs = dict[str, list[Template]]
 
 
 def compare(
@@ -49,7 +48,7 @@ def compare(
     possible, impossible = plan_photographs(
         enrolled.scans, None if photographs is None else photographed
     )
-    study = {'S1': _s1, 'S2': _s2, 'S3': compare_pictures}
+    study = {'S1': _s1, 'S2': _s2, 'S3': compare_views}
     outcomes = [
         outcome
         for comparison in possible

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from facebids.core.attack import engines
-from facebids.studies import album
+from facebids.studies.photographs.enrol import enrol
 
 FACE = {'face': {'embeddings': np.ones((1, 4))}}
 
@@ -28,7 +28,7 @@ def test_everything_that_is_left_out_is_named_and_counted(tmp_path):
     (tmp_path / 'sub-02/broken.jpg').write_bytes(b'no picture')
     (tmp_path / 'sub-02/notes.txt').write_text('not a picture')
     (tmp_path / 'sub-01/.DS_Store').write_text('')
-    found = album.read(tmp_path, ['01', '02', '03'])
+    found = enrol(tmp_path, ['01', '02', '03'])
     assert {label: len(faces) for label, faces in found.templates.items()} == {
         '01': 3,
         '02': 0,
@@ -50,4 +50,4 @@ def test_everything_that_is_left_out_is_named_and_counted(tmp_path):
 
 def test_a_whole_album_has_nothing_to_note(tmp_path):
     _save(tmp_path / 'sub-01/a.jpg')
-    assert album.read(tmp_path, ['01']).notes == []
+    assert enrol(tmp_path, ['01']).notes == []

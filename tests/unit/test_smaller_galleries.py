@@ -4,7 +4,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from facebids.studies.subsets import rank1_in_smaller
+from facebids.studies.smaller_galleries import rank1_in_smaller
 
 
 def _brute_force(rank, gallery_size, size):

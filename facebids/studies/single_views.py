@@ -22,7 +22,7 @@ from facebids.core.identifiability.evaluation import estimate, finite
 from facebids.core.identifiability.summary import Summary
 from facebids.studies import enrolment, hair
 from facebids.studies.comparisons import Comparison, Scan, person, scans_of
-from facebids.studies.enrolment import BARE, Enrolment, Template
+from facebids.studies.enrolment import BARE, Enrolment, Photographs
 from facebids.studies.outcomes import TITLES, Names, describe
 from facebids.studies.results import FIRST, NotPossible, Outcome, Search
 
@@ -53,8 +53,8 @@ class Gallery:
     people: StrArray
 
 
-def compare_pictures(
-    enrolled: Enrolment, photographs: dict[str, list[Template]], comparison: Comparison, seed: int
+def compare_views(
+    enrolled: Enrolment, photographs: Photographs, comparison: Comparison, seed: int
 ) -> list[Outcome]:
     """Search single views of every scan of a comparison in a gallery of photographs.
 
@@ -83,7 +83,7 @@ def compare_pictures(
 
 
 def compare_controls(
-    photographs: dict[str, list[Template]], seed: int
+    photographs: Photographs, seed: int
 ) -> tuple[list[Outcome], list[NotPossible]]:
     """Search each photograph in the gallery of the others: the positive controls.
 
@@ -159,7 +159,7 @@ def chance_within_five(mates: BoolArray) -> float | None:
     return 1 - float(hypergeom.pmf(0, size, own[own > 0], FIRST).mean())
 
 
-def _galleries(photographs: dict[str, list[Template]], people: Sequence[str]) -> Iterator[Gallery]:
+def _galleries(photographs: Photographs, people: Sequence[str]) -> Iterator[Gallery]:
     owners = np.array([name for name in people for _ in photographs[name]], str)
     templates = [template for name in people for template in photographs[name]]
     for engine in engines.engines():
