@@ -73,11 +73,7 @@ DOWNWARDS = {
         'facebids.core.atlas',
         *GROUND,
     },
-    'facebids.core.identifiability': {
-        'facebids.core.identifiability',
-        'facebids.core.attack.recognition',
-        *GROUND,
-    },
+    'facebids.core.identifiability': {'facebids.core.identifiability', *GROUND},
     'facebids.core.phantoms': {
         'facebids.core.phantoms',
         'facebids.core.atlas',

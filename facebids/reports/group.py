@@ -8,7 +8,7 @@ from pathlib import Path
 
 import facebids
 from facebids.bids import citation, names
-from facebids.core.metrics import metric_of
+from facebids.core.metrics import Metric, metric_of
 from facebids.core.record import TISSUES, VERDICTS, Record
 from facebids.filesystem import write_text_atomic
 from facebids.reports import comparisons, curves, render, tables
@@ -30,12 +30,12 @@ def write_page(
         Results of the comparisons between participants.
     """
     results = results or Results()
-    counts = Counter(record.verdict for record in found)
+    counts: Counter[str] = Counter(record.verdict for record in found)
     text = render(
         'group.html.j2',
         title='All images',
         records=found,
-        counts={verdict: counts[verdict] for verdict in VERDICTS},
+        counts={verdict: counts.get(verdict, 0) for verdict in VERDICTS},
         verdicts=VERDICTS,
         plots=[_faces(found), _distances(found)],
         changed=_changed(found),
@@ -79,7 +79,7 @@ def paired_plot(
         Upper end of the axis; by default the largest number, rounded up.
     """
     metrics = [metric_of('identifiability', key) for key in keys]
-    values = [[metric.read(record) for metric in metrics] for record in found]
+    values = [[_number(metric, record) for metric in metrics] for record in found]
     largest = max((value for pair in values for value in pair if value is not None), default=0)
     pairs = [
         curves.Pair(record.image, record.verdict, *pair)
@@ -145,9 +145,15 @@ def _values(found: Sequence[Record], section: str, *keys: str) -> list[curves.Va
     Records of images that an error stopped have none.
     """
     metrics = [metric_of(section, key) for key in keys]
-    numbers = [(record, [metric.read(record) for metric in metrics]) for record in found]
+    rows = [(record, [_number(metric, record) for metric in metrics]) for record in found]
+    known = [(record, [value for value in row if value is not None]) for record, row in rows]
     return [
-        curves.Value(record.image, record.verdict, *values)
-        for record, values in numbers
-        if None not in values
+        curves.Value(record.image, record.verdict, *numbers)
+        for record, numbers in known
+        if len(numbers) == len(keys)
     ]
+
+
+def _number(metric: Metric, record: Record) -> float | None:
+    value = metric.read(record)
+    return value if isinstance(value, int | float) else None

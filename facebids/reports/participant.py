@@ -6,6 +6,7 @@ private copy embeds all figures, so it can be moved as a single file.
 """
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,7 @@ class ImageSection:
 
     record: Record
     figures: list[Figure]
-    metrics: list[tuple[Metric, object]]
+    metrics: Sequence[tuple[Metric, object]]
     views: list[tuple[str, bool | None, bool | None]]
 
 

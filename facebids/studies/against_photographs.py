@@ -96,7 +96,7 @@ def _s2(
     """Search the photographs of each participant in a gallery of scans."""
     order = [person(item) for item in comparison.probes]
     owners = [label for label in order for _ in photographs[label]]
-    pictures = [template for label in order for template in photographs[label]]
+    pictures = [photograph.templates for label in order for photograph in photographs[label]]
     levels: dict[str, tuple[float, ...]] = {}
     outcomes = []
     _, _, mates = make.people(comparison)
@@ -125,7 +125,7 @@ def _s1(
     enrolled: Enrolment, photographs: Photographs, comparison: Comparison, seed: int
 ) -> list[Outcome]:
     """Search each frontal render in a gallery of one photograph per participant."""
-    gallery = [photographs[person(item)][0] for item in comparison.gallery]
+    gallery = [photographs[person(item)][0].templates for item in comparison.gallery]
     levels: dict[str, tuple[float, ...]] = {}
     outcomes = []
     _, _, mates = make.people(comparison)

@@ -2,9 +2,8 @@
 """The templates of the participant level: read them, and score them with the engines."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,12 +11,25 @@ from facebids.bids import names
 from facebids.bids.names import HeadImage
 from facebids.core.arrays import AnyArray, BoolArray, FloatArray
 from facebids.core.attack import engines
+from facebids.core.attack.engines import FaceTemplate
 from facebids.core.attack.recognition import RANDOM, is_random
 from facebids.studies.comparisons import AFTER, BEFORE, Scan
 
-Template = dict[str, dict[str, Any]]
-Photographs = dict[str, list[Template]]
-BARE = 'without hair'  # key of the template of a photograph with its hair hidden
+Template = dict[str, FaceTemplate]  # by engine
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """The templates of a photograph, and of the same one with its hair hidden.
+
+    `without_hair` is empty where the hair cannot be hidden, or no face is found then.
+    """
+
+    templates: Template
+    without_hair: Template = field(default_factory=dict)
+
+
+Photographs = dict[str, list[Photograph]]  # by participant
 
 
 @dataclass(frozen=True)
@@ -100,7 +112,7 @@ def score(probes: Sequence[Template], gallery: Sequence[Template]) -> dict[str, 
     return scores | {engines.FUSED: engines.fuse(scores)} if len(scores) > 1 else scores
 
 
-def view(template: dict[str, Any], name: str) -> dict[str, Any] | None:
+def view(template: FaceTemplate, name: str) -> FaceTemplate | None:
     """Return the template of one view of a head, None where the engine has no such view."""
     there = [str(item) for item in template.get('names', ())]
     if name not in there:
@@ -114,25 +126,27 @@ def view(template: dict[str, Any], name: str) -> dict[str, Any] | None:
     } | single
 
 
-def faces(template: dict[str, Any]) -> BoolArray:
+def faces(template: FaceTemplate) -> BoolArray:
     """Return in which views (V,) a face was found.
 
     The embeddings of other views are NaN, or those of the place of the original's face.
     """
-    return template.get('found', np.isfinite(template['embeddings']).all(axis=1))
+    if 'found' in template:
+        return template['found']
+    return np.all(np.isfinite(template['embeddings']), axis=1)
 
 
-def embeds_views(template: dict[str, Any]) -> bool:
+def embeds_views(template: FaceTemplate) -> bool:
     """Return whether a template holds an embedding of each view, as of face recognition."""
     return {'names', 'embeddings'} <= set(template)
 
 
-def random_views(template: dict[str, Any]) -> BoolArray:
+def random_views(template: FaceTemplate) -> BoolArray:
     """Return which views (V,) are random: they represent the head."""
     return is_random(template['names'])
 
 
-def detection(templates: Iterable[dict[str, Any]]) -> float | None:
+def detection(templates: Iterable[FaceTemplate]) -> float | None:
     """Return the share of random views in which a face was found, None without any view."""
     found = [faces(item)[random_views(item)] for item in templates if embeds_views(item)]
     return float(np.concatenate(found).mean()) if any(map(len, found)) else None

@@ -10,25 +10,25 @@ with the participant's own hair are not reproduced: they need a photograph to be
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from scipy.stats import hypergeom
 
 from facebids.core.arrays import AnyArray, BoolArray, FloatArray, StrArray
 from facebids.core.attack import engines, recognition
+from facebids.core.attack.engines import FaceTemplate
 from facebids.core.identifiability import ranking, resampling
 from facebids.core.identifiability.evaluation import estimate, finite
 from facebids.core.identifiability.summary import Summary
 from facebids.studies import enrolment, hair
 from facebids.studies.comparisons import Comparison, Scan, person, scans_of
-from facebids.studies.enrolment import BARE, Enrolment, Photographs
+from facebids.studies.enrolment import Enrolment, Photographs
 from facebids.studies.outcomes import TITLES, Names, describe
 from facebids.studies.results import FIRST, NotPossible, Outcome, Search
 
 ORIENTATIONS = ('frontal', 'side', 'halfside', 'top')  # in the order of the study
 NO_SECOND = 'No participant has two photographs that show a face: a probe and a gallery entry.'
-Face = dict[str, Any] | None
+Face = FaceTemplate | None
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Gallery:
     """Photographs: the templates of one engine, and their participants."""
 
     engine: str
-    entries: tuple[dict[str, Any], ...]
+    entries: tuple[FaceTemplate, ...]
     people: StrArray
 
 
@@ -110,10 +110,14 @@ def compare_controls(
     for gallery in _galleries(photographs, people):
         none = (None,) * len(gallery.people)
         own = [item for name in people for item in photographs[name]]
-        bare = tuple(item.get(BARE, {}).get(gallery.engine) for item in own)
+        bare = [item.without_hair.get(gallery.engine) for item in own]
         itself = np.eye(len(gallery.people), dtype=bool)
-        for kind, faces in (('photograph', gallery.entries), (f'photograph {BARE}', bare)):
-            control = Probes(kind, tuple(gallery.people), none, faces)
+        variants: dict[str, list[Face]] = {
+            'photograph': [*gallery.entries],
+            'photograph without hair': bare,
+        }
+        for kind, faces in variants.items():
+            control = Probes(kind, tuple(gallery.people), none, tuple(faces))
             scores = np.where(itself, np.nan, _scores(control, gallery))
             mates = _mates(control, gallery) & ~itself
             if mates.any() and len(people) > 1 and any(map(_shows_face, faces)):
@@ -161,7 +165,7 @@ def chance_within_five(mates: BoolArray) -> float | None:
 
 def _galleries(photographs: Photographs, people: Sequence[str]) -> Iterator[Gallery]:
     owners = np.array([name for name in people for _ in photographs[name]], str)
-    templates = [template for name in people for template in photographs[name]]
+    templates = [item.templates for name in people for item in photographs[name]]
     for engine in engines.engines():
         if templates and all(engine in item for item in templates):
             yield Gallery(engine, tuple(item[engine] for item in templates), owners)

@@ -100,7 +100,9 @@ def _enrolled(people=6, sessions=('A', 'B')):
 
 def _faces(people=6, each=2):
     def photograph(person):
-        return {'face': {'embeddings': _embedding(person)[None], 'names': np.array(['random_p'])}}
+        names = np.array(['random_p'])
+        template = {'embeddings': _embedding(person)[None], 'names': names}
+        return enrolment.Photograph({'face': template})
 
     return {f'{person:02d}': [photograph(person)] * each for person in range(people)}
 
@@ -186,10 +188,10 @@ def test_searches_of_s3_count_in_the_check_of_a_release():
 
 def test_photographs_whose_hair_is_hidden_are_a_control_of_their_own():
     faces = {
-        name: [template | {enrolment.BARE: template} for template in templates]
-        for name, templates in _faces().items()
+        name: [replace(item, without_hair=item.templates) for item in photographs]
+        for name, photographs in _faces().items()
     }
-    faces['00'][0][enrolment.BARE] = {}  # it could not be hidden
+    faces['00'][0] = replace(faces['00'][0], without_hair={})  # it could not be hidden
     outcomes, _ = against_photographs.compare(_enrolled(), faces, seed=0)
     bare = _by(outcomes, study='S3', condition='control', probe='photographs without hair')
     assert 0.5 < bare.summary.rank1.value < 1

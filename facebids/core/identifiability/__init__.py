@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics of identifiability: definitions, formulas and their sources.
 
-- `defacing`: one image before and after defacing
 - `ranking`: closed-set identification, ranks and the CMC curve
 - `verification`: genuine or impostor pair, ROC, AUC, similarity, SVM
 - `open_set`: identification where the person may not be in the gallery
@@ -10,7 +9,3 @@
 - `evaluation`: all statistics of one comparison
 - `summary`: their typed result
 """
-
-from facebids.core.identifiability.defacing import compare
-
-__all__ = ['compare']

@@ -10,7 +10,7 @@ from facebids.core.arrays import AnyArray
 from facebids.core.attack import engines, recognition
 from facebids.errors import PhotographError
 from facebids.studies import hair
-from facebids.studies.enrolment import BARE, Photographs, Template
+from facebids.studies.enrolment import Photograph, Photographs, Template
 from facebids.studies.photographs.find import PROBLEMS, Problem, find
 from facebids.studies.photographs.read import read
 
@@ -56,18 +56,22 @@ def enrol(folder: Path, participants: Iterable[str]) -> Enrolled:
     return Enrolled(templates, tuple(problems))
 
 
-def _enrol(path: Path) -> Template | Problem:
-    """Return the template of a photograph, or why there is none."""
+def _enrol(path: Path) -> Photograph | Problem:
+    """Return the templates of a photograph, or why there are none."""
     try:
         picture = read(path)
     except PhotographError as error:
         return Problem(path, 'unreadable', str(error))
-    template = engines.enrol_photograph(picture)
-    return template | {BARE: _without_hair(picture)} if template else Problem(path, 'no_face')
+    templates = engines.enrol_photograph(picture)
+    if not templates:
+        return Problem(path, 'no_face')
+    return Photograph(templates, _without_hair(picture))
 
 
 def _without_hair(picture: AnyArray) -> Template:
-    """Return the template of a photograph with its hair hidden, empty where it cannot be."""
+    """Return the templates of a photograph with its hair hidden, empty where it cannot be."""
     face = recognition.detect(picture)
-    bare = face and hair.without_hair(picture, recognition.landmarks(picture, face.box))
+    if face is None:
+        return {}
+    bare = hair.without_hair(picture, recognition.landmarks(picture, face.box))
     return {} if bare is None else engines.enrol_photograph(bare)
