@@ -256,7 +256,7 @@ def _s3_hits(engine: str, outcomes: Sequence[Outcome]) -> Table:
             chances.append(percent(item.summary.chance_within_five))
         column = columns.setdefault((item.key, item.condition), {})
         for search in item.searches:
-            column.setdefault(search.probe, []).append(search)
+            column.setdefault(search.probe_type, []).append(search)
     kinds = dict.fromkeys(kind for column in columns.values() for kind in column)
     rows = tuple(
         (kind, *(_hits(column.get(kind, []), size) for column in columns.values()))
@@ -278,7 +278,9 @@ def _s3_people(engine: str, outcomes: Sequence[Outcome]) -> list[Table]:
         found: dict[tuple[str, str], dict[str, Search]] = {}
         for item in mine:
             for search in item.searches:
-                found.setdefault((search.participant, item.condition), {})[search.probe] = search
+                found.setdefault((search.participant, item.condition), {})[search.probe_type] = (
+                    search
+                )
         kinds = dict.fromkeys(kind for searches in found.values() for kind in searches)
         plain = [kind for kind in kinds if ',' not in kind]
         rows = tuple(

@@ -50,19 +50,15 @@ class Search:
         str | None,
         Column('Path of the image in the input dataset; n/a for photographs, never named.'),
     ]
-    probe: Annotated[
+    probe_type: Annotated[
         str,
-        Column(
-            'The probe: the scan, all photographs of a participant, a view, or a hairstyle.',
-            name='searched',
-        ),
+        Column('The probe: the scan, all photographs of a participant, a view, or a hairstyle.'),
     ]
     rank: Annotated[
         float | None,
         Column(
             'Rank of the best gallery entry of the right participant, 1 is the best; ties share '
-            'their mean rank. n/a without such an entry.',
-            name='place',
+            'their mean rank. n/a without such an entry.'
         ),
     ]
     score: Annotated[float | None, Column('Score of that entry; n/a without a face.')]

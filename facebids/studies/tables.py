@@ -78,11 +78,11 @@ SEARCH_COLUMNS = {
     'hit': 'Whether that rank is 5 or better; n/a in a gallery of five or fewer entries.',
 }
 IMAGE_COLUMNS = {
-    'place_before': 'Best rank of the participant when this image, not defaced, is the probe in '
+    'rank_before': 'Best rank of the participant when this image, not defaced, is the probe in '
     'a gallery of scans of other sessions, runs or contrasts; 1 is the best, n/a without another '
-    'scan. The baseline of place_after.',
-    'place_after': 'The same with this image defaced. Higher is safer.',
-    'place_of_itself': 'Rank of the participant when this image, defaced, is the probe in a '
+    'scan. The baseline of rank_after.',
+    'rank_after': 'The same with this image defaced. Higher is safer.',
+    'rank_of_same_scan': 'Rank of the participant when this image, defaced, is the probe in a '
     'gallery of original scans that includes its own. Higher is safer.',
 }
 
@@ -96,7 +96,7 @@ def image_ranks(results: Results) -> dict[str, Row]:
         for outcome in outcomes:
             if outcome.engine == engine and outcome.condition in ('before', 'after'):
                 itself = key.startswith('same_scan')
-                column = 'place_of_itself' if itself else f'place_{outcome.condition}'
+                column = 'rank_of_same_scan' if itself else f'rank_{outcome.condition}'
                 for search in outcome.searches:
                     if search.rank is not None and search.image is not None:
                         row = found.setdefault(search.image, {})

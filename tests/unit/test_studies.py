@@ -169,7 +169,7 @@ def test_small_galleries_of_s1_are_reached_or_not():
 
 def test_every_orientation_is_searched_and_controls_leave_the_photograph_itself_out():
     outcomes, _ = against_photographs.compare(_enrolled(), _faces(), seed=0)
-    kinds = {s.probe for item in outcomes if item.study == 'S3' for s in item.searches}
+    kinds = {s.probe_type for item in outcomes if item.study == 'S3' for s in item.searches}
     assert set(single_views.ORIENTATIONS) | {'photograph'} <= kinds
     control = _by(outcomes, study='S3', condition='control')
     assert control.summary.rank1.value == 1
@@ -348,7 +348,7 @@ def test_results_become_tables_without_anything_of_a_face(private):
     text = json.dumps([rows, searches])
     assert 'embedding' not in text
     ranks = tables.image_ranks(found)
-    assert set(ranks['sub-00/anat/sub-00_T1w.nii.gz']) == {'place_of_itself'}
+    assert set(ranks['sub-00/anat/sub-00_T1w.nii.gz']) == {'rank_of_same_scan'}
 
 
 def test_an_empty_private_folder_is_no_crash(tmp_path):
