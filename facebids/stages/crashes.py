@@ -2,6 +2,7 @@
 """Find out from the crash files of Nipype why an image failed."""
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,8 @@ from facebids import errors
 from facebids.bids import names
 from facebids.bids.names import HeadImage
 
-# last line of a traceback, possibly indented: module, class, message
 NOT_REACHED = 'not_processed'
+# last line of a traceback, possibly indented: module, class, message
 EXCEPTION = re.compile(r'^\s*((?:\w+\.)*)(\w*(?:Error|Exception|Pool))(?:: *(.*))?$', re.M)
 
 
@@ -26,6 +27,12 @@ class Crash:
         """Return whether the step belongs to the image."""
         return names.workflow_name(image) in self.node.split('.')
 
+    def stopped_registration(self, image: HeadImage) -> bool:
+        """Return whether the step belongs to the registration of the image."""
+        steps = self.node.split('.')
+        for_others = f'register_{names.workflow_name(image)}'
+        return for_others in steps or (self.concerns(image) and 'register_wf' in steps)
+
 
 def read_crashes(folder: Path) -> list[Crash]:
     """Return the crashes of a run in chronological order.
@@ -39,16 +46,46 @@ def read_crashes(folder: Path) -> list[Crash]:
     return [_read(path.read_text(encoding='utf-8', errors='replace')) for path in files]
 
 
-def why_missing(image: HeadImage, crashes: list[Crash]) -> Crash:
+def why_missing(
+    image: HeadImage,
+    crashes: list[Crash],
+    sources: Mapping[HeadImage, HeadImage | None],
+) -> Crash:
     """Return the reason why an image has no record.
 
-    A crash of a step that does not belong to an image affects all images. Without any crash, the
-    run ended before the image was processed.
+    A crash of a step that does not belong to an image affects all images. Without any crash that
+    affects the image, the run ended before the image was processed.
+
+    Parameters
+    ----------
+    image
+        The image.
+    crashes
+        The crashes of the run.
+    sources
+        The image, if any, whose registration each image borrows or shares.
     """
     own = [crash for crash in crashes if crash.concerns(image)]
+    waited_for = _stopped_sources(image, crashes, sources)
     shared = [crash for crash in crashes if not re.search(r'\.sub_\w+_wf\.', f'.{crash.node}.')]
     unknown = Crash('', NOT_REACHED, 'The run ended before it reached this image. Run it again.')
-    return next(iter([*own, *shared]), unknown)
+    return next(iter([*own, *waited_for, *shared]), unknown)
+
+
+def _stopped_sources(
+    image: HeadImage, crashes: list[Crash], sources: Mapping[HeadImage, HeadImage | None]
+) -> Iterator[Crash]:
+    """Yield the crashes that stopped the registration of a source, direct or indirect."""
+    source = sources.get(image)
+    while source:
+        for crash in crashes:
+            if crash.stopped_registration(source):
+                message = (
+                    f'This image depends on the registration of {source.relative_path}, which was '
+                    'stopped. Run it again.'
+                )
+                yield Crash(crash.node, 'source_failed', message)
+        source = sources.get(source)
 
 
 def _read(text: str) -> Crash:

@@ -76,15 +76,18 @@ def _process(
     with ImageProgress(images, read_record, verbose=settings.verbose > 0) as progress:
         finished = run_graph(settings, plans, progress, crash_dir, log_dir, template)
     crashes = read_crashes(crash_dir)
+    sources = {
+        item.image: item.source for plan in plans for item in (*plan.images, *plan.registered)
+    }
     if not finished or (settings.stop_on_first_crash and crashes):  # the others keep their results
         images = [
             image
             for image in images
-            if read_record(image) or why_missing(image, crashes).code != NOT_REACHED
+            if read_record(image) or why_missing(image, crashes, sources).code != NOT_REACHED
         ]
     results = {}
     for image in images:
-        reason = why_missing(image, crashes)
+        reason = why_missing(image, crashes, sources)
         found = read_record(image) or records.failed(image, reason.code, reason.message)
         results[image] = _public(_checked(image, found, settings.output_dir), settings)
     publish(settings, results)

@@ -5,12 +5,14 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import sys
 import time
 from pathlib import Path
 from types import ModuleType
 
+import make
 import pytest
 from nipype import Node, Workflow
 from nipype.interfaces.base import BaseInterfaceInputSpec, SimpleInterface, TraitedSpec, traits
@@ -18,8 +20,10 @@ from nipype.interfaces.base import BaseInterfaceInputSpec, SimpleInterface, Trai
 from facebids.bids import names, records
 from facebids.bids.names import HeadImage
 from facebids.cli.run import main
+from facebids.core.record import Reason
 from facebids.errors import EmptyImageError
-from facebids.filesystem import TEMPORARY, write_json_atomic, write_text_atomic
+from facebids.filesystem import TEMPORARY, write_text_atomic
+from facebids.stages.crashes import NOT_REACHED, Crash, why_missing
 
 FLAIR_A, T1W_A, T1W_B, T1W_2 = (
     'sub-01/ses-A/anat/sub-01_ses-A_FLAIR.nii.gz',
@@ -31,6 +35,7 @@ FLAIR_A, T1W_A, T1W_B, T1W_2 = (
 
 class _InputSpec(BaseInterfaceInputSpec):
     image = traits.Str()
+    source_registration = traits.Str()
     outcome = traits.Str()
     output_dir = traits.Str()
     work_dir = traits.Str()
@@ -73,24 +78,19 @@ class ToySink(ToyStep):
     def _run_interface(self, runtime):
         image = HeadImage.from_relative_path(self.inputs.image)
         verdict = 'fail' if self.inputs.outcome == 'fail' else 'pass'
-        reason = {'code': 'face_found_after', 'severity': 'fail', 'message': 'A face was found.'}
-        record = {
-            'image': image.relative_path,
-            'participant_id': image.participant_id,
-            'session_id': image.session_id,
-            'suffix': image.suffix,
-            'verdict': verdict,
-            'reasons': [reason] if verdict == 'fail' else [],
-            'registration': {'quality': 0.9},
-            'mask': {'volume_ml': 800.0},
-            'identifiability': {'views': 10, 'faces_before': 9, 'faces_after': 0},
-        }
+        reason = Reason('face_found_after', 'fail', 'A face was found.')
+        record = make.image_record(
+            image.relative_path,
+            verdict=verdict,
+            reasons=(reason,) if verdict == 'fail' else (),
+            identifiability={'faces_before': 9},
+        )
         for name in names.public_files(image):
             public = Path(self.inputs.output_dir) / name
             withheld = Path(self.inputs.private_dir) / names.withheld(name)
             if self.inputs.outcome != 'lost':
                 write_text_atomic(withheld if verdict == 'fail' else public, 'x')
-        write_json_atomic(Path(self.inputs.work_dir) / names.record(image), record)
+        records.write(Path(self.inputs.work_dir) / names.record(image), record)
         self._results['image'] = image.relative_path
         return runtime
 
@@ -102,18 +102,32 @@ def _factory(outcomes):
         workflow = Workflow('facebids_wf')
         for plan in plans:
             participant = Workflow(f'sub_{plan.participant}_wf')
-            for item in plan.images:
+            found = {}
+            for item in (*plan.images, *plan.registered):
                 inputs = {
                     'outcome': outcomes.get(item.image.relative_path, 'pass'),
                     'output_dir': str(settings.output_dir),
                     'work_dir': str(settings.work_dir),
                     'private_dir': str(settings.private_dir),
                 }
-                one = Workflow(names.workflow_name(item.image))
                 step = Node(ToyStep(image=item.image.relative_path, **inputs), name='step')
+                name = names.workflow_name(item.image)
+                if item in plan.registered:
+                    found[item.image] = Workflow(f'register_{name}'), 'step'
+                    found[item.image][0].add_nodes([step])
+                    continue
+                found[item.image] = Workflow(name), 'register_wf.step'
+                register = Workflow('register_wf')
+                register.add_nodes([step])
                 sink = Node(ToySink(**inputs), name='sink')
-                one.connect(step, 'image', sink, 'image')
-                participant.add_nodes([one])
+                found[item.image][0].connect(register, 'step.image', sink, 'image')
+            participant.add_nodes([one for one, _ in found.values()])
+            for item in (*plan.images, *plan.registered):
+                if item.source:
+                    (source, given), (one, taken) = found[item.source], found[item.image]
+                    participant.connect(
+                        source, f'{given}.image', one, f'{taken}.source_registration'
+                    )
             workflow.add_nodes([participant])
         return workflow
 
@@ -143,11 +157,11 @@ class Runner:
         return [self.private / f'withheld/{name}' for name in names.public_files(_image(image))]
 
     def verdicts(self):
-        return {item['image']: item['verdict'] for item in records.read_all(self.out)}
+        return {item.image: item.verdict for item in records.read_all(self.out)}
 
     def reason(self, image):
-        found = next(item for item in records.read_all(self.out) if item['image'] == image)
-        return found['reasons'][0]
+        found = next(item for item in records.read_all(self.out) if item.image == image)
+        return found.reasons[0]
 
 
 def _image(path):
@@ -193,11 +207,8 @@ def test_nipype_speaks_to_the_log_alone(run):
 def test_one_failing_image_fails_itself_and_the_others_finish(run, nprocs, capsys):
     assert run('--nprocs', nprocs, outcomes={T1W_A: 'empty'}) == 1
     assert run.verdicts() == {FLAIR_A: 'pass', T1W_A: 'fail', T1W_B: 'pass', T1W_2: 'pass'}
-    assert run.reason(T1W_A) == {
-        'code': 'empty_image_error',
-        'severity': 'fail',
-        'message': 'x/sub-01_ses-A_T1w.nii.gz: only zeros.',
-    }
+    message = 'x/sub-01_ses-A_T1w.nii.gz: only zeros.'
+    assert run.reason(T1W_A) == Reason('empty_image_error', 'fail', message)
     assert not any(path.exists() for path in run.files(T1W_A))
     assert 'only zeros.' in (run.out / 'sub-01.html').read_text()
     assert not list(run.out.rglob('*crash*'))
@@ -209,17 +220,59 @@ def test_one_failing_image_fails_itself_and_the_others_finish(run, nprocs, capsy
 
 def test_what_strangers_say_is_not_made_public(run):
     assert run(outcomes={T1W_2: 'bug'}) == 1
-    assert run.reason(T1W_2)['code'] == 'unexpected_error'
-    assert 'ValueError' in run.reason(T1W_2)['message']
+    assert run.reason(T1W_2).code == 'unexpected_error'
+    assert 'ValueError' in run.reason(T1W_2).message
     everything = [path.read_text() for path in run.out.rglob('*') if path.is_file()]
     assert not any('secret' in text or str(run.work) in text for text in everything)
 
 
 def test_a_killed_process_fails_its_image_and_ends(run):
     assert run('--nprocs', '2', '--participant-label', '01', outcomes={T1W_A: 'killed'}) == 1
-    assert run.reason(T1W_A)['code'] == 'worker_killed'
-    assert '--nprocs' in run.reason(T1W_A)['message']
+    assert run.reason(T1W_A).code == 'worker_killed'
+    assert '--nprocs' in run.reason(T1W_A).message
     assert run.verdicts()[T1W_B] == 'pass'
+
+
+def _add_dependents(bids):
+    """Add an image that borrows the registration of a T1w, and one that shares that of the first.
+
+    Returns
+    -------
+    list of str
+        The two images, relative to the dataset.
+    """
+    added = [T1W_A.replace('T1w', f'echo-{echo}_T2starw') for echo in (1, 2)]
+    for path in added:
+        shutil.copy(bids / T1W_A, bids / path)
+    return added
+
+
+@pytest.mark.parametrize('left_out', [False, True])
+def test_images_whose_source_was_stopped_are_told_which(run, left_out):
+    added = _add_dependents(run.bids)
+    wanted = [T1W_A, *added]
+    options = ['--participant-label', '01', '--session-label', 'A']
+    if left_out:  # the T1w is registered for the others alone
+        wanted = added
+        (run.bids / 'filter.json').write_text('{"t1w": {"run": 1}}')
+        options += ['--bids-filter-file', str(run.bids / 'filter.json')]
+    assert run(*options, outcomes={T1W_A: 'empty'}) == 1
+    assert run.verdicts() == {FLAIR_A: 'pass'} | dict.fromkeys(wanted, 'fail')
+    for image in added:
+        assert run.reason(image).code == 'source_failed'
+        assert f'registration of {T1W_A}, ' in run.reason(image).message
+        assert 'Run it again.' in run.reason(image).message
+
+
+def test_a_source_that_stopped_after_its_registration_is_not_blamed():
+    image, source = _image(T1W_A.replace('T1w', 'T2starw')), _image(T1W_A)
+    step = f'facebids_wf.sub_01_wf.{names.workflow_name(source)}'
+    later = Crash(f'{step}.deface_wf.deface', 'worker_killed', 'x')
+    assert why_missing(image, [later], {image: source}).code == NOT_REACHED
+    first = Crash(f'{step}.register_wf.register', 'worker_killed', 'x')
+    assert why_missing(image, [later, first], {image: source}).code == 'source_failed'
+    own = Crash(f'facebids_wf.sub_01_wf.{names.workflow_name(image)}.sink', 'own', 'x')
+    assert why_missing(image, [first, own], {image: source}) == own
 
 
 def test_a_failed_verdict_withholds_the_image(run):
@@ -245,7 +298,7 @@ def test_results_of_an_earlier_run_that_no_longer_hold_go(run, outcome):
 
 def test_an_image_that_passed_and_was_not_written_has_failed(run):
     assert run(outcomes={T1W_2: 'lost'}) == 1
-    assert run.reason(T1W_2)['code'] == 'output_missing'
+    assert run.reason(T1W_2).code == 'output_missing'
 
 
 def test_a_run_sweeps_what_killed_ones_left(run):
@@ -267,9 +320,7 @@ def test_later_runs_over_other_images_keep_earlier_records(run):
 def test_stop_on_first_crash_starts_nothing_new(run):
     outcomes = dict.fromkeys([FLAIR_A, T1W_A, T1W_B, T1W_2], 'empty')
     assert run('--stop-on-first-crash', outcomes=outcomes) == 1
-    assert [item['reasons'][0]['code'] for item in records.read_all(run.out)] == [
-        'empty_image_error'
-    ]
+    assert [item.codes for item in records.read_all(run.out)] == [('empty_image_error',)]
 
 
 @pytest.mark.parametrize('nprocs', ['1', '2'])
