@@ -23,7 +23,7 @@ def main():
     atlas = generic_atlas(masks.RESOLUTION)
     volume = images.Volume(scan.data, scan.affine)
     head_voxels = foreground.head_mask(volume.data, volume.zooms)
-    mask, _, _ = masks.face_mask(atlas, volume, scan.transform, head_voxels)
+    mask = masks.face_mask(atlas, volume, scan.transform, head_voxels).mask
     pose = registration.pose(scan.transform)
     views = [view for view in render.named_views() if view.name in ('frontal', 'halfside')]
     pictures = [

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from facebids.bids import suffixes
+from facebids.core.defacing.modes import MODES
 from facebids.errors import ImageError
 from facebids.release.gate import NIFTI, suffix_of
 
@@ -102,13 +103,15 @@ def attack(root: Path, image: dict[str, Any]) -> Attacked:
 
 
 def _objection(certain: int, mode: str | None) -> str | None:
-    """Return what the limit on faces found says; where a face was put on, one is to be found."""
+    """Return which limit on faces is not met, or None; a mode may leave a face on purpose."""
+    from facebids.core.metrics import metric_of
     from facebids.core.thresholds import THRESHOLDS
 
+    faces = metric_of('identifiability', 'faces_certain_after')
+    face_gone = mode not in MODES or MODES[mode].face_gone
     limits = [
         limit
         for limit in THRESHOLDS
-        if limit.number == 'identifiability.faces_certain_after'
-        and limit.mode in (None, mode or 'remove')
+        if limit.metric == faces and (face_gone or not limit.face_gone)
     ]
     return next((limit.message for limit in limits if not limit.met_by(certain)), None)

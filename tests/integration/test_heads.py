@@ -46,7 +46,7 @@ def test_the_brain_is_found_and_kept(heads, person):
     dice = 2 * (expected & hull).sum() / (expected.sum() + hull.sum())
     assert dice > 0.92
     head = foreground.head_mask(volume.data, volume.zooms)
-    mask, _, _ = masks.face_mask(atlas, volume, found.affine, head)
+    mask = masks.face_mask(atlas, volume, found.affine, head).mask
     # allows for a few 2 mm voxels of a gyrus far outside the atlas after affine registration
     assert (mask & brain).sum() <= 5
 
@@ -57,7 +57,7 @@ def test_the_face_is_found_before_and_not_recognised_after(heads, person, suffix
     volume, found = load(heads, person, suffix)
     atlas = generic_atlas(masks.RESOLUTION)
     head = foreground.head_mask(volume.data, volume.zooms)
-    mask, _, _ = masks.face_mask(atlas, volume, found.affine, head)
+    mask = masks.face_mask(atlas, volume, found.affine, head).mask
     before = view_head(volume, found.affine, seed=0)
     random = before.recognition.random
     assert before.recognition.found[random].mean() >= 0.7
