@@ -3,9 +3,10 @@ import html
 import re
 from html.parser import HTMLParser
 
+import make
 import pytest
 
-from facebids.bids import citation, columns, names, records
+from facebids.bids import citation, names, records
 from facebids.bids.names import HeadImage
 from facebids.core.identifiability.summary import (
     Cmc,
@@ -17,6 +18,8 @@ from facebids.core.identifiability.summary import (
     Summary,
     Svm,
 )
+from facebids.core.metrics import METRICS, SECTIONS
+from facebids.core.record import Reason
 from facebids.filesystem import write_text_atomic
 from facebids.reports import comparisons, curves, group, number, participant, tables
 from facebids.studies.results import NotPossible, Outcome, Results, Search, strongest
@@ -50,35 +53,30 @@ class _Page(HTMLParser):
 
 
 def _record(image, verdict, message='A face was found in 3 of 10 views.'):
-    reason = {'code': 'face_found_after', 'severity': verdict, 'message': message}
-    return {
-        'image': image.relative_path,
-        'participant_id': image.participant_id,
-        'session_id': image.session_id,
-        'suffix': image.suffix,
-        'verdict': verdict,
-        'reasons': [] if verdict == 'pass' else [reason],
-        'registration': {'quality': 0.912345},
-        'mask': {
-            'volume_ml': 812.3,
-            'guard_voxels_changed': 0,
-            'head_removed_share': 0.2,
-        },
-        'utility': {
-            'brain_voxels_changed': 0,
+    passed = verdict == 'pass'
+    return make.image_record(
+        image.relative_path,
+        verdict=verdict,
+        reasons=() if passed else (Reason('face_found_after', verdict, message),),
+        registration={'quality': 0.912345},
+        mask={'volume_ml': 812.3, 'head_removed_share': 0.2},
+        utility={
             'gm_before_ml': 600.0,
-            'gm_after_ml': 603.0 if verdict == 'pass' else 594.0,
+            'gm_after_ml': 603.0 if passed else 594.0,
             'gm_change': 0.005,
+            'wm_before_ml': None,
+            'wm_after_ml': None,
+            'csf_before_ml': None,
+            'csf_after_ml': None,
         },
-        'identifiability': {
-            'views': 10,
+        identifiability={
             'faces_before': 9,
-            'faces_after': 0 if verdict == 'pass' else 3,
+            'faces_after': 0 if passed else 3,
             'distance_within_before': 0.31,
-            'distance_before_after': None if verdict == 'pass' else 0.62,
-            'named': {'half_side': {'before': True, 'after': None}},
+            'distance_before_after': None if passed else 0.62,
+            'named': make.seen(half_side=(True, False)),
         },
-    }
+    )
 
 
 @pytest.fixture
@@ -134,7 +132,7 @@ def test_verdict_reasons_and_every_number_are_told(places):
     assert 'A face was found in 3 of 10 views.' in text
     assert '0.912' in text
     assert '812 mL' in text
-    assert all(metric.meaning in text for metric in columns.METRICS)
+    assert all(metric.meaning in text for metric in METRICS)
     assert 'half side' in text
     assert 'No step failed.' in text
 
@@ -189,17 +187,16 @@ def test_a_plot_of_nothing_but_errors_has_an_axis():
 def test_numbers_stand_under_the_heading_of_their_section(places):
     text = _Page(_pages(places)[0]).text
     last = text.rpartition(PATH)[2]
-    headings = list(columns.SECTIONS.values())
+    headings = [heading for _, heading in SECTIONS.values()]
     assert sorted(headings, key=last.index) == headings
-    utility = last.index(columns.SECTIONS['utility'])
+    utility = last.index(SECTIONS['utility'][1])
     assert last.index('Head removed') < utility < last.index('Brain voxels changed')
 
 
 def test_costs_are_shown_for_images_that_have_them(places):
     out = places[0]
     failed = records.failed(OTHER, 'empty_image_error', 'No signal.')
-    old = _record(OTHER, 'pass') | {'mask': {'volume_ml': 800.0}}
-    del old['utility']
+    old = make.changed(_record(OTHER, 'pass'), mask=None, utility=None)
     group.write_page(out, [*records.read_all(out), failed, old])
     page = _Page((out / names.GROUP_PAGE).read_text())
     assert 'Median 0.2, range 0.2 to 0.2 (2 images).' in page.text
