@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
 
+from facebids.core.defacing.modes import MODES
+
 SCHEMA_VERSION = 2  # of the JSON file; 1 had no version, and `way` for `origin`
 
 Verdict: TypeAlias = Literal['pass', 'review', 'fail']
@@ -501,9 +503,12 @@ def from_json(text: str | bytes) -> tuple[Record, ...]:
     Raises
     ------
     ValueError
-        If the file is of another schema version, or a record is damaged.
+        If the file is of another schema version, or a record is damaged or of an unknown mode.
     """
     found = loads(_MetricsFile, text)
     if found.schema_version != SCHEMA_VERSION:
         raise ValueError(f'schema version {found.schema_version}, not {SCHEMA_VERSION}')
+    for item in found.images:
+        if item.mode is not None and item.mode not in MODES:
+            raise ValueError(f'{item.image}: there is no defacing mode {item.mode!r}')
     return found.images
