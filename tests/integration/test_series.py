@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from facebids.bids import records
 from facebids.cli.run import main
 from facebids.core.phantoms import phantom
 
@@ -59,9 +60,8 @@ def run(tmp_path_factory):
     return root
 
 
-def records(root):
-    path = root / 'out/sub-01/anat/sub-01_desc-identifiability_metrics.json'
-    return {record['image']: record for record in json.loads(path.read_text())['images']}
+def found_records(root):
+    return {record.image: record for record in records.read_all(root / 'out')}
 
 
 def voxels(root, image, kind='desc-defaced'):
@@ -73,10 +73,10 @@ def voxels(root, image, kind='desc-defaced'):
 
 
 def test_images_are_defaced_with_the_registration_of_an_excluded_image(run):
-    found = records(run)
+    found = found_records(run)
     assert set(found) == {MAGNITUDE, PHASE, TOP}
-    assert all(record['verdict'] in ('pass', 'review') for record in found.values())
-    sources = {image: record['registration']['source'] for image, record in found.items()}
+    assert all(record.verdict in ('pass', 'review') for record in found.values())
+    sources = {image: record.registration.source for image, record in found.items()}
     assert sources == {MAGNITUDE: T1W, TOP: T1W, PHASE: MAGNITUDE}
     assert not list((run / 'out').rglob('*T1w*'))
     assert not list((run / 'out').rglob('*bold*'))
@@ -87,10 +87,10 @@ def test_only_the_face_is_removed_from_every_volume(run):
     np.testing.assert_array_equal(source[~mask], defaced[~mask])
     for volume in np.moveaxis(defaced, -1, 0):
         assert np.quantile(volume[mask], 0.99) < 0.2 * np.quantile(source, 0.98)
-    record = records(run)[MAGNITUDE]
-    assert record['mask']['skin_removed_share'] > 0.95
-    assert record['identifiability']['volumes'] == 2
-    assert record['identifiability']['faces_before'] > record['identifiability']['faces_after']
+    record = found_records(run)[MAGNITUDE]
+    assert record.mask.skin_removed_share > 0.95
+    assert record.identifiability.volumes == 2
+    assert record.identifiability.faces_before > record.identifiability.faces_after
 
 
 def test_a_phase_image_is_zero_in_the_mask_of_its_magnitude(run):
@@ -105,6 +105,6 @@ def test_an_image_without_a_face_is_unchanged(run):
     source, defaced, mask = voxels(run, TOP)
     np.testing.assert_array_equal(source, defaced)
     assert not mask.any()
-    record = records(run)[TOP]
-    assert record['verdict'] == 'pass'
-    assert [reason['code'] for reason in record['reasons']] == ['no_face_in_view']
+    record = found_records(run)[TOP]
+    assert record.verdict == 'pass'
+    assert record.codes == ('no_face_in_view',)

@@ -182,7 +182,7 @@ def _write_derivatives(root: Path) -> None:
         filesystem.write_text_atomic(root / names.page(image.participant), '<html></html>')
     found = records.read_all(root)
     filesystem.write_text_atomic(root / names.GROUP_TABLE, records.table(found))
-    filesystem.write_json_atomic(root / names.GROUP_DICTIONARY, records.dictionary(['image']))
+    filesystem.write_json_atomic(root / names.GROUP_DICTIONARY, records.dictionary(found))
     filesystem.write_text_atomic(root / names.GROUP_PAGE, '<html></html>')
 
 

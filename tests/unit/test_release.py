@@ -8,6 +8,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import make
 import nibabel as nib
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from facebids.bids import names, records
 from facebids.bids.names import HeadImage
 from facebids.cli import verify
 from facebids.config import ReleaseSettings, Settings
+from facebids.core.record import Provenance, Reason
 from facebids.errors import DatasetError, OutputError, ReleaseRefused, UsageError
 from facebids.release import build, certificate, validator
 from facebids.stages import release
@@ -68,21 +70,21 @@ def examine(settings, image_path, verdict='pass', mode='remove', **more):
     mask = settings.output_dir / names.mask(image)
     write_image(defaced, 7)
     write_image(mask, 8)
-    record = {
-        **records.failed(image, 'x', 'x'),
-        'verdict': verdict,
-        'reasons': [] if verdict == 'pass' else [{'code': 'face_skin_left', 'severity': verdict}],
-        'mode': mode,
-        'provenance': {
-            'version': '1',
-            'software_sha256': 'a' * 64,
+    record = make.image_record(
+        image_path,
+        verdict=verdict,
+        reasons=() if verdict == 'pass' else (Reason('face_skin_left', verdict, 'Some skin.'),),
+        mode=mode,
+        provenance=Provenance(
+            version='1',
+            software_sha256='a' * 64,
             **{
                 f'{key}_sha256': filesystem.sha256(path)
                 for key, path in (('source', source), ('defaced', defaced), ('mask', mask))
             },
-        },
+        ),
         **more,
-    }
+    )
     records.merge(settings.output_dir, names.metrics(image), [record])
     templates = settings.private_dir / names.private_templates(image, 'after')
     templates.parent.mkdir(parents=True, exist_ok=True)
@@ -375,6 +377,34 @@ def test_people_who_had_no_file_stay_in_the_table(settings, no_validator):
     run(releasing(settings, exclude_failed=()))
     kept = (settings.release.release_dir / 'participants.tsv').read_bytes()
     assert kept == b'participant_id\tage\r\nsub-01\t30\r\nsub-03\t50\r\n'
+
+
+@pytest.mark.parametrize('exclude_failed', [False, True])
+@pytest.mark.parametrize(
+    'damage',
+    [
+        {'verdict': None},
+        {'verdict': 'something new'},
+        {'reasons': None},
+        {'reasons': ['x']},
+        {'reasons': [{}]},
+        {'mode': 'x'},
+        {'mask': 'x'},
+        {'provenance': 'x'},
+        {'provenance': {'source_sha256': 'x'}},
+        {'participant_id': 1},
+    ],
+)
+def test_a_damaged_record_lets_nothing_out(settings, no_validator, damage, exclude_failed):
+    name = names.metrics(HeadImage.from_relative_path(T1W))
+    path = settings.output_dir / name
+    content = json.loads(path.read_text())
+    content['images'][0] |= damage
+    path.write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match='run the participant level again') as error:
+        run(releasing(settings, exclude_failed=() if exclude_failed else None))
+    assert name in str(error.value)
+    assert not settings.release.release_dir.exists()
 
 
 def test_a_damaged_image_is_left_out_by_name_or_stops_it(settings, no_validator):

@@ -2,7 +2,9 @@
 """Which files may leave."""
 
 import pytest
+from make import image_record
 
+from facebids.core.record import Reason
 from facebids.errors import UsageError
 from facebids.release import gate
 
@@ -10,16 +12,8 @@ T1W = 'sub-01/anat/sub-01_T1w.nii.gz'
 
 
 def record(verdict='pass', image=T1W, **values):
-    reasons = [] if verdict == 'pass' else [{'code': 'face_skin_left', 'severity': verdict}]
-    return {
-        'image': image,
-        'participant_id': image.partition('/')[0],
-        'verdict': verdict,
-        'reasons': reasons,
-        'mode': 'remove',
-        'provenance': {'version': '1'},
-        **values,
-    }
+    reasons = () if verdict == 'pass' else (Reason('face_skin_left', verdict, 'Some skin.'),)
+    return image_record(image, verdict=verdict, reasons=reasons, **values)
 
 
 def decide(paths, records=(), **wishes):
@@ -66,27 +60,6 @@ def test_a_decision_on_another_person_is_not_taken():
     accepted = {T1W: gate.Accepted('sub-02', T1W, 'A. Example', 'looked at')}
     with pytest.raises(UsageError, match='not of sub-02'):
         decide([T1W], [record('review')], accepted=accepted)
-
-
-@pytest.mark.parametrize(
-    'damage',
-    [
-        {'verdict': None},
-        {'reasons': None},
-        {'reasons': ['x']},
-        {'reasons': [{}]},
-        {'mode': 'x'},
-        {'mask': 'x'},
-        {'provenance': 'x'},
-        {'provenance': {'source_sha256': 'x'}},
-        {'participant_id': 1},
-    ],
-)
-def test_a_damaged_record_lets_nothing_out(damage):
-    found = decide([T1W], [record() | damage])[T1W]
-    assert found.action == gate.REFUSE
-    assert 'damaged' in found.reason
-    assert decide([T1W], [record() | damage], exclude_failed=True)[T1W].action == gate.REFUSE
 
 
 UNSEEN = (
