@@ -17,7 +17,9 @@ from packaging.requirements import Requirement
 from facebids import errors
 from facebids.bids import names
 from facebids.cli.parser import make_parser
+from facebids.core.defacing.modes import MODES
 from facebids.core.metrics import METRICS
+from facebids.core.thresholds import THRESHOLDS
 from facebids.release.rules import RULES
 
 ROOT = Path(__file__).parents[1]
@@ -57,57 +59,50 @@ def test_every_exit_code_is_documented():
     assert documented == {0} | {error.exit_code for error in _error_classes()}
 
 
-def test_every_metric_is_documented():
+def _check_table(page: str, columns: int, rows: list[str]) -> None:
+    """Compare the first table of a page with so many columns with its rows.
+
+    FACEBIDS_UPDATE_DOCS=1 writes the rows to the page instead.
+    """
+    path = ROOT / 'docs' / page
+    before, line, rest = path.read_text().partition(f'\n|{"---|" * columns}\n')
+    table, gap, after = rest.rstrip('\n').partition('\n\n')
+    if os.environ.get('FACEBIDS_UPDATE_DOCS'):
+        path.write_text(before + line + '\n'.join(rows) + gap + after + '\n')
+    else:
+        assert table.splitlines() == rows
+
+
+def _metric_row(metric) -> str:
+    cells = [f'`{metric.column}`', metric.label, metric.meaning, metric.unit or '']
+    return f'| {" | ".join([*cells, metric.safer or ""])} |'
+
+
+def test_metrics_are_documented_as_they_are():
     assert METRICS
-    page = _page('metrics.md')
-    assert not [metric.column for metric in METRICS if f'`{metric.column}`' not in page]
-
-
-def test_every_number_that_has_a_threshold_is_documented():
-    from facebids.core.thresholds import THRESHOLDS
-
-    numbers = _page('metrics.md').partition('## Thresholds')[0]
-    columns = {
-        threshold.number.removeprefix('identifiability.').replace('.', '_')
-        for threshold in THRESHOLDS
-    }
-    assert not [column for column in columns if f'| `{column}` |' not in numbers]
+    _check_table('metrics.md', 5, [_metric_row(metric) for metric in METRICS])
 
 
 def _threshold_row(threshold) -> str:
-    """Return the row of the table of thresholds, as it has to stand in the page."""
     limits = {'at least': threshold.least, 'at most': threshold.most}
     limit = ', '.join(f'{word} {value:g}' for word, value in limits.items() if value is not None)
-    cells = [f'`{threshold.name}`', f'`{threshold.number}`', limit, threshold.severity]
-    where = ', '.join(filter(None, [threshold.suffix, threshold.mode])) or 'all'
-    return f'| {" | ".join(cells)} | {where} | {threshold.source} |'
+    cells = [f'`{threshold.name}`', f'`{threshold.metric.column}`', limit, threshold.severity]
+    modes = [f'`{mode.name}`' for mode in MODES.values() if mode.face_gone]
+    where = ', '.join([*filter(None, [threshold.contrast]), *(modes * threshold.face_gone)])
+    return f'| {" | ".join(cells)} | {where or "all"} | {threshold.source} |'
 
 
 def test_thresholds_are_documented_as_they_are():
-    """The table ends its page; FACEBIDS_UPDATE_DOCS=1 writes it anew."""
-    from facebids.core.thresholds import THRESHOLDS
-
-    page = ROOT / 'docs' / 'metrics.md'
-    before, line, table = page.read_text().partition('|---|---|---|---|---|---|\n')
-    expected = ''.join(f'{_threshold_row(threshold)}\n' for threshold in THRESHOLDS)
-    if os.environ.get('FACEBIDS_UPDATE_DOCS'):
-        page.write_text(before + line + expected)
-    else:
-        assert table == expected
+    assert THRESHOLDS
+    _check_table('metrics.md', 6, [_threshold_row(threshold) for threshold in THRESHOLDS])
 
 
 def test_rules_about_metadata_are_documented_as_they_are():
-    """The table ends its page; FACEBIDS_UPDATE_DOCS=1 writes it anew."""
-    page = ROOT / 'docs' / 'metadata.md'
-    before, line, table = page.read_text().partition('|---|---|---|---|\n')
-    expected = ''.join(
-        f'| {rule.name} | {rule.what} | {"; ".join(rule.sources)} | {rule.action} |\n'
+    rows = [
+        f'| {rule.name} | {rule.what} | {"; ".join(rule.sources)} | {rule.action} |'
         for rule in RULES
-    )
-    if os.environ.get('FACEBIDS_UPDATE_DOCS'):
-        page.write_text(before + line + expected)
-    else:
-        assert table == expected
+    ]
+    _check_table('metadata.md', 4, rows)
 
 
 def test_every_output_is_documented():
