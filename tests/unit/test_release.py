@@ -697,7 +697,7 @@ def test_the_certificate_tells_which_code_made_it_and_which_examined_each_image(
         'SHA256': provenance.source_digest(),
     }
     assert {image['examined_with_sha256'] for image in found['Images']} == {'a' * 64}
-    text = Path(settings.release_dir.parent, certificate.MARKDOWN).read_text()
+    text = Path(settings.release.release_dir.parent, certificate.MARKDOWN).read_text()
     assert provenance.source_digest() in text
 
 

@@ -23,7 +23,7 @@ def seen(phantom_scan, tmp_path_factory):
 def test_a_face_that_got_through_is_found(seen):
     assert seen[0].views == 10
     assert seen[0].certain > 3
-    assert 'face is found' in seen[0].objection
+    assert 'face is detected with certainty' in seen[0].objection
 
 
 def test_a_generic_face_is_meant_to_be_found(seen):
