@@ -20,6 +20,7 @@ from facebids.core.images import Volume
 from facebids.core.phantoms import phantom
 from facebids.core.record import Coverage, Screening, loads
 from facebids.core.verdict import judge
+from facebids.errors import NotAHeadError
 
 
 @pytest.fixture(scope='module')
@@ -158,6 +159,18 @@ def attacked(monkeypatch, certain):
     )
     head = SimpleNamespace(recognition=seen)
     monkeypatch.setattr(screening, 'view_head', lambda *_: head)
+
+
+def test_an_image_that_shows_no_head_has_a_face_if_its_alignment_is_borrowed(volume, scan):
+    noise = np.random.default_rng(0).uniform(1, 2, volume.data.shape).astype(np.float32)
+    hidden = Volume(noise, volume.affine)
+    with pytest.raises(NotAHeadError):
+        screening.screen(hidden, alignment(scan.transform), 'T1w', 0)
+    borrowed = alignment(scan.transform, origin='borrowed', coregistration=0.9)
+    found = screening.screen(hidden, borrowed, 'T1w', 0)
+    assert (found.finding, found.eyes_gone, found.nose_gone) == ('face', None, None)
+    whole = screening.measure(volume, scan.transform)
+    assert (found.eyes_seen, found.nose_seen) == (whole.eyes_seen, whole.nose_seen)
 
 
 @pytest.mark.parametrize(('certain', 'expected'), [(3, 'defaced'), (4, 'face')])

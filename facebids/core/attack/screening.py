@@ -16,12 +16,13 @@ from nibabel.affines import apply_affine
 
 from facebids.core import foreground, verdict
 from facebids.core.alignment.result import Alignment
-from facebids.core.arrays import FloatArray
+from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.attack import depth
 from facebids.core.attack.head import view_head
 from facebids.core.images import Volume
 from facebids.core.record import Registration, Screening
 from facebids.core.thresholds import limit
+from facebids.errors import NotAHeadError
 
 Finding: TypeAlias = Literal['face', 'defaced', 'no_face_in_view']
 
@@ -55,8 +56,8 @@ class ZoneView(NamedTuple):
         Share of the rays of the zone that lie in the field of view from `EMPTY_FROM_MM` to
         `IN_VIEW_MM`.
     gone : float or None
-        Share of these that meet no tissue from far outside down to `EMPTY_FROM_MM`, None if none
-        is in view.
+        Share of these that meet no tissue from far outside down to `EMPTY_FROM_MM`. None if none
+        is in view, or if the head cannot be separated from the air.
     """
 
     seen: float
@@ -83,8 +84,13 @@ def screen(volume: Volume, alignment: Alignment, contrast: str, seed: int) -> Sc
     -------
     Screening
         `passed_on` is False.
+
+    Raises
+    ------
+    NotAHeadError
+        As of `measure`.
     """
-    found = measure(volume, alignment.affine)
+    found = measure(volume, alignment.affine, relied_on=alignment.relied_on)
     if found.finding != DEFACED:
         return found
     if not is_aligned(alignment.numbers, contrast):
@@ -95,7 +101,7 @@ def screen(volume: Volume, alignment: Alignment, contrast: str, seed: int) -> Sc
     return replace(found, finding=finding, faces_certain=certain)
 
 
-def measure(volume: Volume, affine: FloatArray) -> Screening:
+def measure(volume: Volume, affine: FloatArray, *, relied_on: bool = False) -> Screening:
     """Measure how much of a face is in view, and how much of that is gone.
 
     Parameters
@@ -103,6 +109,8 @@ def measure(volume: Volume, affine: FloatArray) -> Screening:
     volume : Volume
     affine : ndarray, shape (4, 4)
         Atlas RAS mm to scanner RAS mm.
+    relied_on : bool
+        Whether the affine is known from another image, so that the head need not show in this one.
 
     Returns
     -------
@@ -112,9 +120,9 @@ def measure(volume: Volume, affine: FloatArray) -> Screening:
     Raises
     ------
     NotAHeadError
-        If the foreground does not have the size of a head.
+        If the foreground does not have the size of a head, and the affine is not relied on.
     """
-    zones = _zones(volume, affine)
+    zones = _zones(volume, affine, _head(volume, relied_on=relied_on))
     return Screening(
         finding=_finding(zones),
         passed_on=False,
@@ -128,26 +136,37 @@ def measure(volume: Volume, affine: FloatArray) -> Screening:
     )
 
 
-def _zones(volume: Volume, affine: FloatArray) -> dict[str, ZoneView]:
+def _head(volume: Volume, *, relied_on: bool) -> BoolArray | None:
+    """Return the foreground, None if it is no head and need not be one."""
+    try:
+        return foreground.head_mask(volume.data, volume.zooms, hounsfield=volume.hounsfield)
+    except NotAHeadError:
+        if not relied_on:
+            raise
+        return None
+
+
+def _zones(volume: Volume, affine: FloatArray, head: BoolArray | None) -> dict[str, ZoneView]:
     """Return the views of `ZONES`."""
-    head = foreground.head_mask(volume.data, volume.zooms, hounsfield=volume.hounsfield)
     generic, _ = depth.generic_face()
     offsets = np.arange(EMPTY_FROM_MM, OUTSIDE_MM + STEP_MM / 2, STEP_MM)
     points = depth.points(generic)[..., None, :] + offsets[:, None] * depth.RAYS[..., None, :]
     size = np.diag([1 / depth.GENERIC_SIZE] * 3 + [1.0])
     to_index = np.linalg.inv(volume.affine) @ affine @ size
     index = np.rint(apply_affine(to_index, points)).astype(int)
-    last = np.array(head.shape) - 1
+    last = np.array(volume.data.shape) - 1
     inside = ((index >= 0) & (index <= last)).all(-1)
-    tissue = inside & head[tuple(np.moveaxis(np.clip(index, 0, last), -1, 0))]
     seen = inside[..., offsets <= IN_VIEW_MM].all(-1)
+    in_view = {name: int((seen & zone).sum()) for name, zone in ZONES.items()}
+    share = {name: float(in_view[name] / zone.sum()) for name, zone in ZONES.items()}
+    if head is None:
+        return {name: ZoneView(share[name], None) for name in ZONES}
+    tissue = inside & head[tuple(np.moveaxis(np.clip(index, 0, last), -1, 0))]
     gone = seen & ~tissue.any(-1)
-    zones = {}
-    for name, zone in ZONES.items():
-        total = int((seen & zone).sum())
-        share = float((gone & zone).sum() / total) if total else None
-        zones[name] = ZoneView(float(total / zone.sum()), share)
-    return zones
+    return {
+        name: ZoneView(share[name], float((gone & zone).sum() / total) if total else None)
+        for (name, zone), total in zip(ZONES.items(), in_view.values(), strict=True)
+    }
 
 
 def _finding(zones: dict[str, ZoneView]) -> Finding:
