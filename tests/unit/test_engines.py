@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import sys
+from pathlib import Path
 from pkgutil import iter_modules
 
 import numpy as np
@@ -92,6 +93,15 @@ def test_an_engine_needs_one_file(add_engine):
     found, best = engines.search('toy', [enrolled['toy']], [other['toy'], enrolled['toy']])
     assert (found.tolist(), best.tolist()) == ([[1, 0]], [[0, -2]])
     assert engines.enrol_photograph(np.zeros((9, 9, 3), np.uint8)) == {}
+
+
+def test_the_example_in_the_documentation_is_an_engine(add_engine):
+    page = (Path(__file__).parents[2] / 'docs' / 'engines.md').read_text()
+    add_engine(page.split('```python\n')[1].split('```')[0])
+    template = engines.enrol(empty_head(np.eye(4), seed=0))['mynet']
+    other = {'embedding': np.eye(512)[0]}
+    scores = engines.score('mynet', [template, other], [other])
+    np.testing.assert_array_equal(scores, [[np.nan], [1]])
 
 
 def test_an_incomplete_engine_is_refused_by_name(add_engine):
