@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From the attacks on an image and on its defaced copy to the numbers of its record.
+"""Compare the attacks on an image before and after defacing: the numbers of its record.
 
 Embeddings are compared by Euclidean distance, for which the model of dlib was trained: below 0.6
 it calls two faces the same person (99.38 % accuracy on photographs of Labeled Faces in the Wild;
@@ -9,22 +9,25 @@ defacing is reported beside the distance among views of the original.
 
 import numpy as np
 
-from facebids.core.arrays import BoolArray, FloatArray
+from facebids.core.arrays import FloatArray
 from facebids.core.attack import engines
 from facebids.core.attack.attacker import AttackResult
 from facebids.core.attack.engines import geometry
-from facebids.core.attack.recognition import Recognition
 from facebids.core.record import FaceSeen, Identifiability
 
 
 def compare(before: AttackResult, after: AttackResult, seed: int) -> Identifiability:
-    """Compare the attack on the source image with the attack on the defaced image.
+    """Compare the attack on an image before defacing with the attack after it.
+
+    Distances and counts refer to random views (Schwarz et al., 2019, N. Engl. J. Med. 381:1684),
+    except for `distance_before_after`, which refers to all. Named views (Steeg et al., 2024,
+    eClinicalMedicine 78:102930) are listed one by one.
 
     Parameters
     ----------
-    before, after
-        The attacks, in the same views; the second with knowledge of the first.
-    seed
+    before, after : AttackResult
+        In the same views; the second with knowledge of the first.
+    seed : int
         Random seed of the views.
 
     Raises
@@ -34,73 +37,37 @@ def compare(before: AttackResult, after: AttackResult, seed: int) -> Identifiabi
     """
     if after.at_known_place is None:
         raise ValueError('The attack on a defaced image needs the attack on its original.')
+    old, new, random = before.recognition, after.recognition, before.recognition.random
+    original = old.embeddings[old.found & random]
+    across = _distances(old.embeddings[old.found], new.embeddings[new.found])
+    matched = np.linalg.norm(old.embeddings - after.at_known_place, axis=1)[old.found & random]
+    within = _distances(original, original)[np.triu_indices(len(original), 1)]
     shapes = [attack.face_templates['geometry'] for attack in (before, after)]
     agreement = engines.score('geometry', shapes[:1], shapes[1:])[0, 0]
-    return compare_views(
-        before.recognition,
-        after.recognition,
-        after.at_known_place,
-        before.recognition.random,
-        agreement=None if np.isnan(agreement) else float(agreement),
-        shape_in_view=geometry.share_in_view(shapes[0]),
-        seed=seed,
-        volumes=before.volumes,
-    )
-
-
-def compare_views(
-    before: Recognition,
-    after: Recognition,
-    at_known_place: FloatArray,
-    random: BoolArray,
-    *,
-    agreement: float | None,
-    shape_in_view: float,
-    seed: int,
-    volumes: int,
-) -> Identifiability:
-    """Compare what was recognised in the views of the source and of the defaced image.
-
-    Parameters
-    ----------
-    before, after
-        The same V views of the source and of the defaced image.
-    at_known_place : shape (V, 128)
-        Embeddings of the defaced renders where the faces of the source were.
-    random : shape (V,)
-        Which views are random (Schwarz et al., 2019, N. Engl. J. Med. 381:1684); the others are
-        named (Steeg et al., 2024, eClinicalMedicine 78:102930).
-    agreement, shape_in_view, seed, volumes
-        As of :class:`facebids.core.record.Identifiability`.
-    """
-    original = before.embeddings[before.found & random]
-    across = _distances(before.embeddings[before.found], after.embeddings[after.found])
-    matched = np.linalg.norm(before.embeddings - at_known_place, axis=1)[before.found & random]
-    within = _distances(original, original)[np.triu_indices(len(original), 1)]
     return Identifiability(
         views=int(random.sum()),
-        faces_before=int((before.found & random).sum()),
-        faces_after=int((after.found & random).sum()),
-        faces_certain_before=int((before.certain & random).sum()),
-        faces_certain_after=int((after.certain & random).sum()),
+        faces_before=int((old.found & random).sum()),
+        faces_after=int((new.found & random).sum()),
+        faces_certain_before=int((old.certain & random).sum()),
+        faces_certain_after=int((new.certain & random).sum()),
         distance_within_before=_mean(within),
         distance_before_after=_mean(across),
         distance_before_after_min=float(across.min()) if across.size else None,
         distance_at_known_place=_mean(matched),
-        agreement_before_after=agreement,
-        shape_in_view_before=shape_in_view,
+        agreement_before_after=None if np.isnan(agreement) else float(agreement),
+        shape_in_view_before=geometry.share_in_view(shapes[0]),
         seed=seed,
-        volumes=volumes,
+        volumes=before.volumes,
         named={
-            str(name): FaceSeen(bool(before.found[view]), bool(after.found[view]))
-            for view, name in enumerate(before.names)
+            str(name): FaceSeen(bool(old.found[view]), bool(new.found[view]))
+            for view, name in enumerate(old.names)
             if not random[view]
         },
     )
 
 
 def _distances(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Euclidean distance of every row of `a` to every row of `b`, shape (A, B)."""
+    """Return the Euclidean distance of each row of `a` to each row of `b`, shape (A, B)."""
     return np.asarray(np.linalg.norm(a[:, None] - b[None], axis=2))
 
 
