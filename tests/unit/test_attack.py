@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
 
+import nibabel as nib
 import numpy as np
 import pytest
+from make import written_alignment
 
 from facebids.core.attack import attacker, engines
 from facebids.core.attack.attacker import AttackResult, clearest
@@ -118,3 +120,31 @@ def test_the_clearest_volume_of_a_series_is_enrolled(head, volume, monkeypatch):
     result = attacker.attack([NOISE, volume], np.eye(4), 0, relied_on=True)
     assert (result.volumes, result.pictures is head.pictures) == (2, True)
     assert result.face_templates['dlib']['found'].any()
+
+
+def test_the_step_attacks_a_series_without_and_with_its_original(tmp_path, monkeypatch):
+    from facebids.interfaces.recognition import Attack
+
+    monkeypatch.chdir(tmp_path)
+    series = np.stack([NOISE.data, 2 * NOISE.data], axis=-1)
+    nib.save(nib.Nifti1Image(series, NOISE.affine), tmp_path / 'bold.nii.gz')
+    borrowed = {'origin': 'borrowed', 'coregistration': 0.9}
+    given = {
+        'in_file': str(tmp_path / 'bold.nii.gz'),
+        'registration': written_alignment(tmp_path, np.eye(4), **borrowed),
+    }
+
+    def run(name, **known):
+        folder = tmp_path / name
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        path = Attack(**given, **known).run(cwd=folder).outputs.out_file
+        with np.load(path) as arrays:
+            return path, AttackResult.from_arrays(dict(arrays))
+
+    path, before = run('before')
+    _, after = run('after', known_faces=path)
+    assert (before.volumes, after.volumes) == (2, 2)
+    assert before.at_known_place is None
+    assert after.at_known_place.shape == (14, 128)
+    np.testing.assert_array_equal(after.pose, before.pose)

@@ -25,11 +25,10 @@ class Engine(Protocol):
     WEIGHT : float
         Weight in the fused score.
     enrol : callable
-        Return the face template of a `Head`. The arrays of a template have the same shapes for
-        every head.
+        Return the face template of a `Head`. Its arrays have the same shapes for every head.
     score : callable
         Compare probes with a gallery, two sequences of face templates. Return similarities, shape
-        (P, G), higher for faces more alike; NaN where two templates cannot be compared.
+        (P, G), higher for faces more alike; NaN where two cannot be compared.
     """
 
     NAME: str
