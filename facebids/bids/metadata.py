@@ -127,7 +127,7 @@ def transform_sidecar(
     from_atlas: Sequence[Sequence[float]],
     fit: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the sidecar of a transform to a template that the user named.
+    """Return the sidecar of a transform to the requested template.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def transform_sidecar(
     files
         SHA-256 of its files, by name.
     from_atlas
-        Head atlas to template RAS mm, shape (4, 4).
+        Affine from the head atlas to the template, RAS mm, shape (4, 4).
     fit
         Agreement of the head atlas with the template.
     """
