@@ -1,39 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every error that FaceBIDS raises on purpose, and the exit code each one ends a run with.
+"""The errors of FaceBIDS, and the exit codes that they end a run with.
 
 ::
 
     FacebidsError (70)
     ├── UsageError (2)            options that contradict each other, unknown labels
-    │   └── TemplateError (2)     the template of --template is not there or cannot be used
+    │   └── TemplateError (2)     the template of --template is missing or unsuitable
     ├── DatasetError (65)         the input is not a usable BIDS dataset
-    │   └── NoImagesError (66)    nothing in it matches what was asked for
-    ├── ReleaseRefused (3)        a dataset must not be released as it is
-    ├── OutputError (73)          a place to write to that must not or cannot be written
-    ├── PhotographError (1)       one photograph; it is left out and the others go on
-    └── ImageError (1)            one image; it fails itself and the others go on
+    │   └── NoImagesError (66)    no image of it matches the request
+    ├── ReleaseRefused (3)        the dataset must not be released as it is
+    ├── OutputError (73)          a folder must not or cannot be written
+    ├── PhotographError (1)       a photograph cannot be used and is left out
+    └── ImageError (1)            an image cannot be processed and fails
         ├── UnreadableImageError  truncated, corrupt, not NIfTI
         ├── EmptyImageError       no signal: constant, all zero or not finite
-        ├── NotAHeadError         no head was found in it
-        ├── GridError             not on the grid of the image that it was acquired with
-        └── UnexpectedError       an error of the program while it worked on the image
+        ├── NotAHeadError         no head was found
+        ├── GridError             not on the grid of the image whose registration it shares
+        └── UnexpectedError       internal error while the image was processed
 """
+
+import collections.abc
 
 
 class FacebidsError(Exception):
-    """Base of all errors that carry a message for the user."""
+    """Base class of all errors with a message for the user."""
 
     exit_code = 70
 
 
 class UsageError(FacebidsError):
-    """The command line asks for something that cannot be done."""
+    """The command line requests something impossible."""
 
     exit_code = 2
 
 
 class TemplateError(UsageError):
-    """The template that was named is not there, or is not one of a head."""
+    """The template is missing, or is not a head."""
 
 
 class DatasetError(FacebidsError):
@@ -48,18 +50,18 @@ class NoImagesError(DatasetError):
     exit_code = 66
 
 
-class ReleaseRefused(FacebidsError):  # noqa: N818 - no error of the program: a decision
-    """Something must not leave; nothing was released.
+class ReleaseRefused(FacebidsError):  # noqa: N818 - a decision, not an error of the program
+    """The release was refused, and nothing was released.
 
     Parameters
     ----------
     reasons
-        Each a sentence that names what it is about and what to do.
+        Sentences that name the file or number, and the remedy.
     """
 
     exit_code = 3
 
-    def __init__(self, reasons):
+    def __init__(self, reasons: collections.abc.Iterable[str]) -> None:
         self.reasons = tuple(reasons)
         count = '1 reason' if len(self.reasons) == 1 else f'{len(self.reasons)} reasons'
         listed = ''.join(f'\n- {reason}' for reason in self.reasons)
@@ -67,19 +69,19 @@ class ReleaseRefused(FacebidsError):  # noqa: N818 - no error of the program: a 
 
 
 class OutputError(FacebidsError):
-    """An output, work or private directory must not or cannot be written."""
+    """A folder must not or cannot be written."""
 
     exit_code = 73
 
 
 class PhotographError(FacebidsError):
-    """A photograph cannot be used; the others are not affected."""
+    """A photograph cannot be used. Others are not affected."""
 
     exit_code = 1
 
 
 class ImageError(FacebidsError):
-    """One image cannot be processed; the others are not affected."""
+    """An image cannot be processed. Others are not affected."""
 
     exit_code = 1
 
@@ -97,8 +99,8 @@ class NotAHeadError(ImageError):
 
 
 class UnexpectedError(ImageError):
-    """An error that nobody foresaw stopped the image; the others are not affected."""
+    """An internal error stopped the image. Others are not affected."""
 
 
 class GridError(ImageError):
-    """The image lies on another grid than the one that it was acquired with."""
+    """The image is not on the grid of the image whose registration it shares."""

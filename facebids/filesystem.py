@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How files are written: all of it or nothing, and never one that does not change.
+"""Write files atomically, and only if their content changes.
 
-Everything is written under a temporary name and then moved into place, and a file whose content
-would not change is left alone, so that jobs of an array may write the same file.
+Files are written under a temporary name and then renamed. Files that would not change are not
+written, so that the jobs of an array may write the same file.
 """
 
 import hashlib
@@ -18,33 +18,33 @@ from uuid import uuid4
 
 from facebids.errors import DatasetError
 
-TEMPORARY = '.facebids-'  # how the name of every unfinished file begins
+TEMPORARY = '.facebids-'  # start of the names of unfinished files
 DAY = 24 * 60 * 60  # s
 
 
 def sha256(path: str | Path) -> str:
-    """Return the SHA-256 of a file's content, in hexadecimal digits.
+    """Return the SHA-256 hash of a file, in hexadecimal digits.
 
     Raises
     ------
     DatasetError
-        If it cannot be read.
+        If the file cannot be read.
     """
     try:
         with open(path, 'rb') as stream:
             return hashlib.file_digest(stream, 'sha256').hexdigest()
     except OSError as error:
         raise DatasetError(
-            f'{path} cannot be read ({error.strerror}). Change its permissions, or start again.'
+            f'{path} cannot be read ({error.strerror}). Check that it exists, and its permissions.'
         ) from error
 
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that takes its place when the block ends well.
+    """Yield a temporary path that is renamed to ``path`` when the block succeeds.
 
-    The temporary name is hidden and keeps the extension, which nibabel looks at. When the block
-    raises, nothing is left of it. Missing folders are made.
+    The temporary file is hidden, is in the same folder, and has the same extension, which nibabel
+    relies on. It is deleted when the block raises. Missing folders are created.
 
     Parameters
     ----------
@@ -54,11 +54,11 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        Where to write.
+        The temporary path.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # process numbers repeat in containers and across the machines of a cluster
+    # process numbers are not unique across containers and the nodes of a cluster
     temporary = path.with_name(f'{TEMPORARY}{uuid4().hex[:12]}-{path.name}')
     try:
         yield temporary
@@ -68,26 +68,26 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def sweep(root: str | Path, participants: Iterable[str]) -> None:
-    """Delete what killed runs left unfinished: temporary files that nobody wrote to for a day.
+    """Delete temporary files of killed runs, which were not written to for a day.
 
     Parameters
     ----------
     root
         Folder of the derivative dataset.
     participants
-        Labels without ``sub-`` of those whose folders are swept, beside the root itself.
+        Labels without ``sub-`` of the participants whose folders are searched.
     """
-    # the folders of other participants are for other jobs: each of a thousand comes by here
+    # not the folders of all participants, as there may be thousands of jobs
     folders = [Path(root, f'sub-{label}') for label in participants]
     left = [path for folder in folders for path in folder.rglob(f'{TEMPORARY}*')]
     for path in [*Path(root).glob(f'{TEMPORARY}*'), *left]:
-        with suppress(FileNotFoundError):  # a job beside this one was faster
+        with suppress(FileNotFoundError):  # another job may have deleted it
             if time.time() - path.stat().st_mtime > DAY:
                 path.unlink()
 
 
 def write_text_atomic(path: str | Path, text: str) -> None:
-    """Write ``text`` to ``path`` in one step; leave the file alone when it holds it already."""
+    """Write text to a file atomically, unless the file already holds it."""
     path = Path(path)
     if path.is_file() and path.read_bytes() == text.encode():
         return
@@ -96,7 +96,7 @@ def write_text_atomic(path: str | Path, text: str) -> None:
 
 
 def write_json_atomic(path: str | Path, value: Any) -> None:
-    """Write ``value`` as JSON in one step; NaN and infinity become null, as JSON has neither."""
+    """Write a value as JSON atomically. NaN and infinity become null, as JSON has neither."""
     text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
     write_text_atomic(path, text + '\n')
 
@@ -106,7 +106,7 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    if hasattr(value, 'tolist'):  # a NumPy scalar or array
+    if hasattr(value, 'tolist'):  # NumPy scalars and arrays
         return _plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None

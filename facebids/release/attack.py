@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The attack on a released image, by somebody who has the release and nothing else."""
+"""Attack a released image without access to anything but the release."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,23 +11,23 @@ from facebids.core.defacing.modes import MODES
 from facebids.errors import ImageError
 from facebids.release.gate import NIFTI, suffix_of
 
-SEED = 1  # other views than those of the participant level, which begins with 0
+SEED = 1  # not the default of the participant level, for different views
 
 
 @dataclass(frozen=True)
 class Attacked:
-    """What the attack sees in one image.
+    """Result of the attack on an image.
 
     Attributes
     ----------
     image
-        Its path relative to the release.
+        Path relative to the release.
     views, faces, certain
-        How many views were rendered, in how many a face was found, and with certainty.
+        Numbers of rendered views, of views with a detected face, and with a certain one.
     problem
-        Why the image could not be attacked, None where it could.
+        Why the image could not be attacked, or None.
     objection
-        What speaks against the release of the image, None where nothing does.
+        Why the image should not be released, or None.
     """
 
     image: str
@@ -39,7 +39,7 @@ class Attacked:
 
 
 def to_attack(root: Path, certificate: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return all head images of a release, whether its certificate has them or not.
+    """Return all head images of a release, including those that its certificate lacks.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def to_attack(root: Path, certificate: Mapping[str, Any]) -> list[dict[str, Any]
     Returns
     -------
     list of dict
-        ``image`` and ``mode``, None where the certificate does not tell.
+        ``image`` and ``mode``, which is None if the certificate lacks the image.
     """
     modes = {item['image']: item['mode'] for item in certificate['Images']}
     paths = [path.relative_to(root) for path in sorted(root.rglob('*')) if path.is_file()]
@@ -69,16 +69,16 @@ def _is_head(path: Path) -> bool:
 
 
 def attack(root: Path, image: dict[str, Any]) -> Attacked:
-    """Look for a face in a released image.
+    """Search a released image for faces.
 
-    The head is registered anew, as the original and its transform are not there.
+    The defaced head is registered again, as the transform of the original is not available.
 
     Parameters
     ----------
     root
         Folder of the release.
     image
-        Its ``image``, a path, and its ``mode``, None where it is not known to be defaced.
+        Its path ``image`` and its ``mode``, which is None if it is not known to be defaced.
     """
     from facebids.core import images
     from facebids.core.alignment import registration

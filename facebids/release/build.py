@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write a dataset, so that it is there as a whole or not at all.
+"""Write a released dataset completely or not at all.
 
-It is built in a folder beside its place, and moved there when it is complete and valid. A run that
-was killed at any moment is repeated: what lies in the building folder already is kept.
+The dataset is built in a staging folder beside the release, and moved when it is complete and
+valid. A run that was killed can be repeated, and keeps the files in the staging folder.
 """
 
 import fcntl
@@ -13,47 +13,48 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from facebids.config import LinkMode
 from facebids.errors import OutputError
 from facebids.filesystem import atomic_path, write_text_atomic
 from facebids.release import headers, links
-from facebids.release.contents import DECOMPRESS, SCRUB, Content
+from facebids.release.contents import Content, Transfer
 
 NEW, OLD = 'new', 'old'
 
 
-def workshop(release_dir: Path) -> Path:
-    """Return the folder beside a release in which it is built."""
+def staging_dir(release_dir: Path) -> Path:
+    """Return the folder in which a release is built."""
     return release_dir.with_name(f'.facebids-{release_dir.name}')
 
 
 @contextmanager
 def locked(release_dir: Path) -> Iterator[None]:
-    """Let one run at a time build a release.
+    """Lock a release, so that only one run builds it.
 
     Raises
     ------
     OutputError
-        If another run does, or nothing can be written beside the release.
+        If another run builds it, or the folder above it cannot be written.
     """
-    folder = workshop(release_dir)
+    folder = staging_dir(release_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
         raise OutputError(
             f'{folder.parent}: the release cannot be built here ({error.strerror}). Choose '
-            'another --release-dir, or change the permissions of the folder that it lies in.'
+            'another --release-dir, or change the permissions of this folder.'
         ) from error
     try:
         if not _lock(descriptor, folder):
             raise OutputError(
-                f'{release_dir}: another run builds this release. Wait for it, then start again.'
+                f'{release_dir}: another run is building this release. Wait until it has finished.'
             )
         try:
             _restore(release_dir)
             yield
         finally:
-            with suppress(OSError):  # what was begun stays
+            with suppress(OSError):  # unfinished work stays
                 folder.rmdir()
     finally:
         os.close(descriptor)
@@ -65,38 +66,38 @@ def _lock(descriptor: int, folder: Path) -> bool:
     except BlockingIOError:
         return False
     except OSError:
-        pass  # some network file systems lock no folders
-    # who had the lock before may have removed the folder that it was on
+        pass  # some network file systems cannot lock folders
+    # the run that held the lock may have removed the locked folder
     return folder.is_dir() and os.path.samestat(os.fstat(descriptor), folder.stat())
 
 
 def _restore(release_dir: Path) -> None:
-    """Put an older release back that a killed run had moved away, and nothing into its place."""
-    old = workshop(release_dir) / OLD
+    """Move an older release back if a killed run moved it away and did not replace it."""
+    old = staging_dir(release_dir) / OLD
     if old.is_dir() and not os.path.lexists(release_dir):
         os.replace(old, release_dir)
 
 
 def clear(release_dir: Path) -> None:
-    """Delete what is left in the workshop of a release, but not the folder, which is locked."""
-    for path in workshop(release_dir).iterdir():
+    """Empty the staging folder of a release. The folder itself stays, as it is locked."""
+    for path in staging_dir(release_dir).iterdir():
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink()
 
 
-def build(files: Mapping[str, Content], root: Path, how: str) -> None:
-    """Write the files of a dataset, and remove all others.
+def build(files: Mapping[str, Content], root: Path, link: LinkMode) -> None:
+    """Write the files of a dataset, and delete all others.
 
     Parameters
     ----------
     files
-        What each file is made of, by its path relative to the dataset.
+        Content of each file, by its path relative to the dataset.
     root
-        Folder of the dataset; what is there already is left alone.
-    how
-        How files that do not change get there: one of `facebids.release.links.WAYS`.
+        Folder of the dataset. Files that are already there are kept.
+    link
+        How unchanged files are added; see :func:`facebids.release.links.link_or_copy`.
 
     Raises
     ------
@@ -105,39 +106,39 @@ def build(files: Mapping[str, Content], root: Path, how: str) -> None:
     """
     links.remove_others(root, set(files))
     for path, content in files.items():
-        _write(root / path, content, how)
+        _write(root / path, content, link)
 
 
-def _write(target: Path, content: Content, how: str) -> None:
+def _write(target: Path, content: Content, link: LinkMode) -> None:
     if content.source is None:
-        write_text_atomic(target, content.data)
-    elif content.way == DECOMPRESS:
+        write_text_atomic(target, content.text)
+    elif content.transfer is Transfer.DECOMPRESS:
         with (
             atomic_path(target) as temporary,
             gzip.open(content.source) as source,
             temporary.open('wb') as stream,
         ):
             shutil.copyfileobj(source, stream)
-    elif content.way == SCRUB:
+    elif content.transfer is Transfer.SCRUB:
         headers.scrub(content.source, target)
     else:
-        links.place(content.source, target, how)
+        links.link_or_copy(content.source, target, link)
 
 
 def install(new: Path, release_dir: Path) -> None:
-    """Put a finished dataset in the place of an older one.
+    """Move a finished dataset to its final folder, and delete an older one there.
 
     Parameters
     ----------
     new
-        Its folder, on the same file system.
+        Folder of the dataset, on the same file system as its final folder.
     release_dir
-        Where it belongs.
+        The final folder.
 
     Raises
     ------
     OutputError
-        If it cannot be moved there.
+        If the dataset cannot be moved.
     """
     old = new.with_name(OLD)
     try:
@@ -149,7 +150,7 @@ def install(new: Path, release_dir: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         raise OutputError(
-            f'{release_dir}: the release cannot be moved there ({error.strerror}). The folder '
-            'above it has to be writable, and it must not be a mount point: in a container, mount '
-            'the folder above it.'
+            f'{release_dir}: the release cannot be moved here ({error.strerror}). The folder '
+            'above must be writable, and this folder must not be a mount point. In a container, '
+            'mount the folder above.'
         ) from error

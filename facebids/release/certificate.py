@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The certificate of a release: what is in it, how each image was judged, and hashes of it all."""
+"""The certificate of a release: its images and their verdicts, and the hashes of all files."""
 
 import json
 import os
@@ -14,6 +14,7 @@ import facebids
 from facebids import provenance
 from facebids.bids import names
 from facebids.bids.names import HeadImage
+from facebids.bids.records import Record
 from facebids.errors import DatasetError, OutputError
 from facebids.filesystem import sha256 as sha256_of_file
 from facebids.release.cohort import Check
@@ -23,36 +24,39 @@ from facebids.release.validator import Issue, Report
 
 BESIDE = JSON, MARKDOWN, ACCEPTED = 'CERTIFICATE.json', 'CERTIFICATE.md', 'ACCEPTED.tsv'
 LIMITS = (
-    'The verdict pass says that no attack that was tried recognised the face. It is a lower bound '
-    'of the risk: a stronger attack may find more. Re-identification is less likely, not '
-    'impossible.'
+    'The verdict pass means that none of the attacks recognised the face. It is a lower bound of '
+    'the risk: a stronger attack may succeed. Re-identification is less likely, not impossible.'
 )
 NOT_VALIDATED = (
-    'not validated, so errors of BIDS may be in it: the BIDS validator is not installed '
+    'not validated, so it may not be valid BIDS: the BIDS validator is not installed '
     "(pip install '.[validate]' in the checkout of FaceBIDS)"
 )
-ONE_PERSON = 'not measured: no two people can be compared'
-FEW = 20  # people: of them a quarter would have to be recognised for it to show
+ONE_PERSON = 'not tested: there are no two participants to compare'
+FEW = 20  # participants; of fewer, more than a quarter must be recognised to differ from chance
 
 
 @dataclass(frozen=True)
 class Release:
-    """What a certificate is about.
+    """A release to certify.
 
     Attributes
     ----------
     name
-        Of the folder.
+        Name of its folder.
     command
-        By which it was made, without any path of the machine.
+        Command line, without any absolute path.
     date
-        ``'2026-01-31'``.
+        Date, ``'2026-01-31'``.
     metadata
-        ``'report'`` or ``'scrub'``.
-    decisions, contents, checks
-        On the images, of the dataset, and of the cohort.
+        How identifying metadata were treated: ``'report'`` or ``'scrub'``.
+    decisions
+        Decisions on files that may show a face.
+    contents
+        Content of the release.
+    checks
+        Comparisons of participants with each other.
     report
-        Of the BIDS validator; None: it is not installed.
+        Report of the BIDS validator, or None if it is not installed.
     """
 
     name: str
@@ -66,10 +70,10 @@ class Release:
 
 
 def hash_files(root: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file of a dataset, by its path relative to it, ordered.
+    """Return the SHA-256 hash of each file of a dataset, by relative path, in order.
 
-    Symbolic links to files count as files; a release has none. What is neither a file nor a
-    folder, a link to a folder or to nothing, has ``''``.
+    Symbolic links to files count as files. Links to folders, broken links and special files have
+    an empty hash.
     """
     paths = sorted(path for path in root.rglob('*') if path.is_symlink() or not path.is_dir())
     return {
@@ -79,14 +83,14 @@ def hash_files(root: Path) -> dict[str, str]:
 
 
 def make(release: Release, hashes: Mapping[str, str]) -> dict[str, Any]:
-    """Return the certificate, ready for JSON.
+    """Return the certificate of a release as a JSON object.
 
     Parameters
     ----------
     release
-        What it is about.
+        The release.
     hashes
-        SHA-256 of each file, from :func:`hash_files`.
+        SHA-256 hash of each file, from :func:`hash_files`.
     """
     decided = release.decisions
     accepted = [item.accepted for item in decided if item.accepted]
@@ -103,7 +107,11 @@ def make(release: Release, hashes: Mapping[str, str]) -> dict[str, Any]:
         'Command': release.command,
         **versions(),
         'Limits': LIMITS,
-        'Images': [_image(item, hashes) for item in decided if item.action == REPLACE],
+        'Images': [
+            _image(item, item.record, hashes)
+            for item in decided
+            if item.action == REPLACE and item.record is not None
+        ],
         'NotExamined': _with_reason(decided, COPY),
         'Excluded': _with_reason(decided, EXCLUDE),
         'Accepted': [asdict(item) for item in accepted],
@@ -116,7 +124,7 @@ def make(release: Release, hashes: Mapping[str, str]) -> dict[str, Any]:
 
 
 def versions() -> dict[str, Any]:
-    """Return which head atlas and which limits the verdicts rest on, as hashes of both."""
+    """Return hashes of the head atlas and of the thresholds that the verdicts are based on."""
     from facebids.core.alignment.registration import RESOLUTION
     from facebids.core.atlas import SPACE, generic_atlas
     from facebids.core.thresholds import THRESHOLDS
@@ -134,22 +142,22 @@ def read(path: Path) -> dict[str, Any]:
     Raises
     ------
     DatasetError
-        If it cannot be read, or is none.
+        If the file cannot be read or is not a certificate.
     """
     try:
         value = json.loads(path.read_text(encoding='utf-8'))
         kinds = (('Files', dict), ('Images', list), ('Date', str))
-        there = all(isinstance(value[key], kind) for key, kind in kinds)
-        there = there and all({'image', 'mode'} <= set(image) for image in value['Images'])
+        valid = all(isinstance(value[key], kind) for key, kind in kinds)
+        valid = valid and all({'image', 'mode'} <= set(image) for image in value['Images'])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(f'{path}: this certificate cannot be read ({error}).') from error
-    if not there:
-        raise DatasetError(f'{path}: this is no certificate of a release.')
-    return value
+    if not valid:
+        raise DatasetError(f'{path}: this is not the certificate of a release.')
+    return dict(value)
 
 
 def differences(certificate: Mapping[str, Any], root: Path) -> list[str]:
-    """Return a sentence for every file of a release that is not as its certificate has it."""
+    """Return a sentence for each difference between a release and its certificate."""
     there, listed = hash_files(root), certificate['Files']
     missing = [f'{path}: missing' for path in listed if path not in there]
     further = [f'{path}: not in the certificate' for path in there if path not in listed]
@@ -160,41 +168,41 @@ def differences(certificate: Mapping[str, Any], root: Path) -> list[str]:
 
 
 def check_own(release_dir: Path) -> None:
-    """Check that a release directory holds a release with its certificate beside it, or nothing.
+    """Check that a folder is empty, missing, or a release with its certificate beside it.
 
     Raises
     ------
     OutputError
-        If it holds anything else, which would be deleted, or what stands beside it is of another
-        release or of somebody else.
+        If the folder holds anything else, which would be deleted, or the files beside it belong to
+        another release or to none.
     """
     if release_dir.is_symlink() or (release_dir.exists() and not release_dir.is_dir()):
         raise OutputError(f'{release_dir} is not a folder. Choose another --release-dir.')
     path = release_dir.parent / JSON
     found = read(path) if path.is_file() else {}
     beside = [release_dir.parent / name for name in BESIDE]
-    if not found and (others := [path for path in beside if os.path.lexists(path)]):
+    if not found and (existing := [path for path in beside if os.path.lexists(path)]):
         raise OutputError(
-            f'{others[0]} is of no release that is known here, and would be overwritten. Move it '
-            'away, or choose a --release-dir in a folder of its own.'
+            f'{existing[0]} belongs to no known release and would be overwritten. Move it, or '
+            'choose a --release-dir in a folder of its own.'
         )
     if found.get('Release', release_dir.name) != release_dir.name:
         raise OutputError(
-            f'{path} is of another release ({found["Release"]}). Choose a --release-dir in a '
+            f'{path} belongs to another release ({found["Release"]}). Choose a --release-dir in a '
             'folder of its own.'
         )
     if not release_dir.exists() or not any(release_dir.iterdir()):
         return
-    others = differences(found, release_dir) if found else ['there is no certificate beside it']
-    if others:
+    wrong = differences(found, release_dir) if found else ['there is no certificate beside it']
+    if wrong:
         raise OutputError(
-            f'{release_dir} is something else than a release and its certificate ({others[0]}). '
-            'It would be overwritten: choose a new folder, or remove it.'
+            f'{release_dir} is not an unchanged release ({wrong[0]}) and would be overwritten. '
+            'Choose a new folder, or remove this one.'
         )
 
 
 def summary(certificate: Mapping[str, Any]) -> dict[str, str]:
-    """Return the certificate in a few lines."""
+    """Return a summary of the certificate: labels and values."""
     images = certificate['Images']
     cohort = certificate['Cohort']
     validator = certificate['Validator']
@@ -203,7 +211,7 @@ def summary(certificate: Mapping[str, Any]) -> dict[str, str]:
         'accepted by a person': str(len(certificate['Accepted'])),
         'not examined': str(len(certificate['NotExamined'])),
         'excluded': str(len(certificate['Excluded'])),
-        'people told from each other': cohort if isinstance(cohort, str) else _chance(cohort),
+        'recognition after defacing': cohort if isinstance(cohort, str) else _chance(cohort),
         'BIDS validator': validator
         if isinstance(validator, str)
         else f'no error, {validator["Warnings"]} warnings',
@@ -217,15 +225,15 @@ def _with_reason(decisions: Iterable[Decision], action: str) -> list[dict[str, s
 
 
 def _chance(cohort: list[dict[str, Any]]) -> str:
-    found = f'not shown to be better than by guessing, in {len(cohort)} comparisons'
-    return f'{found}: too few people to tell' if _people(cohort) < FEW else found
+    found = f'not shown to exceed chance in {len(cohort)} comparisons'
+    return f'{found}, but with too few participants' if _people(cohort) < FEW else found
 
 
 def _note(cohort: list[dict[str, Any]]) -> str:
-    """Say how far the comparison of people reaches."""
-    note = 'Where the interval includes chance, people were not shown to be recognised.'
+    """Return how to interpret the comparisons of participants."""
+    note = 'If the interval includes chance, recognition was not shown.'
     if (people := _people(cohort)) < FEW:
-        note += f' {people} people are too few to tell: only {FEW} and more show anything.'
+        note += f' {people} participants are too few: {FEW} or more are needed for a conclusion.'
     return note
 
 
@@ -233,8 +241,7 @@ def _people(cohort: list[dict[str, Any]]) -> int:
     return max((row['people'] for row in cohort), default=0)
 
 
-def _image(decision: Decision, hashes: Mapping[str, str]) -> dict[str, Any]:
-    record = decision.record
+def _image(decision: Decision, record: Record, hashes: Mapping[str, str]) -> dict[str, Any]:
     image = HeadImage.from_relative_path(decision.path)
     mask = names.raw_mask(image) if was_defaced(record) else None
     faces = record.identifiability
@@ -252,7 +259,7 @@ def _image(decision: Decision, hashes: Mapping[str, str]) -> dict[str, Any]:
         'input_sha256': record.provenance.source_sha256,
         'output_sha256': hashes[decision.path],
         'mask': mask,
-        'mask_sha256': hashes.get(mask),
+        'mask_sha256': hashes.get(mask) if mask else None,
     }
 
 
@@ -269,13 +276,13 @@ def _validator(report: Report | None) -> dict[str, Any] | str:
 
 
 def refused(errors: Iterable[Issue]) -> list[str]:
-    """Return a sentence for each kind of error that the validator found."""
+    """Return a sentence for each kind of error in the report of the validator."""
     by_code = defaultdict(list)
     for item in errors:
         by_code[item.code].append(item)
     return [
-        f'{found[0].location or "dataset"}{_others(len(found))}: the BIDS validator says {code}: '
-        f'{found[0].message.split(". ")[0].rstrip(".")}. Correct the dataset.'
+        f'{found[0].location or "dataset"}{_others(len(found))}: the BIDS validator reports '
+        f'{code}: {found[0].message.split(". ")[0].rstrip(".")}. Correct the dataset.'
         for code, found in by_code.items()
     ]
 

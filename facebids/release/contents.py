@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every file of the released dataset is made of. Reads, and writes nothing."""
+"""Collect the content of every file of a release. Nothing is written here."""
 
 import gzip
 import re
@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from pathlib import Path, PurePosixPath
 
 from facebids.bids import names
@@ -20,10 +21,9 @@ from facebids.release.gate import EXCLUDE, NIFTI, REPLACE, Decision
 from facebids.release.metadata import Finding
 from facebids.release.tree import Source
 
-PLACE, DECOMPRESS, SCRUB = 'place', 'decompress', 'scrub'
 READMES = ('README', 'README.md', 'README.rst', 'README.txt')
 DESCRIPTION = 'dataset_description.json'
-BESIDE = ('.json', '.bval', '.bvec')  # what describes an image, and leaves with it
+BESIDE = ('.json', '.bval', '.bvec')  # excluded together with their image
 TEXTS = ('.json', '.tsv')
 # schema/rules/files/raw/anat.yaml of BIDS 1.11
 MASK_ENTITIES = {'sub', 'ses', 'task', 'acq', 'ce', 'rec', 'run', 'mod', 'chunk'}
@@ -31,33 +31,37 @@ HEAD = 348  # bytes: the header of NIfTI-1
 TABLES = re.compile(r'.*_scans\.tsv')
 
 
+class Transfer(Enum):
+    """How a file of the release is made from a file on disk."""
+
+    UNCHANGED = auto()
+    DECOMPRESS = auto()
+    SCRUB = auto()  # without identifying metadata in the NIfTI header
+
+
 @dataclass(frozen=True)
 class Content:
-    """What a file is made of: of ``data``, or of the file ``source`` in some ``way``.
-
-    ``PLACE`` takes it as it is, ``DECOMPRESS`` without its compression, ``SCRUB`` without what
-    identifies people in the header of the image.
-    """
+    """The content of a file: that of the file ``source``, or ``text`` if there is no source."""
 
     source: Path | None = None
-    data: str | None = None
-    way: str = PLACE
+    text: str = ''
+    transfer: Transfer = Transfer.UNCHANGED
 
 
 @dataclass
 class Contents:
-    """All files of the released dataset.
+    """The content of a release.
 
     Attributes
     ----------
     files
-        By POSIX path relative to the dataset.
+        Content of each file, by POSIX path relative to the dataset.
     findings
-        What identifies people in the metadata, and is taken out.
+        Identifying metadata, which ``files`` do not contain.
     problems
-        Why there must be no release: a sentence each.
+        Reasons to refuse the release, each a sentence.
     examined
-        SHA-256 of the images and masks among them that the verdicts are on.
+        SHA-256 of the defaced images and masks that the verdicts are based on, by path.
     """
 
     files: dict[str, Content] = field(default_factory=dict)
@@ -69,23 +73,23 @@ class Contents:
 def assemble(
     sources: Sequence[Source], decisions: Iterable[Decision], output_dir: Path, date: str
 ) -> Contents:
-    """Put together what the files of the release are made of.
+    """Return the content of a release.
 
     Parameters
     ----------
     sources
         Files of the raw dataset.
     decisions
-        On those of them that may show a face.
+        Decisions on the files that may show a face.
     output_dir
-        The derivative dataset, where the defaced images are.
+        Folder of the derivative dataset, with the defaced images.
     date
-        Of the release, ``'2026-01-31'``.
+        Date of the release, ``'2026-01-31'``.
 
     Raises
     ------
     DatasetError
-        If a file of metadata cannot be read.
+        If a metadata file cannot be read.
     """
     by_path = {decision.path: decision for decision in decisions}
     known = {source.relative: source for source in sources}
@@ -96,7 +100,7 @@ def assemble(
         decision = by_path.get(source.relative)
         if source.relative in dropped:
             continue
-        if decision and decision.action == REPLACE:
+        if decision and decision.action == REPLACE and decision.record is not None:
             _replace(contents, source, decision.record, output_dir)
         elif NIFTI.search(source.relative):
             _add_image(contents, source)
@@ -105,32 +109,32 @@ def assemble(
     replaced = [
         item.record
         for item in by_path.values()
-        if item.action == REPLACE and item.path in contents.files
+        if item.action == REPLACE and item.path in contents.files and item.record is not None
     ]
     for record in replaced:
         _describe_image(contents, record, known)
     modes = sorted({METHODS[record.mode] for record in replaced if was_defaced(record)})
-    _describe_dataset(contents, '; '.join(modes) or 'nothing had to be replaced', date)
+    _describe_dataset(contents, '; '.join(modes) or 'no image had to be defaced', date)
     _drop_people(contents.files, _people(known))
     return contents
 
 
 def was_defaced(record: Record) -> bool:
-    """Return whether voxels were replaced: not where an image arrived without a face."""
+    """Return whether voxels were replaced, which they are not in an already defaced image."""
     return record.mode is not None and not (record.mask and record.mask.no_face)
 
 
 def _dropped(paths: Collection[str], decisions: Iterable[Decision]) -> set[str]:
-    """Return the files that are left out: the excluded ones and what describes them alone."""
+    """Return the excluded files, and the sidecars that describe them alone."""
     excluded = {item.path for item in decisions if item.action == EXCLUDE}
     stems = {NIFTI.sub('', path) for path in excluded if NIFTI.search(path)}
     return excluded | {stem + ending for stem in stems for ending in BESIDE} & set(paths)
 
 
 def _orphans(paths: Collection[str], dropped: Collection[str]) -> set[str]:
-    """Return the sidecars further up that describe images which are all left out.
+    """Return the inherited sidecars that describe excluded images only.
 
-    The validator takes a sidecar without an image for an error.
+    The validator reports sidecars without an image as errors.
     """
     inherited = [path for path in paths if path.endswith('.json') and path not in dropped]
     gone = [path for path in dropped if NIFTI.search(path)]
@@ -144,7 +148,7 @@ def _orphans(paths: Collection[str], dropped: Collection[str]) -> set[str]:
 
 
 def _describes(sidecar: str, image: str) -> bool:
-    """Return whether a sidecar holds for an image (BIDS, inheritance principle)."""
+    """Return whether a sidecar applies to an image (BIDS inheritance principle)."""
     folder, slash, name = sidecar.rpartition('/')
     if not image.startswith(folder + slash):
         return False
@@ -162,61 +166,60 @@ def _replace(contents: Contents, source: Source, record: Record, output_dir: Pat
     mask = output_dir / names.mask(image)
     proof = record.provenance
     for path, key, what in (
-        (source.path, 'source_sha256', 'it'),
+        (source.path, 'source_sha256', 'the image'),
         (defaced, 'defaced_sha256', 'the defaced image'),
         (mask, 'mask_sha256', 'the mask'),
     ):
         if not path.is_file() or sha256(path) != getattr(proof, key):
             contents.problems.append(
-                f'{source.relative}: {what} changed, or went, after the attack. Run the '
-                'participant level for it again.'
+                f'{source.relative}: {what} was changed or removed after the attack. Run the '
+                'participant level for this image again.'
             )
             return
     if source.relative.endswith('.gz'):
         contents.files[source.relative] = Content(defaced)
         contents.examined[source.relative] = proof.defaced_sha256
     else:
-        contents.files[source.relative] = Content(defaced, way=DECOMPRESS)
+        contents.files[source.relative] = Content(defaced, transfer=Transfer.DECOMPRESS)
     if was_defaced(record):
         contents.files[names.raw_mask(image)] = Content(mask)
         contents.examined[names.raw_mask(image)] = proof.mask_sha256
 
 
 def _add_image(contents: Contents, source: Source) -> None:
-    if source.relative in contents.files:  # made for an image that was replaced before
+    if source.relative in contents.files:  # the mask of a defaced image
         contents.problems.append(
-            f'{source.relative}: the mask of this defacing would take its place. Leave it out by '
-            f'name (--exclude-failed {source.relative}).'
+            f'{source.relative}: the mask of this defacing has the same name. Exclude the file '
+            f'(--exclude-failed {source.relative}).'
         )
     try:
         found = headers.find(source.path, source.relative)
     except UnreadableImageError as error:
-        contents.problems.append(
-            f'{error} Or leave it out by name (--exclude-failed {source.relative}).'
-        )
+        contents.problems.append(f'{error} Or exclude it (--exclude-failed {source.relative}).')
         return
     contents.findings += found
-    contents.files[source.relative] = Content(source.path, way=SCRUB if found else PLACE)
+    transfer = Transfer.SCRUB if found else Transfer.UNCHANGED
+    contents.files[source.relative] = Content(source.path, transfer=transfer)
 
 
 def _describe_image(contents: Contents, record: Record, known: Collection[str]) -> None:
-    """Say in its sidecar, and in that of its mask, how an image was defaced."""
+    """Add sidecars of an image and its mask that describe the defacing."""
     image = HeadImage.from_relative_path(record.image)
     if not was_defaced(record):
         return
     mask = names.raw_mask(image)
     if names.sidecar(mask) not in known:
-        contents.files[names.sidecar(mask)] = Content(data=describe.mask_sidecar(record.mode))
+        contents.files[names.sidecar(mask)] = Content(text=describe.mask_sidecar(record.mode))
     sidecar = _sidecar(image, contents.files)
     with _json(sidecar):
         text = describe.image_sidecar(_text(contents.files.get(sidecar)), record.mode)
-    contents.files[sidecar] = Content(data=text)
+    contents.files[sidecar] = Content(text=text)
 
 
 def _sidecar(image: HeadImage, files: Collection[str]) -> str:
-    """Return the sidecar of an image, or another of its folder that describes it.
+    """Return the name of the sidecar in the folder of an image that describes it.
 
-    BIDS allows one in a folder to describe an image, not two (inheritance principle).
+    The inheritance principle of BIDS allows a single one in each folder.
     """
     own = names.sidecar(image.relative_path)
     folder = PurePosixPath(own).parent
@@ -236,8 +239,8 @@ def _add_file(
     if not path.endswith(TEXTS):
         if _holds_image(source.path):
             contents.problems.append(
-                f'{path}: it holds an image, whatever its name says, or is damaged. Rename it, or '
-                f'leave it out by name (--exclude-failed {path}).'
+                f'{path}: the file contains an image despite its name, or is damaged. Rename it, '
+                f'or exclude it (--exclude-failed {path}).'
             )
         contents.files[path] = Content(source.path)
         return
@@ -245,7 +248,7 @@ def _add_file(
     describing = sidecar.path.read_bytes() if sidecar else None  # units of ages
     try:
         after, found = metadata.scrub(before, path, describing)
-    except DatasetError as error:  # what else is in the way is told with it
+    except DatasetError as error:  # reported together with all other problems
         contents.problems.append(str(error))
         return
     contents.findings += found
@@ -264,11 +267,11 @@ def _add_file(
     else:
         edited = text
     unchanged = after == before and edited == text
-    contents.files[path] = Content(source.path) if unchanged else Content(data=edited)
+    contents.files[path] = Content(source.path) if unchanged else Content(text=edited)
 
 
 def _holds_image(path: Path) -> bool:
-    """Return whether a file begins like NIfTI or DICOM (PS3.10, section 7.1), or is damaged."""
+    """Return whether a file starts like NIfTI or DICOM (PS3.10, section 7.1), or is damaged."""
     try:
         with path.open('rb') as raw:
             start = raw.read(HEAD)
@@ -285,14 +288,14 @@ def _describe_dataset(contents: Contents, modes: str, date: str) -> None:
     files = contents.files
     with _json(DESCRIPTION):
         text = describe.dataset_description(_text(files.get(DESCRIPTION)), modes)
-    files[DESCRIPTION] = Content(data=text)
+    files[DESCRIPTION] = Content(text=text)
     name = next((name for name in READMES if name in files), READMES[1])
-    files[name] = Content(data=describe.readme(_text(files.get(name)) or '', modes))
+    files[name] = Content(text=describe.readme(_text(files.get(name)) or '', modes))
     text = describe.changes(_text(files.get('CHANGES')) or '', date, modes)
-    files['CHANGES'] = Content(data=text)
+    files['CHANGES'] = Content(text=text)
     if ignored := sorted({pattern for path in files for pattern in _not_in_bids(path)}):
         text = describe.bidsignore(_text(files.get('.bidsignore')) or '', ignored)
-        files['.bidsignore'] = Content(data=text)
+        files['.bidsignore'] = Content(text=text)
 
 
 def _people(paths: Iterable[str]) -> set[str]:
@@ -300,19 +303,19 @@ def _people(paths: Iterable[str]) -> set[str]:
 
 
 def _drop_people(files: dict[str, Content], people: Collection[str]) -> None:
-    """Take people of whom there were files, and none is left, out of the participants."""
+    """Delete participants without any remaining file from ``participants.tsv``."""
     text = _text(files.get('participants.tsv'))
     if text:
         edited = describe.drop_rows(text, 'participant_id', set(people) - _people(files))
         if edited != text:
-            files['participants.tsv'] = Content(data=edited)
+            files['participants.tsv'] = Content(text=edited)
 
 
 def _not_in_bids(path: str) -> list[str]:
-    """Return what keeps the validator from a file that BIDS has no place for.
+    """Return patterns of ``.bidsignore`` for a file that is not part of BIDS.
 
-    It knows masks in `anat` alone, and not of single echoes, inversions or parts. Names stand
-    whole: it fails to match several stars (bids-validator 3.0.2 with ignore 7.0.8).
+    BIDS has masks in `anat` only, and none of single echoes, inversions or parts. Full names are
+    used, as bids-validator 3.0.2 with ignore 7.0.8 fails to match several stars.
     """
     folder = PurePosixPath(path).parent.name
     if folder == 'ct':
@@ -327,20 +330,20 @@ def _text(content: Content | None) -> str | None:
     if content is None:
         return None
     if content.source is None:
-        return content.data
+        return content.text
     try:
-        return content.source.read_bytes().decode('utf-8-sig')  # with its line ends
+        return content.source.read_bytes().decode('utf-8-sig')  # keeps line ends
     except UnicodeDecodeError as error:
         raise DatasetError(
-            f'{content.source}: the file is not text in UTF-8, which BIDS asks for ({error}). '
+            f'{content.source}: the file is not UTF-8 text, which BIDS requires ({error}). '
             'Convert it.'
         ) from error
 
 
 @contextmanager
 def _json(path: str) -> Iterator[None]:
-    """Name the file in which something else than a JSON object was found."""
+    """Add the name of the file to errors about its JSON."""
     try:
         yield
     except ValueError as error:
-        raise DatasetError(f'{path} is no JSON object ({error}). Correct it.') from error
+        raise DatasetError(f'{path} is not a JSON object ({error}). Correct it.') from error

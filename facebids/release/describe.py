@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the files that describe a dataset say once its images are defaced. Text in, text out."""
+"""Update the descriptive files of a dataset after defacing. All functions map text to text."""
 
 import csv
 import io
@@ -17,9 +17,9 @@ from facebids.bids.metadata import (
     generated_by,
 )
 
-# Names of masks that BIDS has no place for: it knows `defacemask` in `anat` alone.
+# BIDS has the suffix `defacemask` in `anat` only.
 BIDSIGNORE = """\
-# masks of data types for which BIDS has none
+# masks of data types that have none in BIDS
 {lines}
 """
 PARAGRAPH = """\
@@ -27,32 +27,34 @@ PARAGRAPH = """\
 Defacing
 --------
 
-The faces in the images of this dataset were taken out with {by} ({modes}). Each result was then
-attacked with face recognition, and was released because it was not recognised, or because a
-person decided so; how far that reaches is told in the certificate that was made with the
-dataset. Every voxel outside the masks (`*_defacemask.nii.gz`: 1 where a voxel was replaced, 0
-elsewhere) is that of the original image. This makes re-identification less likely, not impossible.
-Do not try to identify participants.
+The head images of this dataset were defaced with {by} ({modes}). Each defaced image was attacked
+with face recognition, and was released because the face was not recognised, or because a person
+inspected and accepted it; the certificate of this dataset describes the tests and their limits.
+All voxels outside the masks (`*_defacemask.nii.gz`, with 1 for replaced voxels) are identical to
+those of the original images. Defacing makes re-identification less likely, not impossible. Do not
+try to identify participants.
 """
 VERSION = re.compile(r'^\s*v?(\d+)\.(\d+)\.(\d+)\b', re.MULTILINE)
 
 
 def dataset_description(text: str | None, mode: str) -> str:
-    """Add the program to ``dataset_description.json``.
+    """Add the defacing to ``dataset_description.json``.
 
     Parameters
     ----------
     text
-        The file; None where the dataset has none.
+        The file, or None if the dataset has none.
     mode
-        What the faces became, in words.
+        How faces were replaced, in words.
 
     Raises
     ------
     ValueError
-        If it is no JSON object.
+        If the file is not a JSON object.
     """
-    value = _read(text) if text else {'Name': 'Head images', 'BIDSVersion': BIDS_VERSION}
+    value: dict[str, Any] = {'Name': 'Head images', 'BIDSVersion': BIDS_VERSION}
+    if text:
+        value = _read(text)
     value['DatasetType'] = 'raw'
     entry = generated_by() | {'Description': f'Defacing: {mode}'}
     others = [item for item in _list(value.get('GeneratedBy')) if not _is_ours(item)]
@@ -69,18 +71,18 @@ def readme(text: str, modes: str) -> str:
 
 
 def changes(text: str, date: str, modes: str) -> str:
-    """Add a version to CHANGES: the next patch of the newest.
+    """Add an entry to CHANGES, with the patch version after the newest one.
 
-    Written as CPAN::Changes::Spec has it, which BIDS asks for.
+    The format is CPAN::Changes::Spec, as in BIDS.
 
     Parameters
     ----------
     text
-        The file, newest version first; empty where there is none.
+        The file, newest version first, or an empty string.
     date
-        Of the release, ``'2026-01-31'``.
+        Date of the release, ``'2026-01-31'``.
     modes
-        What the faces became, in words.
+        How faces were replaced, in words.
     """
     found = VERSION.search(text)
     major, minor, patch = (int(part) for part in found.groups()) if found else (1, 0, -1)
@@ -89,19 +91,19 @@ def changes(text: str, date: str, modes: str) -> str:
 
 
 def image_sidecar(text: str | None, mode: str) -> str:
-    """Add how an image was de-identified to its sidecar, and keep the rest.
+    """Add the method of de-identification to the sidecar of an image.
 
     Parameters
     ----------
     text
-        The sidecar; None where the image has none of its own.
+        The sidecar, or None if the image has none.
     mode
         A key of `facebids.bids.metadata.METHODS`.
 
     Raises
     ------
     ValueError
-        If it is no JSON object.
+        If the sidecar is not a JSON object.
     """
     value = _read(text) if text else {}
     method = f'{defaced_by()}: {METHODS[mode]}'
@@ -113,17 +115,17 @@ def image_sidecar(text: str | None, mode: str) -> str:
 
 
 def mask_sidecar(mode: str) -> str:
-    """Return the sidecar of a face mask: BIDS leaves open what its values mean."""
+    """Return the sidecar of a face mask, whose values BIDS does not define."""
     return dump(
         {
-            'Description': 'Voxels that defacing replaced: 1 inside the mask, 0 outside.',
+            'Description': 'Voxels replaced by defacing: 1 inside the mask, 0 outside.',
             'DeidentificationMethod': [f'{defaced_by()}: {METHODS[mode]}'],
         }
     )
 
 
 def bidsignore(text: str, patterns: Collection[str]) -> str:
-    """Add patterns to ``.bidsignore`` that it does not have."""
+    """Add missing patterns to ``.bidsignore``."""
     there = set(text.split())
     if new := [pattern for pattern in sorted(patterns) if pattern not in there]:
         text = f'{text.rstrip()}\n' if text.strip() else ''
@@ -132,44 +134,44 @@ def bidsignore(text: str, patterns: Collection[str]) -> str:
 
 
 def drop_rows(text: str, column: str, dropped: Collection[str]) -> str:
-    """Drop the rows of a table whose value in a column is one of these; the others stay as is.
+    """Delete rows from a table, without any change to other rows.
 
     Parameters
     ----------
     text
         Tab-separated values with a header.
     column
-        Its name; a table without it stays as it is.
+        Name of a column. A table without it is returned unchanged.
     dropped
-        Values.
+        Values of the column in the rows to delete.
     """
     lines = text.splitlines(keepends=True)
     header = next(csv.reader(io.StringIO(lines[0]), delimiter='\t'), []) if lines else []
     if column not in header:
         return text
-    place = header.index(column)
+    index = header.index(column)
 
     def stays(line: str) -> bool:
         cells = line.rstrip('\r\n').split('\t')
-        return len(cells) <= place or cells[place].strip() not in dropped
+        return len(cells) <= index or cells[index].strip() not in dropped
 
     return ''.join([lines[0], *(line for line in lines[1:] if stays(line))])
 
 
 def drop_intended(text: str, dropped: Collection[str]) -> str:
-    """Take files that are left out from the ``IntendedFor`` of a sidecar.
+    """Delete excluded files from the ``IntendedFor`` of a sidecar.
 
     Parameters
     ----------
     text
         The sidecar.
     dropped
-        Paths relative to the dataset.
+        Paths of the excluded files, relative to the dataset.
 
     Raises
     ------
     ValueError
-        If it is no JSON object.
+        If the sidecar is not a JSON object.
     """
     if 'IntendedFor' not in text or not dropped:
         return text
@@ -186,14 +188,14 @@ def drop_intended(text: str, dropped: Collection[str]) -> str:
 
 
 def dump(value: Any) -> str:
-    """Return JSON as it is written everywhere."""
+    """Return a value as JSON in the format of all outputs."""
     return json.dumps(value, indent=2, ensure_ascii=False) + '\n'
 
 
 def _read(text: str) -> dict[str, Any]:
     value = json.loads(text)
     if not isinstance(value, dict):
-        raise ValueError('it does not begin with {')
+        raise ValueError('it does not start with {')
     return value
 
 
@@ -202,7 +204,7 @@ def _is_ours(maker: Any) -> bool:
 
 
 def _same_file(reference: str, path: str) -> bool:
-    """Return whether a reference, a BIDS URI or relative to the participant, is to a file."""
+    """Return whether a BIDS URI or a path relative to the participant refers to a file."""
     if reference.startswith('bids:'):
         return reference.rpartition(':')[2] == path
     return path.partition('/')[2] == reference

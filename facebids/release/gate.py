@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which files of a dataset may leave, decided from names and records alone.
+"""Decide which files of a dataset may be released, from their names and records.
 
-Nothing leaves by default that may show a face: an image is released defaced and with the verdict
-*pass*, or because a person has accepted a *review* by name. All else is excluded by name, or the
-release is refused.
+By default, nothing that may show a face is released. A defaced image is released if its verdict is
+*pass*, or if it is *review* and a person accepted it by name. All other files must be excluded by
+name, or the release is refused.
 """
 
 import csv
@@ -21,15 +21,15 @@ from facebids.errors import UsageError
 COPY, REPLACE, EXCLUDE, REFUSE = 'copy', 'replace', 'exclude', 'refuse'
 ACCEPT_COLUMNS = ('participant_id', 'image', 'decided_by', 'reason')
 NIFTI = re.compile(r'\.nii(\.gz)?$', re.IGNORECASE)
-NO_IMAGE = 'spectra, which are no image'
-NOT_EXAMINED = 'an echo-planar image, which hardly shows a face; it was not examined'
-MASKS = ('defacemask',)  # of images that arrive defaced
-NO_FACES = ('micr',)  # data types whose pictures are of tissue
+NO_IMAGE = 'spectroscopy data, not an image'
+NOT_EXAMINED = 'echo-planar image, which hardly shows a face; not examined'
+MASKS = ('defacemask',)  # of images that were already defaced
+NO_FACES = ('micr',)  # data types whose pictures show tissue
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """A person's decision on an image whose verdict is *review*."""
+    """The decision of a person to release an image whose verdict is *review*."""
 
     participant_id: str
     image: str
@@ -39,21 +39,21 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of one file that may show a face.
+    """The decision on a file that may show a face.
 
     Attributes
     ----------
     path
         POSIX path relative to the dataset.
     action
-        `COPY`: as it is; `REPLACE`: by the defaced image; `EXCLUDE`; `REFUSE`: nothing leaves
-        while it is there.
+        `COPY`: release it unchanged; `REPLACE`: release the defaced image instead; `EXCLUDE`: do
+        not release it; `REFUSE`: do not release the dataset.
     reason
         Why, in words.
     record
-        Record of the image, None where the participant level never saw it.
+        Record of the image, or None if the participant level did not process it.
     accepted
-        The decision of a person that it rests on.
+        The decision of a person that this one is based on, or None.
     """
 
     path: str
@@ -64,17 +64,17 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What the user said about single images.
+class Choices:
+    """The choices of the user.
 
     Attributes
     ----------
     accepted
-        Decisions on reviews, by image.
+        Decisions on images with the verdict *review*, by path.
     excluded
-        Files to leave out, by their path.
+        Paths of files to exclude.
     exclude_failed
-        Leave out whatever may not be released among the images that were examined.
+        Whether to exclude all examined images that may not be released.
     """
 
     accepted: Mapping[str, Accepted]
@@ -88,10 +88,10 @@ def suffix_of(path: str) -> str:
 
 
 def may_show_face(path: str) -> bool:
-    """Return whether a file is one that has to be decided on, by its name alone.
+    """Return whether a file may show a face, judged by its name.
 
-    Beside the images of participants that is whatever is not known to show no face; elsewhere it
-    is what is known to be able to.
+    In folders of participants this is any file not known to show none. Elsewhere it is any file
+    of a format known to show faces.
 
     Parameters
     ----------
@@ -104,47 +104,47 @@ def may_show_face(path: str) -> bool:
     for ending in suffixes.COMPRESSED:
         lowered = lowered.removesuffix(ending)
     of_participant = path.startswith('sub-')
-    if lowered.endswith(suffixes.PICTURES):  # others are stimuli, or of the documentation
+    if lowered.endswith(suffixes.PICTURES):  # elsewhere they are stimuli or documentation
         return of_participant and PurePosixPath(path).parent.name not in NO_FACES
     if lowered.endswith((*suffixes.NIFTI, *suffixes.OTHER_FORMATS)):
         return True
-    folders = PurePosixPath(path).parts[1:-1]  # of sessions and data types, and below
+    folders = PurePosixPath(path).parts[1:-1]  # sessions, data types and subfolders
     recorded = any(folder in suffixes.RECORDINGS for folder in folders[:2])
     return of_participant and not recorded and not lowered.endswith(suffixes.FACELESS)
 
 
 def decide(
-    paths: Iterable[str], records: Iterable[Record], wishes: Wishes
+    paths: Iterable[str], records: Iterable[Record], choices: Choices
 ) -> tuple[Decision, ...]:
-    """Decide on every file that may show a face.
+    """Decide on each file that may show a face.
 
     Parameters
     ----------
     paths
-        Files of the dataset, relative to it; those that show no face are skipped, unless they are
-        to be left out by name.
+        Relative paths of the files of the dataset. Files that show no face are skipped, unless
+        they are excluded by name.
     records
         Records of the participant level.
-    wishes
-        What the user said.
+    choices
+        Choices of the user.
 
     Raises
     ------
     UsageError
-        If a wish names a file that is not there, or accepts what cannot be accepted.
+        If a choice names a missing file, or accepts an image that cannot be accepted.
     """
     paths, known = list(paths), {record.image: record for record in records}
-    _check_wishes(paths, known, wishes)
+    _check_choices(paths, known, choices)
     return tuple(
-        _decide(path, known.get(path), wishes)
+        _decide(path, known.get(path), choices)
         for path in paths
-        if may_show_face(path) or path in wishes.excluded
+        if may_show_face(path) or path in choices.excluded
     )
 
 
-def _decide(path: str, record: Record | None, wishes: Wishes) -> Decision:
-    if path in wishes.excluded:
-        return Decision(path, EXCLUDE, 'left out by name', record)
+def _decide(path: str, record: Record | None, choices: Choices) -> Decision:
+    if path in choices.excluded:
+        return Decision(path, EXCLUDE, 'excluded by name', record)
     if record is None:
         return _decide_unseen(path)
     verdict = record.verdict
@@ -152,17 +152,17 @@ def _decide(path: str, record: Record | None, wishes: Wishes) -> Decision:
     if verdict == 'pass' and record.provenance:
         return Decision(path, REPLACE, 'verdict pass', record)
     if verdict == 'pass':
-        reason = 'it was examined by a version that kept no hashes; run the participant level anew'
+        reason = 'its record has no hashes (older version); run the participant level again'
         return Decision(path, REFUSE, reason, record)
-    accepted = wishes.accepted.get(path)
+    accepted = choices.accepted.get(path)
     if verdict == 'review' and accepted and record.provenance:
         reason = f'verdict review ({codes}), accepted by {accepted.decided_by}: {accepted.reason}'
         return Decision(path, REPLACE, reason, record, accepted)
-    if wishes.exclude_failed:
+    if choices.exclude_failed:
         return Decision(path, EXCLUDE, f'verdict {verdict} ({codes})', record)
-    remedy = 'decide with --accept FILE or --exclude-failed'
+    remedy = 'accept it with --accept FILE, or exclude it with --exclude-failed'
     if verdict == 'fail':
-        remedy = 'leave it out with --exclude-failed'
+        remedy = 'exclude it with --exclude-failed'
     return Decision(path, REFUSE, f'verdict {verdict} ({codes}); {remedy}', record)
 
 
@@ -170,74 +170,69 @@ def _decide_unseen(path: str) -> Decision:
     suffix = suffix_of(path)
     datatype = PurePosixPath(path).parent.name
     if not NIFTI.search(path):
-        reason = 'it may show a face and cannot be examined; leave it out by name'
+        reason = 'it may show a face and cannot be examined; exclude it'
     elif suffix in MASKS:
-        return Decision(path, COPY, 'the mask of an earlier defacing')
+        return Decision(path, COPY, 'mask of an earlier defacing')
     elif suffix in suffixes.SPECTRA.get(datatype, ()):
         return Decision(path, COPY, NO_IMAGE)
     elif suffix in suffixes.HARDLY_SHOW_FACES.get(datatype, ()):
         return Decision(path, COPY, NOT_EXAMINED)
     elif suffix in suffixes.HEADS.get(datatype, ()) and path.endswith(suffixes.NIFTI):
         option = f' with --include {datatype}' if datatype in suffixes.ON_REQUEST else ''
-        reason = (
-            f'the participant level never saw it; run that{option} for it, or leave it out by name'
-        )
+        reason = f'the participant level did not process it; run it{option}, or exclude the image'
     else:
-        reason = (
-            'its name is not that of an image that can be examined; rename it, or leave it out '
-            'by name'
-        )
+        reason = 'its name is not that of an image that can be examined; rename it, or exclude it'
     return Decision(path, REFUSE, f'{reason} (--exclude-failed {path})')
 
 
-def _check_wishes(paths: list[str], known: dict[str, Record], wishes: Wishes) -> None:
+def _check_choices(paths: list[str], known: dict[str, Record], choices: Choices) -> None:
     there = set(paths)
-    if unknown := sorted(wishes.excluded - there):
+    if unknown := sorted(choices.excluded - there):
         raise UsageError(
-            f'--exclude-failed: there is no {unknown[0]} in the dataset. Write paths as they '
-            'are relative to it: sub-01/anat/sub-01_T1w.nii.gz.'
+            f'--exclude-failed: the dataset has no file {unknown[0]}. Paths must be relative to '
+            'the dataset, such as sub-01/anat/sub-01_T1w.nii.gz.'
         )
-    for image, accepted in wishes.accepted.items():
+    for image, accepted in choices.accepted.items():
         record = known.get(image)
         verdict = record.verdict if record else 'no verdict'
-        if image not in there or verdict not in ('review', 'pass'):
+        if record is None or image not in there or verdict not in ('review', 'pass'):
             raise UsageError(
                 f'--accept: {image} has {verdict}; only a review can be accepted. '
-                'Take its row out of the file.'
+                'Delete its row from the table.'
             )
-        if record and accepted.participant_id != record.participant_id:
+        if accepted.participant_id != record.participant_id:
             raise UsageError(
-                f'--accept: {image} is not of {accepted.participant_id}. Correct its row.'
+                f'--accept: {image} does not belong to {accepted.participant_id}. Correct its row.'
             )
 
 
 def read_accepted(path: Path) -> dict[str, Accepted]:
-    """Read the decisions of people on images whose verdict is *review*.
+    """Read the table of decisions on images whose verdict is *review*.
 
     Parameters
     ----------
     path
-        A table of tab-separated values with the columns `ACCEPT_COLUMNS`, none of them empty.
+        Tab-separated values with the columns `ACCEPT_COLUMNS`, none of them empty.
 
     Returns
     -------
     dict
-        By image.
+        The decisions, by image.
 
     Raises
     ------
     UsageError
-        If the table cannot be read, lacks a column or a value, or decides twice on an image.
+        If the table cannot be read, lacks a column or a value, or has an image twice.
     """
     columns = ', '.join(ACCEPT_COLUMNS)
     try:
         text = Path(path).read_text(encoding='utf-8-sig')
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f'--accept {path}: it cannot be read ({error}).') from error
+        raise UsageError(f'--accept {path}: the file cannot be read ({error}).') from error
     try:
         rows = list(csv.DictReader(io.StringIO(text), delimiter='\t', strict=True))
     except csv.Error as error:
-        raise UsageError(f'--accept {path}: this is no table ({error}).') from error
+        raise UsageError(f'--accept {path}: the file is not a table ({error}).') from error
     found: dict[str, Accepted] = {}
     for number, row in enumerate(rows, 2):
         if _is_empty(row):
@@ -245,15 +240,15 @@ def read_accepted(path: Path) -> dict[str, Accepted]:
         values = [' '.join((row.get(name) or '').split()) for name in ACCEPT_COLUMNS]
         if not all(value and value != 'n/a' for value in values):
             raise UsageError(
-                f'--accept {path}, line {number}: {columns} have to be there, separated by tabs.'
+                f'--accept {path}, line {number}: a row needs {columns}, separated by tabs.'
             )
         accepted = Accepted(*values)
         if accepted.image in found:
-            raise UsageError(f'--accept {path}, line {number}: {accepted.image} stands twice.')
+            raise UsageError(f'--accept {path}, line {number}: {accepted.image} occurs twice.')
         found[accepted.image] = accepted
     return found
 
 
 def _is_empty(row: dict[str, Any]) -> bool:
-    """Return whether a row is one that spreadsheets leave at the end: of tabs alone."""
+    """Return whether a row has no values, as spreadsheets leave them at the end."""
     return not any(isinstance(cell, str) and cell.strip() for cell in row.values())

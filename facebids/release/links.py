@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Put files into a dataset, as hard links or copies, and take out what does not belong there.
+"""Add unchanged files to a dataset as hard links or copies, and delete others from it.
 
-A link costs neither time nor room, but it is the very file of the source: who edits one edits
-both. What lies in the object store of git-annex may never change, so it is copied unless links
-were asked for. Everything takes its place in one step, and what is there already is left alone,
-so that a run that was interrupted goes on where it stopped.
+A hard link takes neither time nor space, but shares the content of the source: an edit of either
+changes both. Objects of git-annex must never change, so they are copied unless links were
+requested. Files are added atomically, and existing ones are kept, so that an interrupted run
+continues where it stopped.
 """
 
 import errno
@@ -13,48 +13,47 @@ import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
+from facebids.config import LinkMode
 from facebids.errors import DatasetError, OutputError
 from facebids.filesystem import atomic_path
 
-WAYS = ('auto', 'hard', 'copy')
-
-# why there is no hard link, by what the system says
-NO_LINK = {
+# why a hard link cannot be made, by error number
+NO_LINK: dict[int, str | None] = {
     errno.EXDEV: 'they lie on different file systems',
-    errno.EPERM: 'the file system has no hard links, or the file belongs to somebody else',
+    errno.EPERM: 'the file system has no hard links, or the file belongs to another user',
     errno.EOPNOTSUPP: 'the file system has no hard links',
-    errno.EMLINK: 'the file has too many of them already',
+    errno.EMLINK: 'the file has too many links',
 }
 
 
-def place(source: Path, target: Path, how: Literal['auto', 'hard', 'copy'] = 'auto') -> None:
-    """Put a file into a dataset, unless it is there already.
+def link_or_copy(source: Path, target: Path, how: LinkMode = 'auto') -> None:
+    """Add a file to a dataset as a hard link or a copy, unless it is already there.
 
     Parameters
     ----------
     source
-        The file; a link stands for what it leads to.
+        The file. Symbolic links are followed.
     target
-        Where it goes; what is there is replaced, missing folders are made.
+        Path of the link or copy. An existing file is replaced, missing folders are created.
     how
-        ``'hard'`` for a hard link; ``'copy'`` for a copy with the time of the source and the
-        permissions of a new file; ``'auto'`` for a link where that is possible and safe, and a
-        copy elsewhere.
+        ``'hard'`` for a hard link; ``'copy'`` for a copy with the modification time of the source
+        and the permissions of a new file; ``'auto'`` for a hard link if it is possible and safe,
+        else a copy.
 
     Raises
     ------
     DatasetError
-        If the source is no file that can be read.
+        If the source is not a readable file.
     OutputError
-        If the target cannot be written, or a link was asked for and cannot be made.
+        If the target cannot be written, or a requested link cannot be made.
     """
-    if how not in WAYS:
-        raise ValueError(f'{how!r} is not one of {WAYS}')
+    if how not in get_args(LinkMode):
+        raise ValueError(f'{how!r} is not one of {get_args(LinkMode)}')
     source = Path(os.path.realpath(source))
     if not os.path.isfile(source):
-        raise DatasetError(f'{source} is no file, or was removed. Start again.')
+        raise DatasetError(f'{source} is not a file, or was removed. Run the command again.')
     if how == 'hard' or (how == 'auto' and not _in_annex(source)):
         if _is_link(source, target):
             return
@@ -67,32 +66,33 @@ def place(source: Path, target: Path, how: Literal['auto', 'hard', 'copy'] = 'au
 
 
 def remove_others(root: str | Path, wanted: set[str]) -> list[str]:
-    """Delete what does not belong into a dataset: other files, symbolic links, empty folders.
+    """Delete unwanted files, symbolic links and empty folders from a dataset.
 
-    A symbolic link goes even where a wanted file should be: nothing made by :func:`place` is one.
-    Called before a dataset is built, this makes sure that nothing is written through a link.
+    All symbolic links are deleted, even those with the name of a wanted file, so that nothing is
+    written through a link when the dataset is built.
 
     Parameters
     ----------
     root
-        Folder of the dataset; it stays, and need not be there.
+        Folder of the dataset. It stays, and may be missing.
     wanted
-        Paths of files relative to it.
+        Relative paths of the files to keep.
 
     Returns
     -------
     list
-        Relative paths of the files and links that were deleted.
+        Relative paths of the deleted files and links.
 
     Raises
     ------
     OutputError
-        If something cannot be deleted, or the dataset is a git repository, whose history would go.
+        If something cannot be deleted, or the dataset is a git repository, whose history would be
+        lost.
     """
     root = Path(root)
     if os.path.lexists(root / '.git'):
         raise OutputError(
-            f'{root} is a git repository: FaceBIDS would delete its history. Choose a new folder.'
+            f'{root} is a git repository, whose history would be deleted. Choose a new folder.'
         )
     try:
         return sorted(_remove(root, wanted))
@@ -118,13 +118,13 @@ def _is_copy(source: Path, target: Path) -> bool:
         there is not None
         and not os.path.samestat(there, ours)
         and stat.S_ISREG(there.st_mode)
-        and there.st_nlink == 1  # else it may be the link to another file that was placed before
+        and there.st_nlink == 1  # else it may be a hard link to another file
         and (there.st_size, there.st_mtime_ns) == (ours.st_size, ours.st_mtime_ns)
     )
 
 
 def _status(target: Path) -> os.stat_result | None:
-    with suppress(OSError):  # what is really wrong shows when it is written
+    with suppress(OSError):  # writing it will raise the error
         return target.lstat()
     return None
 
@@ -136,8 +136,8 @@ def _link(source: Path, target: Path) -> None:
     except OSError as error:
         raise OutputError(
             f'{target} cannot be made a hard link to {source}: '
-            f'{NO_LINK.get(error.errno, error.strerror)}. Choose a folder on the file system of '
-            'the dataset, or have the files copied.'
+            f'{NO_LINK.get(error.errno or 0, error.strerror)}. Choose a folder on the file system '
+            'of the dataset, or use --link copy.'
         ) from error
 
 
@@ -149,8 +149,8 @@ def _copy(source: Path, target: Path) -> None:
             os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
     except OSError as error:
         raise OutputError(
-            f'{source} cannot be copied to {target} ({error.strerror}). Check permissions and the '
-            'room that is left, then start again.'
+            f'{source} cannot be copied to {target} ({error.strerror}). Check permissions and '
+            'free space, then run the command again.'
         ) from error
 
 

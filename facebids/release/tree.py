@@ -1,53 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is in a dataset: every file that goes into its release, and where its content really lies.
+"""List the files of a dataset that belong to its release.
 
-Symbolic links are followed, as DataLad datasets are made of them. Where git-annex manages a file
-its content lies in the object store of the repository, under the name of a key, or it has not
-been fetched. Sources: https://git-annex.branchable.com/internals/, .../internals/pointer_file/ and
-.../internals/hashing/.
+Symbolic links are followed, because DataLad datasets consist of them. A file is missing if its
+content was not downloaded: a broken link of git-annex, or a pointer file of git-annex
+(https://git-annex.branchable.com/internals/pointer_file/) or Git LFS.
 """
 
 import errno
-import hashlib
 import os
 import re
 import stat
-import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from facebids.errors import DatasetError
 
-# of the dataset, and no part of its raw data
+# top-level folders that are not part of the raw data
 FOLDERS = ('sourcedata', 'derivatives', 'figures')
-# what editors, downloads and desktops leave behind
+# temporary files of editors, downloads and desktops
 LEFTOVERS = re.compile(r'.*~|#.*#|.*\.(tmp|swp|part)|Thumbs\.db|desktop\.ini|__MACOSX')
-# the hidden files that a Zarr array of version 2 is made of
+# hidden files of Zarr arrays, version 2
 ZARR = ('.zarray', '.zattrs', '.zgroup', '.zmetadata')
 
-POINTER_SIZE = 32 * 1024  # bytes; git-annex takes nothing longer for a pointer
-POINTER = re.compile(rb'(?:(?:\.\.?/)*\.git)?/annex/objects/([^\r\n]+)')
+POINTER_SIZE = 32 * 1024  # bytes, the largest pointer file of git-annex
+POINTER = re.compile(rb'(?:(?:\.\.?/)*\.git)?/annex/objects/')
 LFS_POINTER = b'version https://git-lfs.github.com/spec/'
-LETTERS = '0123456789zqjxkmvwgpfZQJXKMVWGPF'
-LISTED = 10  # names in a message
+LISTED = 10  # files in a message
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file of a dataset.
+    """A file of a dataset.
 
     Attributes
     ----------
     relative
-        POSIX path relative to the dataset; it identifies the file.
+        POSIX path relative to the dataset, which identifies the file.
     path
-        The file to read, no link; where ``missing``, what stands in the dataset.
+        The file to read, with links resolved; for a missing file its path in the dataset.
     size
-        Of the content, in bytes; 0 where ``missing``.
+        Size (bytes), or 0 for a missing file.
     missing
-        Whether its content is not there: a link to nothing, a pointer of git-annex or Git LFS to
-        content that was not fetched, or a subdataset that was not installed.
+        Whether its content is missing: a broken link, a pointer of git-annex or Git LFS, or a
+        subdataset that is not installed.
     """
 
     relative: str
@@ -57,11 +53,11 @@ class Source:
 
 
 def walk(bids_dir: str | Path) -> list[Source]:
-    """Find the files of a dataset that belong into its release.
+    """Return the files of a dataset that belong to its release.
 
-    These are all but what is hidden (apart from ``.bidsignore``), ``sourcedata``, ``derivatives``,
-    folders of figures, and leftovers of other programs. Links are followed, also out of the
-    dataset; a link to a folder that it lies in is left out.
+    These are all files except hidden ones (but ``.bidsignore``), ``sourcedata``, ``derivatives``,
+    folders of figures, and temporary files of other programs. Links are followed, even out of the
+    dataset, but not to a folder that contains them.
 
     Parameters
     ----------
@@ -71,32 +67,32 @@ def walk(bids_dir: str | Path) -> list[Source]:
     Returns
     -------
     list
-        Ordered by relative path; those whose content is missing are among them.
+        The files, including missing ones, in the order of their relative paths.
 
     Raises
     ------
     DatasetError
-        If a folder cannot be read, or something is neither file nor folder, or has a name that is
-        not UTF-8.
+        If a folder cannot be read, or something is neither a file nor a folder, or a name is not
+        UTF-8.
     """
     return sorted(_walk(os.path.realpath(bids_dir), '', ()), key=lambda source: source.relative)
 
 
 def check_present(sources: Iterable[Source]) -> None:
-    """Check that the content of all files is there.
+    """Check that no file is missing.
 
     Raises
     ------
     DatasetError
-        If not; it names the first `LISTED`.
+        If files are missing. The message names the first `LISTED`.
     """
     missing = [source.relative for source in sources if source.missing]
     if missing:
         listed = ', '.join(missing[:LISTED]) + (', ...' if len(missing) > LISTED else '')
         raise DatasetError(
             f'The content of {len(missing)} file{"s" if len(missing) > 1 else ""} or subdatasets '
-            f'is not there: {listed}. Run `datalad get .` in the dataset (`datalad get -r .` '
-            'where it has subdatasets), or repair or remove the links.'
+            f'is missing: {listed}. Run `datalad get .` in the dataset (`datalad get -r .` if it '
+            'has subdatasets, `git lfs pull` for Git LFS), or repair or remove broken links.'
         )
 
 
@@ -104,7 +100,7 @@ def check_present(sources: Iterable[Source]) -> None:
 
 
 def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[Source]:
-    """Yield what is in a folder without links; ``above`` are the identities of those over it."""
+    """Yield the files of a folder; ``above`` are the device and inode of the folders above it."""
     entries, identity = _list(folder)
     if identity in above:
         return
@@ -117,7 +113,7 @@ def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Itera
         link = entry.is_symlink()
         path = os.path.realpath(entry.path) if link and status else entry.path
         if status is None:
-            yield _fetched(relative, entry.path, os.path.basename(os.readlink(entry.path)))
+            yield Source(relative, Path(entry.path), missing=True)
         elif stat.S_ISDIR(status.st_mode):
             yield from _walk(path, f'{relative}/', (*above, identity))
         elif stat.S_ISREG(status.st_mode):
@@ -128,7 +124,7 @@ def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Itera
         yield from _not_installed(folder, prefix)
 
 
-def _list(folder: str) -> tuple[list[os.DirEntry], tuple[int, int]]:
+def _list(folder: str) -> tuple[list[os.DirEntry[str]], tuple[int, int]]:
     try:
         with os.scandir(folder) as entries:
             listed = list(entries)
@@ -138,8 +134,8 @@ def _list(folder: str) -> tuple[list[os.DirEntry], tuple[int, int]]:
     return listed, (status.st_dev, status.st_ino)
 
 
-def _status(entry: os.DirEntry) -> os.stat_result | None:
-    """Return the status of what an entry leads to, or None where it is a link to nothing."""
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """Return the status of the target of an entry, or None for a broken link."""
     try:
         return entry.stat()
     except OSError as error:
@@ -149,7 +145,7 @@ def _status(entry: os.DirEntry) -> os.stat_result | None:
 
 
 def _belongs(relative: str) -> bool:
-    """Return whether what has this path, and all that is in it, is part of a release."""
+    """Return whether a file or folder is part of a release."""
     folder, _, name = relative.rpartition('/')
     if not folder and name in FOLDERS:
         return False
@@ -164,11 +160,11 @@ def _check_name(relative: str) -> None:
     try:
         relative.encode()
     except UnicodeEncodeError as error:
-        raise DatasetError(f'{relative!r}: this name is not UTF-8. Rename it.') from error
+        raise DatasetError(f'{relative!r}: the name is not UTF-8. Rename it.') from error
 
 
 def _not_installed(folder: str, prefix: str) -> Iterator[Source]:
-    """Yield the subdatasets of a folder that were not installed: they are empty, or not there."""
+    """Yield the subdatasets of a folder that are not installed, which are empty or missing."""
     text = _text(Path(folder, '.gitmodules'))
     for name in re.findall(r'^\s*path\s*=\s*"?(.+?)"?\s*$', text, re.MULTILINE):
         path = Path(folder, name)
@@ -182,11 +178,9 @@ def _not_installed(folder: str, prefix: str) -> Iterator[Source]:
 
 
 def _file(relative: str, path: str, size: int) -> Source:
-    """Return a file, or where it is a pointer to the content of a file, that content."""
+    """Return a file, which is missing if it is a pointer to its content."""
     head = _head(path) if size <= POINTER_SIZE else b''
-    if match := POINTER.match(head):
-        return _fetched(relative, path, os.fsdecode(match[1]).rpartition('/')[2])
-    if head.startswith(LFS_POINTER):
+    if POINTER.match(head) or head.startswith(LFS_POINTER):
         return Source(relative, Path(path), missing=True)
     return Source(relative, Path(path), size)
 
@@ -208,43 +202,5 @@ def _text(path: Path) -> str:
 
 def _unreadable(path: str | Path, error: OSError) -> DatasetError:
     return DatasetError(
-        f'{path} cannot be read ({error.strerror}). Check that it is there, and its permissions.'
+        f'{path} cannot be read ({error.strerror}). Check that it exists, and its permissions.'
     )
-
-
-def _fetched(relative: str, path: str, key: str) -> Source:
-    """Return the file whose content git-annex has under a key, missing if it has not."""
-    store = _object_store(Path(os.path.realpath(os.path.dirname(path))))
-    for folder in _hash_folders(key) if store else ():
-        content = store / folder / key / key
-        if os.path.isfile(content):
-            return Source(relative, content, content.stat().st_size)
-    return Source(relative, Path(path), missing=True)
-
-
-def _object_store(folder: Path) -> Path | None:
-    """Return where the repository that a folder lies in keeps the content of annexed files."""
-    for parent in (folder, *folder.parents):
-        git = parent / '.git'
-        if git.is_dir():
-            return git / 'annex' / 'objects'
-        if git.is_file():  # of a submodule or a worktree: the name of the folder
-            place = _text(git)
-            return parent / place.removeprefix('gitdir:').strip() / 'annex' / 'objects'
-    return None
-
-
-def _hash_folders(file_name: str) -> tuple[str, str]:
-    """Return both places of a key below the object store, ``'pX/ZJ'`` and ``'f87/4d5'``.
-
-    The mixed one takes five bits each of the first word of the MD5 sum, in steps of six; the
-    lower one its first six digits.
-    """
-    # a file name cannot hold the slash of a key; git-annex writes it, and what it uses for that
-    # and for colons, as other characters (keyFile in Annex/Locations.hs)
-    key = file_name.replace('%', '/').replace('&c', ':').replace('&s', '%').replace('&a', '&')
-    digest = hashlib.md5(os.fsencode(key), usedforsecurity=False)
-    (word,) = struct.unpack('<I', digest.digest()[:4])
-    a, b, c, d = (LETTERS[word >> 6 * step & 31] for step in range(4))
-    lower = digest.hexdigest()
-    return f'{b}{a}/{d}{c}', f'{lower[:3]}/{lower[3:6]}'

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run the BIDS validator on a dataset, and read what it found.
+"""Run the BIDS validator on a dataset and read its report.
 
-It is the program of https://github.com/bids-standard/bids-validator as PyPI's
-``bids-validator-deno`` installs it, with the schema of BIDS built in: it needs no network. Headers
-of images are read too. Whatever goes wrong is an error here, never a dataset without errors.
+The validator (https://github.com/bids-standard/bids-validator) is installed from PyPI as
+``bids-validator-deno``. It contains the schema of BIDS and needs no network. It also reads headers
+of images. Any failure of the validator is an error, never a dataset without errors.
 """
 
 import json
@@ -26,18 +26,19 @@ HOUR = 60 * 60  # s
 
 @dataclass(frozen=True)
 class Issue:
-    """One finding of the validator.
+    """An issue that the validator reports.
 
     Attributes
     ----------
     code
-        ``'NOT_INCLUDED'``, with its detail where it has one: ``'SIDECAR_KEY_REQUIRED: EchoTime'``.
+        Its code, ``'NOT_INCLUDED'``, with the subcode if there is one,
+        ``'SIDECAR_KEY_REQUIRED: EchoTime'``.
     severity
         ``'error'`` or ``'warning'``.
     location
-        Relative path of the file, or ``''``.
+        Relative path of the file, or an empty string.
     message
-        In words.
+        Description in words.
     """
 
     code: str
@@ -48,18 +49,18 @@ class Issue:
 
 @dataclass(frozen=True)
 class Report:
-    """What the validator says of a dataset.
+    """The report of the validator.
 
     Attributes
     ----------
     version
-        Of the validator; None if it does not tell.
+        Version of the validator, or None if it is unknown.
     schema
-        Version of the schema of BIDS that it validated against, or None.
+        Version of the BIDS schema, or None if it is unknown.
     files
-        How many files it saw.
+        Number of files.
     errors, warnings
-        Its findings.
+        The issues.
     """
 
     version: str | None
@@ -70,12 +71,12 @@ class Report:
 
     @property
     def valid(self) -> bool:
-        """Whether there is no error."""
+        """Whether there are no errors."""
         return not self.errors
 
     @property
     def counts(self) -> dict[str, int]:
-        """How often each code occurs, errors first, the most frequent first."""
+        """Number of issues of each code, errors before warnings, the most frequent first."""
         return dict(
             pair
             for issues in (self.errors, self.warnings)
@@ -84,7 +85,7 @@ class Report:
 
 
 def find() -> Path | None:
-    """Return the validator of this Python environment, or the one on ``PATH``, or None."""
+    """Return the validator in this Python environment or on ``PATH``, or None."""
     beside = Path(sys.executable).with_name(PROGRAM)
     found = shutil.which(beside) or shutil.which(PROGRAM)
     return Path(found) if found else None
@@ -98,17 +99,17 @@ def validate(root: str | Path, timeout: float = HOUR) -> Report | None:
     root
         Folder of the dataset.
     timeout
-        Seconds after which to give up.
+        Time limit (s).
 
     Returns
     -------
     Report or None
-        None where the validator is not installed.
+        None if the validator is not installed.
 
     Raises
     ------
     FacebidsError
-        If the validator fails, takes too long, or says something that cannot be read.
+        If the validator fails, exceeds the time limit, or writes an unreadable report.
     """
     program = find()
     if program is None:
@@ -118,7 +119,7 @@ def validate(root: str | Path, timeout: float = HOUR) -> Report | None:
         environment = _environment(folder)
         version = _run([program, '--version'], environment, timeout).stdout.split()
         answer = Path(folder, 'report.json')
-        arguments = [program, '--format', 'json', '--outfile', answer, root]
+        arguments: list[str | Path] = [program, '--format', 'json', '--outfile', answer, root]
         done = _run(arguments, environment, timeout)
         try:
             report = _read(answer.read_text(encoding='utf-8'), root, version)
@@ -130,9 +131,9 @@ def validate(root: str | Path, timeout: float = HOUR) -> Report | None:
 
 
 def _environment(folder: str) -> dict[str, str]:
-    # deno keeps caches, by default in the home folder, which may not be writable; BIDS_SCHEMA
-    # would have another schema downloaded; it asks git for its version, and in an environment
-    # inside of a checkout would tell that of the checkout
+    # Deno's cache is by default in the home folder, which may not be writable. BIDS_SCHEMA would
+    # download another schema. The validator gets its version from git, which inside a checkout
+    # would be that of the checkout.
     ours = {'DENO_DIR': folder, 'DENO_NO_UPDATE_CHECK': '1', 'NO_COLOR': '1', 'GIT_DIR': folder}
     unwanted = ('BIDS_SCHEMA', 'FORCE_COLOR')
     return {key: value for key, value in os.environ.items() if key not in unwanted} | ours
@@ -153,15 +154,15 @@ def _run(
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise _failure(f'it had not finished after {timeout:g} s') from error
+        raise _failure(f'it did not finish within {timeout:g} s') from error
     except OSError as error:
         raise _failure(str(error.strerror)) from error
 
 
 def _failure(reason: str) -> FacebidsError:
     return FacebidsError(
-        f'The BIDS validator failed ({reason}): whether the dataset is valid BIDS is not known. '
-        f'Run {PROGRAM} on it yourself, or install the validator again.'
+        f'The BIDS validator failed ({reason}), so the dataset may not be valid BIDS. Run '
+        f'{PROGRAM} on the dataset, or reinstall the validator.'
     )
 
 
@@ -170,7 +171,7 @@ def _last_words(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def _read(text: str, root: Path, version: list[str]) -> Report:
-    """Return what is in the JSON that the validator wrote."""
+    """Return the report in the JSON output of the validator."""
     answer = json.loads(text)
     messages, summary = answer['issues']['codeMessages'], answer['summary']
     issues = [_issue(item, messages, root) for item in answer['issues']['issues']]
@@ -178,7 +179,7 @@ def _read(text: str, root: Path, version: list[str]) -> Report:
         version=version[-1] if version else None,
         schema=summary.get('schemaVersion'),
         files=summary['totalFiles'],
-        # what is neither a warning nor to be ignored counts as an error
+        # unknown severities count as errors
         errors=tuple(item for item in issues if item.severity not in ('warning', 'ignore')),
         warnings=tuple(item for item in issues if item.severity == 'warning'),
     )

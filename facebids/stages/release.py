@@ -65,7 +65,7 @@ def _release(
     settings: Settings, wanted: ReleaseSettings, found: list[Record], attack: Attack
 ) -> None:
     read_description(settings.bids_dir, required=not settings.skip_bids_validation)
-    new = build.workshop(wanted.release_dir) / build.NEW
+    new = build.staging_dir(wanted.release_dir) / build.NEW
     sources = tree.walk(settings.bids_dir)
     tree.check_present(sources)
     decisions = decide(settings, wanted, [source.relative for source in sources], found)
@@ -115,8 +115,8 @@ def decide(
         )
     failed = wanted.exclude_failed
     accepted = gate.read_accepted(wanted.accept_file) if wanted.accept_file else {}
-    wishes = gate.Wishes(accepted, frozenset(failed or ()), exclude_failed=failed == ())
-    return gate.decide(paths, found, wishes)
+    choices = gate.Choices(accepted, frozenset(failed or ()), exclude_failed=failed == ())
+    return gate.decide(paths, found, choices)
 
 
 def _private(settings: Settings, sources: Sequence[Source]) -> list[str]:
@@ -137,7 +137,8 @@ def _not_compared(settings: Settings, decisions: Sequence[Decision]) -> list[str
         f'{item.path}: its templates are not in the private folder, so it cannot be attacked. '
         'Give the folder of the participant level with --private-dir or --work-dir.'
         for item, image in zip(replaced, _leaving(decisions), strict=True)
-        if was_defaced(item.record)
+        if item.record is not None
+        and was_defaced(item.record)
         and not (settings.private_dir / names.private_templates(image, 'after')).is_file()
     ]
 
@@ -200,31 +201,31 @@ def _install(settings: Settings, wanted: ReleaseSettings, about: Release) -> Non
     """Write the certificate, and move dataset and certificate to their destinations."""
     from facebids.reports.certificate import certificate_markdown
 
-    workshop = build.workshop(wanted.release_dir)
-    hashes = certificate.hash_files(workshop / build.NEW)
+    staging = build.staging_dir(wanted.release_dir)
+    hashes = certificate.hash_files(staging / build.NEW)
     if wrong := [p for p, known in about.contents.examined.items() if hashes.get(p) != known]:
-        shutil.rmtree(workshop / build.NEW)
+        shutil.rmtree(staging / build.NEW)
         raise OutputError(
             f'{wrong[0]}: the written file is not the one that was attacked. Run it again.'
         )
     made = certificate.make(about, hashes)
     if made['Accepted'] and wanted.accept_file:
         accepted = wanted.accept_file.read_text(encoding='utf-8-sig')
-        write_text_atomic(workshop / certificate.ACCEPTED, accepted)
+        write_text_atomic(staging / certificate.ACCEPTED, accepted)
     else:
-        (workshop / certificate.ACCEPTED).unlink(missing_ok=True)
-    write_text_atomic(workshop / certificate.MARKDOWN, certificate_markdown(made))
-    write_json_atomic(workshop / certificate.JSON, made)
-    build.install(workshop / build.NEW, wanted.release_dir)
+        (staging / certificate.ACCEPTED).unlink(missing_ok=True)
+    write_text_atomic(staging / certificate.MARKDOWN, certificate_markdown(made))
+    write_json_atomic(staging / certificate.JSON, made)
+    build.install(staging / build.NEW, wanted.release_dir)
     _place(wanted.release_dir, made)
     _show(settings, wanted, made)
 
 
 def _finish(wanted: ReleaseSettings) -> None:
     """Move the certificate beside its release if a killed run did not do so."""
-    root, workshop = wanted.release_dir, build.workshop(wanted.release_dir)
-    path = workshop / certificate.JSON
-    if not path.is_file() or (workshop / build.NEW).exists() or not root.is_dir():
+    root, staging = wanted.release_dir, build.staging_dir(wanted.release_dir)
+    path = staging / certificate.JSON
+    if not path.is_file() or (staging / build.NEW).exists() or not root.is_dir():
         return
     made = certificate.read(path)
     if not certificate.differences(made, root):
@@ -233,10 +234,10 @@ def _finish(wanted: ReleaseSettings) -> None:
 
 def _place(root: Path, made: dict) -> None:
     """Move the certificate beside its release."""
-    workshop = build.workshop(root)
+    staging = build.staging_dir(root)
     for name in reversed(certificate.BESIDE):  # the machine-readable one is moved last
-        if (workshop / name).exists():
-            shutil.move(workshop / name, root.parent / name)
+        if (staging / name).exists():
+            shutil.move(staging / name, root.parent / name)
         elif name == certificate.ACCEPTED and not made.get('Accepted'):
             (root.parent / name).unlink(missing_ok=True)
     build.clear(root)

@@ -234,7 +234,7 @@ def test_what_was_never_seen_stops_it(settings, no_validator):
     refused(settings, path)
     refused(releasing(settings, exclude_failed=()), path)
     made = run(releasing(settings, exclude_failed=(path,)))
-    assert made['Excluded'] == [{'image': path, 'reason': 'left out by name'}]
+    assert made['Excluded'] == [{'image': path, 'reason': 'excluded by name'}]
 
 
 @pytest.mark.parametrize('changed', ['source', 'defaced', 'mask', 'gone'])
@@ -284,7 +284,7 @@ def test_an_image_under_another_name_stops_it(settings, no_validator, path, cont
         target.symlink_to(settings.bids_dir / T1W)
     else:
         target.write_bytes({'dicom': bytes(128) + b'DICM', 'damaged': b'\x1f\x8b'}[content])
-    refused(settings, f'{path}: it holds an image')
+    refused(settings, f'{path}: the file contains an image')
     run(releasing(settings, exclude_failed=(path,)))
 
 
@@ -480,7 +480,7 @@ def test_running_again_gives_the_same(settings, no_validator):
 
 
 STEPS = [
-    (build.links, 'place'),
+    (build.links, 'link_or_copy'),
     (build, 'write_text_atomic'),
     (build.os, 'replace'),
     (build.shutil, 'rmtree'),
@@ -551,12 +551,12 @@ def test_one_run_at_a_time(settings):
             build.locked(settings.release.release_dir),
         ):
             pass
-        assert build.workshop(settings.release.release_dir).is_dir()  # and the lock on it
-    assert not build.workshop(settings.release.release_dir).exists()
+        assert build.staging_dir(settings.release.release_dir).is_dir()  # and the lock on it
+    assert not build.staging_dir(settings.release.release_dir).exists()
 
 
 def test_a_lock_on_a_folder_that_is_gone_is_none(settings, monkeypatch):
-    folder = build.workshop(settings.release.release_dir)
+    folder = build.staging_dir(settings.release.release_dir)
     lock = build.fcntl.flock
 
     def late(*values):
@@ -578,7 +578,7 @@ def test_a_folder_that_holds_something_else_is_not_touched(settings, no_validato
     path = settings.release.release_dir / ('notes.txt' if what == 'new' else 'CHANGES')
     path.unlink(missing_ok=True)
     path.write_text('mine')
-    with pytest.raises(OutputError, match='something else'):
+    with pytest.raises(OutputError, match='not an unchanged release'):
         run(settings)
     assert path.read_text() == 'mine'
 
@@ -586,7 +586,7 @@ def test_a_folder_that_holds_something_else_is_not_touched(settings, no_validato
 def test_a_folder_of_somebody_else_is_refused(settings, no_validator):
     settings.release.release_dir.mkdir()
     (settings.release.release_dir / 'thesis.txt').write_text('mine')
-    with pytest.raises(OutputError, match='something else'):
+    with pytest.raises(OutputError, match='not an unchanged release'):
         run(settings)
 
 

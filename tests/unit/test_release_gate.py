@@ -16,8 +16,8 @@ def record(verdict='pass', image=T1W, **values):
     return image_record(image, verdict=verdict, reasons=reasons, **values)
 
 
-def decide(paths, records=(), **wishes):
-    found = gate.decide(paths, records, gate.Wishes(wishes.pop('accepted', {}), **wishes))
+def decide(paths, records=(), **choices):
+    found = gate.decide(paths, records, gate.Choices(choices.pop('accepted', {}), **choices))
     return {item.path: item for item in found}
 
 
@@ -58,7 +58,7 @@ def test_what_failed_or_was_never_seen_cannot_be_accepted(found):
 
 def test_a_decision_on_another_person_is_not_taken():
     accepted = {T1W: gate.Accepted('sub-02', T1W, 'A. Example', 'looked at')}
-    with pytest.raises(UsageError, match='not of sub-02'):
+    with pytest.raises(UsageError, match='not belong to sub-02'):
         decide([T1W], [record('review')], accepted=accepted)
 
 
@@ -199,7 +199,7 @@ def test_a_reason_is_one_line(tmp_path):
 @pytest.mark.parametrize('reason', ['"never closed', 'x' * 200_000])
 def test_what_is_no_table_is_an_error(tmp_path, reason):
     path = write(tmp_path / 'accepted.tsv', ('sub-01', T1W, 'A. Example', reason))
-    with pytest.raises(UsageError, match='no table'):
+    with pytest.raises(UsageError, match='not a table'):
         gate.read_accepted(path)
 
 

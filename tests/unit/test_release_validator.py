@@ -202,7 +202,7 @@ def test_a_dataset_without_findings_is_valid(tmp_path, stand_in):
 
 def test_a_validator_that_takes_too_long_is_stopped(tmp_path, stand_in):
     stand_in('exec sleep 60')
-    with pytest.raises(FacebidsError, match=r'had not finished after 0\.5 s'):
+    with pytest.raises(FacebidsError, match=r'did not finish within 0\.5 s'):
         validator.validate(tmp_path, timeout=0.5)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from facebids.errors import DatasetError, OutputError
 from facebids.release import links as module
-from facebids.release.links import place, remove_others
+from facebids.release.links import link_or_copy, remove_others
 
 TIME = 1_500_000_000_123_456_789  # ns
 
@@ -56,7 +56,7 @@ def only(target: Path) -> bool:
 
 @pytest.mark.parametrize('how', ['auto', 'hard'])
 def test_a_hard_link_is_the_file_itself(source, target, how):
-    place(source, target, how)
+    link_or_copy(source, target, how)
     assert os.path.samefile(source, target)
     assert only(target)
 
@@ -64,7 +64,7 @@ def test_a_hard_link_is_the_file_itself(source, target, how):
 def test_a_copy_has_the_time_of_the_source_and_ordinary_permissions(source, target):
     mask = os.umask(0o022)
     try:
-        place(source, target, 'copy')
+        link_or_copy(source, target, 'copy')
     finally:
         os.umask(mask)
     status = target.stat()
@@ -76,9 +76,9 @@ def test_a_copy_has_the_time_of_the_source_and_ordinary_permissions(source, targ
 
 
 def test_what_git_annex_keeps_is_copied_unless_links_are_asked_for(annexed, target):
-    place(annexed, target, 'hard')
+    link_or_copy(annexed, target, 'hard')
     assert os.path.samefile(annexed, target)
-    place(annexed, target)
+    link_or_copy(annexed, target)
     assert not os.path.samefile(annexed, target)
     assert target.stat().st_mode & stat.S_IWUSR
     assert annexed.stat().st_nlink == 1
@@ -89,7 +89,7 @@ def test_a_link_stands_for_what_it_leads_to(annexed, target, tmp_path):
     link = tmp_path / 'raw' / 'a.nii.gz'
     link.symlink_to(annexed)
     for how in ('hard', 'auto', 'copy'):
-        place(link, target, how)
+        link_or_copy(link, target, how)
         assert not target.is_symlink()
         assert target.read_bytes() == b'content'
         assert os.path.samefile(annexed, target) == (how == 'hard')
@@ -99,10 +99,10 @@ def test_a_link_stands_for_what_it_leads_to(annexed, target, tmp_path):
 def test_where_there_are_no_links_auto_copies_and_hard_fails(source, target, monkeypatch, code):
     refuse(monkeypatch, code)
     with pytest.raises(OutputError, match='hard link') as caught:
-        place(source, target, 'hard')
+        link_or_copy(source, target, 'hard')
     assert module.NO_LINK[code] in str(caught.value)
     assert not list(target.parent.iterdir())
-    place(source, target, 'auto')
+    link_or_copy(source, target, 'auto')
     assert target.read_bytes() == b'content'
     assert target.stat().st_nlink == 1
     assert only(target)
@@ -110,11 +110,11 @@ def test_where_there_are_no_links_auto_copies_and_hard_fails(source, target, mon
 
 @pytest.mark.parametrize('how', ['auto', 'hard', 'copy'])
 def test_what_is_there_already_is_left_alone(source, target, monkeypatch, how):
-    place(source, target, how)
+    link_or_copy(source, target, how)
     before = target.stat()
     monkeypatch.setattr(module, '_link', None)
     monkeypatch.setattr(module, '_copy', None)
-    place(source, target, how)  # would call one of these
+    link_or_copy(source, target, how)  # would call one of these
     assert os.path.samestat(before, target.stat())
 
 
@@ -122,9 +122,9 @@ def test_a_copy_of_an_earlier_run_is_left_alone_where_there_are_no_links(
     source, target, monkeypatch
 ):
     refuse(monkeypatch, errno.EXDEV)
-    place(source, target)
+    link_or_copy(source, target)
     before = target.stat()
-    place(source, target)
+    link_or_copy(source, target)
     assert os.path.samestat(before, target.stat())
 
 
@@ -133,8 +133,8 @@ def test_a_copy_of_an_earlier_run_is_left_alone_where_there_are_no_links(
     [('hard', 'copy', False), ('copy', 'hard', True), ('copy', 'auto', True)],
 )
 def test_a_copy_and_a_link_replace_each_other(source, target, how, then, linked):
-    place(source, target, how)
-    place(source, target, then)
+    link_or_copy(source, target, how)
+    link_or_copy(source, target, then)
     assert os.path.samefile(source, target) == linked
     assert source.stat().st_nlink == 1 + linked
     assert only(target)
@@ -143,10 +143,10 @@ def test_a_copy_and_a_link_replace_each_other(source, target, how, then, linked)
 @pytest.mark.parametrize('how', ['auto', 'hard', 'copy'])
 @pytest.mark.parametrize('other', [b'changed', b'longer than before'])
 def test_another_file_is_replaced(source, target, how, other):
-    place(source, target, how)
+    link_or_copy(source, target, how)
     changed = source.with_name('b.nii.gz')
     changed.write_bytes(other)
-    place(changed, target, how)
+    link_or_copy(changed, target, how)
     assert target.read_bytes() == other
     assert source.read_bytes() == b'content'
 
@@ -155,8 +155,8 @@ def test_a_link_to_a_file_of_the_same_size_and_time_is_no_copy_of_another(source
     defaced = source.with_name('defaced.nii.gz')
     defaced.write_bytes(b'defaced')
     os.utime(defaced, ns=(TIME, TIME))
-    place(source, target, 'hard')
-    place(defaced, target, 'copy')
+    link_or_copy(source, target, 'hard')
+    link_or_copy(defaced, target, 'copy')
     assert target.read_bytes() == b'defaced'
 
 
@@ -164,7 +164,7 @@ def test_a_link_to_a_file_of_the_same_size_and_time_is_no_copy_of_another(source
 def test_a_symbolic_link_is_replaced_and_not_written_through(source, target, how):
     target.parent.mkdir(parents=True)
     target.symlink_to(source)
-    place(source, target, how)
+    link_or_copy(source, target, how)
     assert not target.is_symlink()
     assert target.read_bytes() == source.read_bytes() == b'content'
 
@@ -173,7 +173,7 @@ def test_a_symbolic_link_is_replaced_and_not_written_through(source, target, how
 def test_a_folder_in_the_way_is_an_error(source, target, how):
     target.mkdir(parents=True)
     with pytest.raises(OutputError, match=r'a\.nii\.gz'):
-        place(source, target, how)
+        link_or_copy(source, target, how)
     assert only(target)
 
 
@@ -182,13 +182,13 @@ def test_a_file_above_the_target_is_an_error(source, target, how):
     target.parent.parent.mkdir()
     target.parent.touch()
     with pytest.raises(OutputError):
-        place(source, target, how)
+        link_or_copy(source, target, how)
 
 
 @pytest.mark.parametrize('how', ['auto', 'hard', 'copy'])
 def test_a_source_that_is_gone_is_an_error(tmp_path, target, how):
     with pytest.raises(DatasetError, match='gone'):
-        place(tmp_path / 'gone', target, how)
+        link_or_copy(tmp_path / 'gone', target, how)
     assert not target.exists()
 
 
@@ -199,13 +199,13 @@ def test_an_interrupted_copy_leaves_nothing(source, target, monkeypatch):
 
     monkeypatch.setattr(module.shutil, 'copyfile', full)
     with pytest.raises(OutputError, match='No space left'):
-        place(source, target, 'copy')
+        link_or_copy(source, target, 'copy')
     assert not list(target.parent.iterdir())
 
 
 def test_an_unknown_way_is_a_mistake_of_the_program(source, target):
     with pytest.raises(ValueError, match='soft'):
-        place(source, target, 'soft')
+        link_or_copy(source, target, 'soft')
 
 
 # --- what does not belong there -----------------------------------------------------------------
