@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes metadata that identifies people out of the sidecars and tables of a dataset.
+"""Remove identifying metadata from the sidecars and tables of a dataset.
 
-A file is cut, not written anew: what is left stands there byte by byte as it did, with its
-numbers, spaces and line ends. The rules are those of :mod:`facebids.release.rules`.
+Only identifying parts of a file are cut. All else stays the same byte by byte, including numbers,
+spaces and line ends. :mod:`facebids.release.rules` has the rules.
 
-Not searched are names of files, the description of the dataset beyond what it says of patients,
-and what says which program or sequence made an image: versions hold dates that are nobody's.
+File names are not searched, nor are software and sequence versions, which contain dates of their
+own. The description of the dataset is searched for keys about patients only.
 """
 
 import json
@@ -22,7 +22,7 @@ from facebids.release.texts import erase, identifies, is_nothing, is_shifted
 
 __all__ = ['RULES', 'Finding', 'Rule', 'scrub', 'scrub_json', 'scrub_table']
 
-# Keys with texts that BIDS 1.11 requires of some file: only the identifying part is taken out.
+# Keys that BIDS 1.11 requires of some files: only the identifying part of the value is removed.
 REQUIRED = frozenset(
     """
     DigitizedHeadPoints SamplingFrequency
@@ -38,10 +38,10 @@ REQUIRED = frozenset(
     """.split()  # noqa: SIM905 - words are read, not quotes
 )
 
-# what describes a column of a table, not a person
+# keys that describe a column of a table, not a person
 _DESCRIPTION = {'Description', 'LongName', 'Levels', 'Units', 'TermURL', 'HED'}
 
-# keys whose texts are not searched: programs and sequences, names of files, references
+# keys whose texts are not searched: software and sequences, file names, references
 _UNSEARCHED = re.compile(
     r'[a-z]*(?:software|(?<!con)version)[a-z]*|[a-z]*pulsesequence[a-z]*|sequencename'
     r'|consistencyinfo|wipmemblock|stimuluspresentation|generatedby|measurementtoolmetadata'
@@ -50,18 +50,18 @@ _UNSEARCHED = re.compile(
     r'|[a-z]*(?:doi|url|uri|rrid)|license|referencesandlinks|[a-z]*(?:method|processing)reference'
     r'|authors|acknowledgements|howtoacknowledge|funding|ethicsapprovals'
 )
-# where somebody at the scanner may have typed the number of a record
+# keys of texts typed at the scanner, which may contain record numbers
 _TYPED = re.compile(
     r'[a-z]*(?:comment|note|remark)s?|protocolname|subjectartefactdescription'
     r'|(?:series|study|(?:performed|scheduled)?procedurestep|requestedprocedure)description'
 )
-# what sequences write into ImageComments by themselves, those of the CMRR their settings
+# what sequences write into ImageComments, such as the settings of those of the CMRR
 _TECHNICAL = re.compile(
     r'magnitude|phase|(?:Unaliased MB\d|Single-band reference)'
     r'(?:[ /;,:.]|MB|PE|LB|SENSE|REF|PF|(?<!\d)\d{1,2}(?!\d))*',
     re.IGNORECASE,
 )
-# of dataset_description.json, which else is its authors' own text
+# rules for dataset_description.json, which is otherwise text by the authors
 _OF_PATIENTS = {'name', 'birth', 'patient', 'record number', 'UID', 'device'}
 
 _SPACE = re.compile(r'[ \t\n\r]*')
@@ -71,21 +71,22 @@ _DECODER = json.JSONDecoder()
 def scrub(
     content: bytes, path: str, sidecar: bytes | None = None
 ) -> tuple[bytes, tuple[Finding, ...]]:
-    """Take what identifies people out of a file.
+    """Remove identifying metadata from a file.
 
     Parameters
     ----------
     content
-        The file. Only ``.json`` and ``.tsv`` are looked at; other kinds are returned as they are.
+        The file. Only ``.json`` and ``.tsv`` files are searched.
     path
-        Its name relative to the dataset, with ``/``.
+        POSIX path of the file relative to the dataset.
     sidecar
-        The data dictionary of a table, if it has one: it tells the units of ages.
+        The data dictionary of a table, for the units of ages, or None.
 
     Returns
     -------
     tuple
-        The file without it, the same object if there was nothing; and what was found.
+        The file without identifying metadata, and the findings. Without findings the file is the
+        same object.
 
     Raises
     ------
@@ -105,24 +106,24 @@ def scrub(
 
 
 def scrub_json(text: str, path: str) -> tuple[str, tuple[Finding, ...]]:
-    """Take the keys that identify people out of a JSON file, at any depth.
+    """Remove identifying keys from a JSON file, at any depth.
 
     Parameters
     ----------
     text
         The file.
     path
-        Its name relative to the dataset, with ``/``.
+        POSIX path of the file relative to the dataset.
 
     Returns
     -------
     tuple
-        The text without them, and what was found.
+        The text without identifying keys, and the findings.
 
     Raises
     ------
     DatasetError
-        If the text is no JSON.
+        If the text is not JSON.
     """
     try:
         json.loads(text)
@@ -130,11 +131,11 @@ def scrub_json(text: str, path: str) -> tuple[str, tuple[Finding, ...]]:
         sidecar.walk(_skip(text, 0), '', _Place(described=sidecar.is_description))
     except (ValueError, RecursionError) as error:
         raise DatasetError(
-            f'{path}: this is not valid JSON ({error}), so nobody can tell what it says about '
-            'people. Repair the file.'
+            f'{path}: the file is not valid JSON ({error}), so it cannot be searched for '
+            'identifying metadata. Repair it.'
         ) from error
-    for start, end, put in sorted(sidecar.cuts, reverse=True):
-        text = text[:start] + put + text[end:]
+    for start, end, replacement in sorted(sidecar.cuts, reverse=True):
+        text = text[:start] + replacement + text[end:]
     return text, tuple(sidecar.findings)
 
 
@@ -143,15 +144,17 @@ def _decode(content: bytes, path: str) -> str:
         text = content.decode('utf-8-sig')
     except UnicodeDecodeError as error:
         raise DatasetError(
-            f'{path}: the file is not text in UTF-8, which BIDS asks for ({error}). Convert it.'
+            f'{path}: the file is not UTF-8 text, which BIDS requires ({error}). Convert it.'
         ) from error
     if '\0' in text:
-        raise DatasetError(f'{path}: the file holds zero bytes. Convert it to UTF-8.')
+        raise DatasetError(f'{path}: the file contains zero bytes. Convert it to UTF-8.')
     return text
 
 
 def _skip(text: str, at: int) -> int:
-    return _SPACE.match(text, at).end()
+    """Return the position after white space."""
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
 
 
 def _squeezed(key: str) -> str:
@@ -160,7 +163,7 @@ def _squeezed(key: str) -> str:
 
 @dataclass(frozen=True)
 class _Member:
-    """One entry of an object or list: its key, its value and where both stand in the text."""
+    """An entry of an object or list: its key, its value and their positions in the text."""
 
     key: str | None
     value: Any
@@ -171,7 +174,19 @@ class _Member:
 
 @dataclass(frozen=True)
 class _Place:
-    """What the keys above say of a value: whether its keys are names, its texts searched."""
+    """How to search a value, given the keys above it.
+
+    Attributes
+    ----------
+    named
+        Whether its keys are names of metadata.
+    searched
+        Whether its texts are searched.
+    typed
+        Whether its texts were typed at the scanner.
+    described
+        Whether it belongs to ``dataset_description.json``.
+    """
 
     named: bool = True
     searched: bool = True
@@ -183,7 +198,7 @@ class _Place:
             return self
         word = _squeezed(key)
         return _Place(
-            named=key != 'Levels',  # whose keys are values
+            named=key != 'Levels',  # the keys of levels are values
             searched=self.searched and not _UNSEARCHED.fullmatch(word),
             typed=bool(_TYPED.fullmatch(word)),
             described=self.described,
@@ -192,7 +207,7 @@ class _Place:
 
 @dataclass
 class _Sidecar:
-    """A JSON text, what was found in it, and the cuts to make: start, end, what to put there."""
+    """A JSON text, its findings, and the cuts to make: start, end and replacement."""
 
     text: str
     path: str
@@ -204,7 +219,7 @@ class _Sidecar:
         return self.path.rpartition('/')[2].lower() == 'dataset_description.json'
 
     def walk(self, at: int, where: str, place: _Place) -> None:
-        """Go through an object or a list that starts at ``at``, and all below."""
+        """Search an object or list that starts at ``at``, and everything in it."""
         if self.text[at] not in '{[':
             return
         members = list(self._members(at))
@@ -217,7 +232,7 @@ class _Sidecar:
                 self.walk(member.value_at, name, below)
                 continue
             if member.key is not None and identifies(member.key):
-                name = _joined(where, f'entry {number + 1}')  # a place is no secret, this key is
+                name = _joined(where, f'entry {number + 1}')  # the key itself identifies
             self.findings.append(Finding(self.path, name, rule, _shown(member)))
             if member.key in REQUIRED:
                 self._erase(member)
@@ -240,7 +255,7 @@ class _Sidecar:
                 at = _skip(text, at + 1)
 
     def _rule(self, member: _Member, place: _Place, below: _Place) -> str | None:
-        """Return the name of the rule that an entry breaks as a whole."""
+        """Return the name of the rule that applies to an entry as a whole, or None."""
         if member.key is not None and place.named:
             rule = rules.of_key(member.key)
             spared = self.is_description and rule and rule.name not in _OF_PATIENTS
@@ -248,10 +263,10 @@ class _Sidecar:
                 return rule.name
         if place.described or not below.searched:
             return None
-        if member.key is not None and (broken := identifies(member.key)):
-            return broken
-        broken = (identifies(text, free=below.typed) for text in _texts(member.value))
-        return next(filter(None, broken), None)
+        if member.key is not None and (found := identifies(member.key)):
+            return found
+        rules_of_texts = (identifies(text, free=below.typed) for text in _texts(member.value))
+        return next(filter(None, rules_of_texts), None)
 
     def _is_harmless(self, rule: str, value: Any) -> bool:
         if is_nothing(value):
@@ -270,9 +285,10 @@ class _Sidecar:
         return rule in harmless and bool(texts) and all(map(harmless[rule], texts))
 
     def _is_label(self, text: str) -> bool:
-        """Tell whether a text is the participant's label, which the name of the file has too."""
+        """Return whether a text is the label of the participant, as in the file name."""
         label = re.search(r'(?:^|/)sub-([a-zA-Z0-9]+)', self.path)
-        return bool(label) and text.lower().removeprefix('sub').lstrip('-_') == label[1].lower()
+        word = text.lower().removeprefix('sub').lstrip('-_')
+        return label is not None and word == label[1].lower()
 
     def _erase(self, member: _Member) -> None:
         def cleaned(value: Any) -> Any:
@@ -280,11 +296,11 @@ class _Sidecar:
                 return [cleaned(item) for item in value]
             return erase(value) if isinstance(value, str) else value
 
-        put = json.dumps(cleaned(member.value), ensure_ascii=False)
-        self.cuts.append((member.value_at, member.end, put))
+        replacement = json.dumps(cleaned(member.value), ensure_ascii=False)
+        self.cuts.append((member.value_at, member.end, replacement))
 
     def _cut(self, members: list[_Member], removed: set[int]) -> None:
-        """Cut entries with the comma that belongs to them."""
+        """Cut entries together with their commas."""
         kept = [number for number in range(len(members)) if number not in removed]
         last = kept[-1] if kept else -1
         for number in removed:
@@ -306,7 +322,7 @@ def _shown(member: _Member) -> str:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Give the texts of a value itself; those of objects in it belong to their own keys."""
+    """Yield the texts of a value, except those of objects in it, which have their own keys."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, list):

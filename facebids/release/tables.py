@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes metadata that identifies people out of tables: participants, sessions, scans, phenotype.
+"""Remove identifying metadata from tables: participants, sessions, scans, phenotype.
 
-Cells become ``n/a`` and ages above 89 become 89; columns, rows and line ends stay. Tables that an
-experiment wrote (events, channels, physiology) are searched by their columns only, and only for
-those whose name leaves no doubt: a stimulus may have a name and an age too.
+Cells become ``n/a``, ages above 89 become 89, and columns, rows and line ends are kept. Only the
+columns of experimental tables (events, channels, physiology) are searched, and only unambiguous
+ones, because stimuli may have names and ages too.
 """
 
 import json
@@ -18,7 +18,7 @@ from facebids.release.texts import identifies, is_nothing, is_shifted
 
 NOT_AVAILABLE = 'n/a'
 
-# HIPAA (C) asks for one category of 90 and over. BIDS 1.11 caps ages at 89 and deprecates "89+".
+# HIPAA (C) aggregates ages of 90 and over. BIDS 1.11 caps ages at 89 and deprecates "89+".
 OLDEST = 89
 PER_YEAR = {'year': 1, 'month': 12, 'week': 365.25 / 7, 'day': 365.25}
 _UNITS = {
@@ -43,21 +43,22 @@ _INTERVAL = re.compile(r'(?:(?:day|week|month|year|visit|session)s?)?\s*[-+]?\d{
 def scrub_table(
     text: str, path: str, units: Mapping[str, str] | None = None
 ) -> tuple[str, tuple[Finding, ...]]:
-    """Take what identifies people out of a table.
+    """Remove identifying metadata from a table.
 
     Parameters
     ----------
     text
-        Tab-separated values under a line of names.
+        Tab-separated values with a header.
     path
-        The file relative to the dataset, with ``/``.
+        POSIX path of the file relative to the dataset.
     units
-        Units of columns, from the data dictionary; ages are in years without.
+        Units of columns from the data dictionary. Ages are in years by default.
 
     Returns
     -------
     tuple
-        The table without it, the same text if there was nothing; and what was found.
+        The table without identifying metadata, and the findings. Without findings the table is
+        the same object.
 
     Raises
     ------
@@ -68,8 +69,8 @@ def scrub_table(
     header = lines[0].split('\t')
     if len(header) == 1 and re.search(r'[,;]', header[0]):
         raise DatasetError(
-            f'{path}: the columns are not separated by tabs, so nobody can tell what they say '
-            'about people. Save the table with tabs.'
+            f'{path}: the columns are not separated by tabs, so they cannot be searched for '
+            'identifying metadata. Save the table with tabs.'
         )
     table = _Table(path, header, units or {})
     if not table.is_searched:
@@ -78,34 +79,34 @@ def scrub_table(
     for at in range(2, len(lines), 2):
         cells = lines[at].split('\t')
         row = table.label(cells) or f'row {at // 2}'
-        for number, column, rule, put in table.broken(cells):
+        for number, column, rule, replacement in table.identifying(cells):
             findings.append(Finding(path, f'{column} of {row}', rule, cells[number]))
-            cells[number] = put
+            cells[number] = replacement
         lines[at] = '\t'.join(cells)
     return (''.join(lines), tuple(findings)) if findings else (text, ())
 
 
 def units_of(dictionary: str) -> dict[str, str]:
-    """Return the units of columns that a data dictionary gives; none if it is not readable."""
+    """Return the units of columns in a data dictionary, or none if it cannot be read."""
     try:
         columns = json.loads(dictionary)
     except ValueError:
-        return {}  # an error of that file, which is looked at by itself
+        return {}  # the data dictionary itself is searched too, which raises the error
     described = columns.items() if isinstance(columns, dict) else ()
     return {key: str(entry['Units']) for key, entry in described
             if isinstance(entry, dict) and 'Units' in entry}  # fmt: skip
 
 
 def capped(age: str, unit: str) -> str | None:
-    """Return 89 in the unit of an age if it is above, else None.
+    """Return the cap of 89 years for an age that exceeds it, else None.
 
     Parameters
     ----------
     age
-        As it stands in a table: ``91``, ``90+``, ``>90``, ``091Y``, ``80-90``. Of a range the
-        first number counts.
+        An age in a table: ``91``, ``90+``, ``>90``, ``091Y``, ``80-90``. The first number of a
+        range counts.
     unit
-        A key of `PER_YEAR`; that of the age itself (``1090M``) goes before.
+        A key of `PER_YEAR`. A unit in the age itself (``1090M``) takes precedence.
     """
     found = re.search(r'(\d+(?:[.,]\d+)?)\s*([YMWD]\b)?', age)
     if not found:
@@ -118,9 +119,9 @@ def capped(age: str, unit: str) -> str | None:
 
 
 class _Table:
-    """Which rule each column of a table falls under."""
+    """A table with the rule that applies to each column."""
 
-    def __init__(self, path: str, header: list[str], units: Mapping[str, str]):
+    def __init__(self, path: str, header: list[str], units: Mapping[str, str]) -> None:
         self.of_people = not _EXPERIMENT.fullmatch(path.rpartition('/')[2].lower())
         self.header = [name.strip().strip('"') for name in header]
         self.columns = [rules.words(name) for name in header]
@@ -138,34 +139,32 @@ class _Table:
         if column in _LABELS or (column in _AMBIGUOUS and not self.of_people):
             return None
         rule = rules.of_column(column)
-        return rule and rule.name
+        return rule.name if rule else None
 
     def label(self, cells: list[str]) -> str | None:
-        """Return what a row is called, of what identifies nobody."""
+        """Return a label of a row that does not identify anyone, or None."""
         named = dict(zip(self.columns, cells, strict=False))
         return next((named[label] for label in _LABELS if named.get(label)), None)
 
-    def broken(self, cells: list[str]) -> Iterator[tuple[int, str, str, str]]:
-        """Give the cells of a row that identify: number, column, rule, and what to put there."""
+    def identifying(self, cells: list[str]) -> Iterator[tuple[int, str, str, str]]:
+        """Yield index, column, rule and replacement of each identifying cell of a row."""
         for number, cell in enumerate(cells):
             value = cell.strip().strip('"')
             if is_nothing(value):
                 continue
             known = number < len(self.columns)
             column, rule = (self.columns[number], self.rules[number]) if known else ('', None)
-            broken, put = rule, NOT_AVAILABLE
+            found, replacement = rule, NOT_AVAILABLE
             if rule == 'age':
-                unit = self.units[number]
-                put = _aged(value, column, unit)
-                broken = rule if put else None
+                age = _capped_age(value, column, self.units[number])
+                found, replacement = (rule, age) if age else (None, NOT_AVAILABLE)
             elif rule in ('date', 'birth'):
-                broken = rule if _is_date(value, rule, column) else None
-            if not broken and self.of_people and column not in _LABELS:
-                broken = identifies(value, free=bool(_TYPED.fullmatch(column)))
-                put = NOT_AVAILABLE
-            if broken:
+                found = rule if _is_date(value, rule, column) else None
+            if not found and self.of_people and column not in _LABELS:
+                found = identifies(value, free=bool(_TYPED.fullmatch(column)))
+            if found:
                 name = self.header[number] if known else f'column {number + 1}'
-                yield number, name, broken, put or NOT_AVAILABLE
+                yield number, name, found, replacement
 
 
 def _unit(given: str, column: str) -> str:
@@ -173,7 +172,7 @@ def _unit(given: str, column: str) -> str:
     return _UNITS.get(given.strip().lower()) or next(named, 'year')
 
 
-def _aged(value: str, column: str, unit: str) -> str | None:
+def _capped_age(value: str, column: str, unit: str) -> str | None:
     if re.search(r'birth|yob', column):
         year = re.fullmatch(r'[12]\d{3}', value)
         return NOT_AVAILABLE if year and date.today().year - int(value) > OLDEST else None
@@ -181,10 +180,10 @@ def _aged(value: str, column: str, unit: str) -> str | None:
 
 
 def _is_date(value: str, rule: str, column: str) -> bool:
-    """Tell whether a cell below the name of a date holds one that was not moved."""
+    """Return whether a cell of a column of dates holds a date that was not shifted."""
     if is_shifted(value):
         return False
     if rule == 'birth' or column == 'acq_time':
         return True
-    # yes and no, and how long before or after something: no date
+    # no digits, or the length of an interval: not a date
     return any(map(str.isdigit, value)) and not _INTERVAL.fullmatch(value.lower())

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What identifies somebody inside a text: dates, ways to reach a person, numbers of records.
+"""Find identifying parts of texts: dates, contact details, record numbers.
 
-Years before 1926 are no finding: BIDS moves dates there on purpose
+Years before 1926 are not reported, because BIDS shifts dates there on purpose
 (BIDS 1.11.1, "Common principles", Units: "1925 or earlier").
 """
 
@@ -12,7 +12,7 @@ _SHIFTED = r'(?:1[0-8]\d\d|19[01]\d|192[0-5])'
 _MONTH = r'(?:0?[1-9]|1[0-2])'
 _DAY = r'(?:0?[1-9]|[12]\d|3[01])'
 _NAME = r'(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-z]*'
-_START = r'(?<!\d)(?<!\d\.)(?<!\bv)'  # neither inside a number nor a version (1.0.20230411)
+_START = r'(?<!\d)(?<!\d\.)(?<!\bv)'  # not inside a number or a version (1.0.20230411)
 _CLOCK = r'(?:(?:[01]\d|2[0-3])[0-5]\d(?:[0-5]\d)?)?'
 
 
@@ -44,11 +44,11 @@ _RECORD = re.compile(
     r'[ _-]?(?:id|no|nr|number)?)\W{0,3}\w{0,4}\d{4,}',
     re.IGNORECASE,
 )
-# UIDs of devices hold their serial number and the time; those of the standard itself do not
+# UIDs of devices contain the serial number and the time; those of the DICOM standard do not
 _UID = re.compile(r'(?<![\d.])(?:1\.2\.(?!840\.10008\.)|1\.3\.|2\.16\.|2\.25\.)[\d.]{12,}')
 _LONG_NUMBER = re.compile(r'(?<![\w.])\d{6,}(?!\w|\.\d)')
 
-# the rule that each belongs to
+# pattern of each rule
 PATTERNS = {
     'date in text': _DATE,
     'contact in text': _CONTACT,
@@ -62,14 +62,14 @@ _NOTHING |= {'deidentified', 'pseudonymized', 'pseudonymised', 'hidden', 'privat
 
 
 def identifies(text: str, *, free: bool = False) -> str | None:
-    """Return the name of the rule that a text breaks, or None.
+    """Return the name of the rule that applies to a text, or None.
 
     Parameters
     ----------
     text
         Any text.
     free
-        Whether somebody at the scanner typed it: a long number is one of a record then.
+        Whether the text was typed at the scanner, so that a long number may be a record number.
     """
     if is_nothing(text):
         return None
@@ -80,19 +80,19 @@ def identifies(text: str, *, free: bool = False) -> str | None:
 
 
 def erase(text: str) -> str:
-    """Return a text without what identifies in it; for values that BIDS requires."""
+    """Return a text without its identifying parts, for values that BIDS requires."""
     for pattern in PATTERNS.values():
         text = pattern.sub('', text)
     return re.sub(r'^[\sT]+(?=\d\d:)|^\s+|\s+$', '', text)
 
 
 def is_shifted(text: str) -> bool:
-    """Tell whether a text holds a date that was moved before 1926, and none after."""
+    """Return whether a text has a date that was shifted before 1926, and no later date."""
     return bool(_MOVED.search(text)) and not _DATE.search(text)
 
 
 def is_nothing(value: object) -> bool:
-    """Tell whether a value is empty, or says that something was taken out of it."""
+    """Return whether a value is empty or a placeholder for a removed value."""
     if isinstance(value, dict):
         return all(map(is_nothing, value.values()))
     if isinstance(value, list):
