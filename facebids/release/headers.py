@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds what identifies people in NIfTI files beside the voxels, and takes it out.
+"""Find and remove identifying metadata of NIfTI files.
 
-That is free text in the header, header extensions, bytes that belong to nothing, and the header
-of the compressed file. All free text is emptied, as in the images that were defaced; a finding is
-only text that can identify: what is more than the names of programs and parameters of a scan.
-Names of people cannot be recognised, but names of programs can, so what is not known counts.
+These are free text in the header, header extensions, unused bytes, and the gzip header. All free
+text is removed, as in defaced images, but only text that may identify is reported: anything other
+than names of programs and scan parameters. Names of people cannot be recognised as such, so
+unknown words are reported.
 
-The layout is that of ``nifti1.h`` and ``nifti2.h``; of gzip, that of RFC 1952.
+nibabel defines the layout of the header, but does not keep unused bytes, which may hold data too.
+The layout of extensions follows ``nifti1.h``, that of gzip RFC 1952.
 """
 
 import gzip
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, Literal, cast
 
 import numpy as np
 from nibabel.nifti1 import header_dtype as nifti1
@@ -30,15 +31,17 @@ from facebids.release.metadata import scrub_json
 from facebids.release.rules import Finding
 from facebids.release.texts import identifies, is_nothing
 
+ByteOrder = Literal['<', '>']
+ORDERS: tuple[ByteOrder, ...] = ('<', '>')
 TEXTS = ('descrip', 'aux_file', 'db_name', 'data_type', 'intent_name', 'unused_str')
 UNUSED = ('extents', 'session_error')
-LAYOUTS = {348: (nifti1, b'n+1'), 540: (nifti2, b'n+2')}  # by the size of the header
-MRS = 44  # extension that NIfTI-MRS needs: JSON with the names of DICOM
-LARGEST_EXTENSIONS = 2**28  # bytes; more is a damaged offset
+LAYOUTS = {348: (nifti1, b'n+1'), 540: (nifti2, b'n+2')}  # by size of the header
+MRS = 44  # code of the required extension of NIfTI-MRS: JSON with DICOM keys
+LARGEST_OFFSET = 2**28  # bytes; the header is damaged if voxels start later
 CHUNK = 2**20
-LEVEL = 6  # of gzip: as other programs compress
+LEVEL = 6  # of gzip, the default of most programs
 
-# What `descrip` and its like are made of when nobody typed into them.
+# Contents of `descrip` and similar fields that were not typed by a person.
 _PROGRAM = re.compile(
     r'freesurfer(?: [a-z]{3} +\d{1,2} \d{4})?|(?:mrtrix )?version:? ?\d[\w.+-]*'
     r'|fsl ?[\d.]*|unaliased mb\S*|single-band reference'
@@ -58,9 +61,9 @@ _KNOWN = frozenset(
     mask magnitude phase real imaginary float int uint short contrast none default render mgh
     cortical subcortical random rainbow greyscale grayscale binary defaced sense ref single file
     format and the from
-    """.split()  # noqa: SIM905 - words are read, not quotes
+    """.split()  # noqa: SIM905 - more readable than a list
 )
-# standard intents (nifti1.h), and what other formats based on NIfTI need there
+# standard intents (nifti1.h), and those of other formats based on NIfTI
 _INTENT = re.compile(
     r'mrs_v\d+_\d+|Conn\w+|none|(?:t|f|z|chi-?squared|beta|correlation) ?(?:test|score|statistic)?'
     r'|estimate|label|neuronames|matrix|displacement vector|vector|quaternion|dimensionless'
@@ -71,22 +74,22 @@ _INTENT = re.compile(
 
 @dataclass(frozen=True)
 class _Header:
-    """What stands before the voxels of a NIfTI file.
+    """The part of a NIfTI file before the voxels.
 
-    Parameters
+    Attributes
     ----------
     fields
-        The header itself, a record that can be changed.
+        The header, a structured scalar.
     order
-        Byte order, ``<`` or ``>``.
+        Byte order.
     rest
-        All between it and the voxels.
+        All bytes between header and voxels.
     voxels
-        Size of the voxels, bytes.
+        Size of all voxels (bytes).
     """
 
-    fields: np.ndarray
-    order: str
+    fields: np.void
+    order: ByteOrder
     rest: bytes
     voxels: int
 
@@ -95,13 +98,13 @@ class _Header:
         return self.fields.dtype.itemsize + len(self.rest)
 
     def texts(self) -> dict[str, str]:
-        """Return the fields that hold text, what stands behind the end of a string as well."""
+        """Return the text fields, including bytes after the end of the string."""
         raw = {name: bytes(self.fields[name]) for name in TEXTS if self._has(name)}
         texts = {name: value.replace(b'\0', b' ').decode('latin-1') for name, value in raw.items()}
         return {name: ' '.join(text.split()) for name, text in texts.items()}
 
     def extensions(self) -> tuple[list[tuple[int, bytes]], bytes]:
-        """Return code and content of each extension, and the bytes that belong to none."""
+        """Return code and content of each extension, and all bytes outside of extensions."""
         flag, rest = self.rest[:4], self.rest[4:]
         found = []
         while flag[:1] != b'\0' and len(rest) >= 8:
@@ -113,7 +116,7 @@ class _Header:
         return found, flag[1:] + rest
 
     def cleaned(self, path: str) -> bytes:
-        """Return header and extensions without what identifies, as they go before the voxels."""
+        """Return header and extensions without identifying metadata."""
         fields, texts = self.fields.copy(), self.texts()
         for name in (*TEXTS, *UNUSED):
             if self._has(name) and not (name == 'intent_name' and _is_intent(texts[name])):
@@ -131,25 +134,25 @@ class _Header:
         return struct.pack(f'{self.order}ii', size, code) + content.ljust(size - 8, b'\0')
 
     def _has(self, name: str) -> bool:
-        return name in self.fields.dtype.names
+        return name in (self.fields.dtype.names or ())
 
 
 def find(path: Path, relative: str) -> tuple[Finding, ...]:
-    """Look for what identifies people in a NIfTI file, beside its voxels.
+    """Find identifying metadata of a NIfTI file.
 
-    Only what stands before the voxels is read, unless the sizes say that more comes after them.
+    The voxels are read only if the file size indicates further bytes after them.
 
     Parameters
     ----------
     path
         The file, ``.nii`` or ``.nii.gz``.
     relative
-        What findings call it: its name relative to the dataset, with ``/``.
+        POSIX path relative to the dataset, for the findings.
 
     Raises
     ------
     UnreadableImageError
-        If the file is damaged or no NIfTI.
+        If the file is damaged or not NIfTI.
     """
     path = Path(path)
     with _opened(path) as (file, compressed):
@@ -162,29 +165,29 @@ def find(path: Path, relative: str) -> tuple[Finding, ...]:
 
 
 def scrub(path: Path, out_path: Path, relative: str | None = None) -> tuple[Finding, ...]:
-    """Write a NIfTI file without what identifies people; its voxels stay, byte by byte.
+    """Write a NIfTI file without identifying metadata, and with the same bytes of the voxels.
 
-    All free text is emptied, whether it is a finding or not. The file is streamed: it is never in
-    memory as a whole.
+    All free text is removed, whether it is a finding or not. The file is streamed, and never
+    entirely in memory.
 
     Parameters
     ----------
     path
         The file, ``.nii`` or ``.nii.gz``.
     out_path
-        Where to write; compressed if its name ends with ``.gz``. May be ``path``.
+        The file to write, compressed if its name ends with ``.gz``. It may be ``path``.
     relative
-        What findings call the file, as in :func:`find`; its name alone unless given.
+        Path for the findings, as in :func:`find`; the file name by default.
 
     Returns
     -------
     tuple
-        What was found, as :func:`find` has it.
+        The findings of :func:`find`.
 
     Raises
     ------
     UnreadableImageError
-        If the file is damaged or no NIfTI.
+        If the file is damaged or not NIfTI.
     """
     path, out_path = Path(path), Path(out_path)
     findings = find(path, relative or path.name)
@@ -199,7 +202,7 @@ def scrub(path: Path, out_path: Path, relative: str | None = None) -> tuple[Find
                     raise _damaged(path, 'it ends before its last voxel')
                 out.write(chunk)
                 left -= len(chunk)
-            while file.read(CHUNK):  # to the checksum at the end of a compressed file
+            while file.read(CHUNK):  # up to the checksum at the end of a compressed file
                 continue
     return findings
 
@@ -208,8 +211,8 @@ def scrub(path: Path, out_path: Path, relative: str | None = None) -> tuple[Find
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, bytes]]:
-    """Open a file; give its bytes without compression, and the start of it as it stands."""
+def _opened(path: Path) -> Iterator[tuple[IO[bytes], bytes]]:
+    """Open a file; yield its decompressed content, and the start of a compressed file."""
     try:
         raw = path.open('rb')
     except OSError as error:
@@ -220,20 +223,20 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, bytes]]:
         if not _is_gzip(path):
             yield raw, b''
         elif not start.startswith(b'\x1f\x8b'):
-            raise _damaged(path, 'it is named .gz but not compressed')
+            raise _damaged(path, 'its name ends with .gz, but it is not compressed')
         else:
             try:
                 with gzip.open(raw) as file:
-                    yield file, start
+                    yield cast(IO[bytes], file), start
             except (gzip.BadGzipFile, EOFError, zlib.error) as error:
                 raise _damaged(path, type(error).__name__) from error
 
 
 @contextmanager
-def _written(raw: BinaryIO, path: Path) -> Iterator[BinaryIO]:
+def _written(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
     if _is_gzip(path):
         with gzip.GzipFile('', 'wb', LEVEL, raw, mtime=0) as out:
-            yield out
+            yield cast(IO[bytes], out)
     else:
         yield raw
 
@@ -242,43 +245,43 @@ def _is_gzip(path: Path) -> bool:
     return path.name.lower().endswith('.gz')
 
 
-def _read(file: BinaryIO, path: Path) -> _Header:
+def _read(file: IO[bytes], path: Path) -> _Header:
     start = file.read(4)
-    sizes = {order: struct.unpack(f'{order}i', start)[0] for order in '<>' if len(start) == 4}
+    sizes = {order: struct.unpack(f'{order}i', start)[0] for order in ORDERS if len(start) == 4}
     order = next((order for order, size in sizes.items() if size in LAYOUTS), None)
     if order is None:
-        raise _damaged(path, 'it does not begin like one')
+        raise _damaged(path, 'it does not start with the size of a header')
     dtype, magic = LAYOUTS[sizes[order]]
     content = start + file.read(dtype.itemsize - 4)
     if len(content) < dtype.itemsize:
         raise _damaged(path, 'it ends inside its header')
     fields = np.frombuffer(content, dtype.newbyteorder(order))[0].copy()
     if bytes(fields['magic']) != magic:
-        raise _damaged(path, 'header and voxels do not stand in one file')
+        raise _damaged(path, 'header and voxels are not in one file')
     offset = float(fields['vox_offset'])
-    if not dtype.itemsize + 4 <= offset <= LARGEST_EXTENSIONS or offset % 1:
-        raise _damaged(path, f'its voxels cannot begin at byte {offset:g}')
+    if not dtype.itemsize + 4 <= offset <= LARGEST_OFFSET or offset % 1:
+        raise _damaged(path, f'its voxels cannot start at byte {offset:g}')
     rest = file.read(int(offset) - dtype.itemsize)
     if len(rest) < int(offset) - dtype.itemsize:
         raise _damaged(path, 'it ends before its first voxel')
     return _Header(fields, order, rest, _size_of_voxels(fields, path))
 
 
-def _size_of_voxels(fields: np.ndarray, path: Path) -> int:
+def _size_of_voxels(fields: np.void, path: Path) -> int:
     dim, bits = [int(size) for size in fields['dim']], int(fields['bitpix'])
     if not 1 <= dim[0] <= 7 or min(dim[1 : dim[0] + 1]) < 1 or bits < 1:
         raise _damaged(path, f'it cannot have {dim} voxels of {bits} bits')
     return math.ceil(math.prod(dim[1 : dim[0] + 1]) * bits / 8)
 
 
-def _count_after(path: Path, header: _Header, file: BinaryIO) -> int:
-    """Return how many bytes come after the voxels.
+def _count_after(path: Path, header: _Header, file: IO[bytes]) -> int:
+    """Return the number of bytes after the voxels.
 
-    A compressed file ends with its size (RFC 1952: ISIZE, modulo 2 ** 32); only if that is
-    another is the file read to its end, as it may be made of several parts.
+    A compressed file ends with its decompressed size modulo 2 ** 32 (RFC 1952: ISIZE). If that
+    differs from the expected size, the file is read to its end, as it may have several parts.
     """
     expected = header.size + header.voxels
-    size = path.stat().st_size
+    size: int | None = path.stat().st_size
     if _is_gzip(path):
         with path.open('rb') as raw:
             raw.seek(-4, 2)
@@ -294,16 +297,16 @@ def _count_after(path: Path, header: _Header, file: BinaryIO) -> int:
 
 def _damaged(path: Path, why: str) -> UnreadableImageError:
     return UnreadableImageError(
-        f'{path}: the file cannot be read as NIfTI: {why}. It may be truncated or damaged: '
-        'copy it again from its source.'
+        f'{path}: the file cannot be read as NIfTI ({why}). It may be truncated or damaged; copy '
+        'it again from its source.'
     )
 
 
-# --- what identifies ----------------------------------------------------------------------------
+# --- findings -----------------------------------------------------------------------------------
 
 
 def _of_header(header: _Header, relative: str) -> Iterator[tuple[str, str, str]]:
-    """Give place, rule and value of what identifies in a header."""
+    """Yield place, rule and value of identifying metadata in a header."""
     for name, text in header.texts().items():
         if _may_identify(text) and not (name == 'intent_name' and _is_intent(text)):
             yield name, 'header text', text
@@ -320,7 +323,7 @@ def _of_header(header: _Header, relative: str) -> Iterator[tuple[str, str, str]]
 
 
 def _without(content: bytes, path: str) -> tuple[bytes, tuple[Finding, ...]]:
-    """Return the extension of NIfTI-MRS without keys that identify, and what was found."""
+    """Return the extension of NIfTI-MRS without identifying keys, and the findings."""
     try:
         text, findings = scrub_json(content.rstrip(b'\0 \n').decode(), path)
     except (UnicodeDecodeError, DatasetError) as error:
@@ -329,7 +332,7 @@ def _without(content: bytes, path: str) -> tuple[bytes, tuple[Finding, ...]]:
 
 
 def _of_gzip(start: bytes, path: Path) -> Iterator[tuple[str, str, str]]:
-    """Give place, rule and value of what the header of a compressed file tells."""
+    """Yield place, rule and value of identifying metadata in a gzip header."""
     if not start:
         return
     flags, time = start[3], struct.unpack('<I', start[4:8])[0]
@@ -354,7 +357,7 @@ def _is_intent(text: str) -> bool:
 
 
 def _may_identify(text: str) -> bool:
-    """Tell whether a text says more than which program wrote it and how the scan was made."""
+    """Return whether a text has more than names of programs and scan parameters."""
     left = _PROGRAM.sub(' ', _PARAMETER.sub(' ', text))
     words = re.findall(r'[^\W\d_]{3,}', left.lower())
     unknown = [word for word in words if word not in _KNOWN]

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules: which metadata identifies people, who says so, and what is done about it.
+"""Rules on identifying metadata: what they find, by which source, and how it is removed.
 
 Sources:
 
 - PS3.15: DICOM PS3.15, table E.1-1, Basic Application Level Confidentiality Profile. Sidecars of
-  dcm2niix, dcmstack and heudiconv name their keys by its attributes.
+  dcm2niix, dcmstack and heudiconv use the names of its attributes as keys.
 - HIPAA (A) to (R): the identifiers of the Safe Harbor method, 45 CFR 164.514(b)(2)(i).
 - BIDS: the schema of BIDS 1.11, ``rules.checks.privacy`` and ``objects.columns``.
 
-Of the profile, those attributes are left that scientific sidecars are made of and that describe
-a protocol and no person: ProtocolName, SeriesDescription, StudyDescription and their like. What
-stands in them is still searched for dates, contacts and numbers.
+Attributes of the profile that describe a protocol rather than a person (ProtocolName,
+SeriesDescription, StudyDescription and others) are kept, as scientific sidecars depend on them.
+Their values are searched for dates, contact details and numbers.
 """
 
 import re
@@ -22,22 +22,22 @@ REMOVE = 'key removed; cells become n/a'
 
 @dataclass(frozen=True)
 class Rule:
-    """One kind of metadata that identifies people.
+    """A kind of identifying metadata.
 
-    Parameters
+    Attributes
     ----------
     name
-        What findings call it.
+        Name of the rule.
     what
         What it finds, in words.
     sources
-        Who says that it identifies.
+        Standards that list this kind as identifying.
     action
-        What is done about it.
+        How it is removed.
     keys
-        Patterns of keys of JSON files, in lower case and without anything but letters and digits.
+        Patterns of JSON keys, reduced to letters and digits in lower case.
     columns
-        Patterns of columns of tables, in lower case, words separated by ``_``.
+        Patterns of column names, in lower case, with words separated by ``_``.
     """
 
     name: str
@@ -50,18 +50,18 @@ class Rule:
 
 @dataclass(frozen=True)
 class Finding:
-    """A place where a dataset identifies somebody.
+    """Identifying metadata in a file.
 
-    Parameters
+    Attributes
     ----------
     path
-        The file, relative to the dataset, with ``/``.
+        POSIX path of the file relative to the dataset.
     where
-        The place in it: ``global.const.StudyDate``, ``age of sub-03``, ``descrip``.
+        The place in the file: ``global.const.StudyDate``, ``age of sub-03``, ``descrip``.
     rule
         Name of the rule.
     value
-        What stands there. For a private log only, never for anything that is shared.
+        The identifying value, for private logs only.
     """
 
     path: str
@@ -80,7 +80,7 @@ _COLUMN_PHONE = r'(?:telephone|phone|mobile|mobile_phone|cell_phone|fax|email|e_
 RULES = (
     Rule(
         'name',
-        'names of participants, their family, physicians and staff',
+        'names of participants, relatives, physicians and staff',
         (PS315, 'HIPAA (A)'),
         keys=(
             rf'(?:other)?{_PERSON}s?(?:birth|first|last|full|family|given)?names?',
@@ -113,7 +113,7 @@ RULES = (
     ),
     Rule(
         'date',
-        'dates, and times of day at which something was acquired',
+        'dates, and times of acquisition',
         (PS315, 'HIPAA (C)', 'BIDS'),
         keys=(
             r'(?!.*(?:up|candi|man)date)[a-z]*date(?:time)?s?(?:trial)?',
@@ -143,7 +143,7 @@ RULES = (
     ),
     Rule(
         'address',
-        'where somebody lives',
+        'addresses and places of residence',
         (PS315, 'HIPAA (B)'),
         keys=(
             r'(?:patients?|persons?|home)?address|street(?:address)?|(?:zip|postal|post)code',
@@ -166,7 +166,7 @@ RULES = (
     ),
     Rule(
         'record number',
-        'numbers of records, studies, orders, insurances and identity cards',
+        'numbers of records, studies, orders, insurance policies and identity cards',
         (PS315, 'HIPAA (G) to (L), (O), (R)'),
         keys=(
             r'(?:specimen)?accessionnumber|studyid|admissionid|serviceepisodeid|barcodevalue',
@@ -185,7 +185,7 @@ RULES = (
     ),
     Rule(
         'patient',
-        'what DICOM says of the patient: identifier, age, sex, size, weight, history and more',
+        'DICOM attributes of the patient: identifier, age, sex, size, weight, history and others',
         (PS315, 'HIPAA (C), (R)'),
         keys=(
             r'(?:other)?patients?ids?(?:sequence)?|patientalternativecalendar',
@@ -200,7 +200,7 @@ RULES = (
         'age',
         'ages above 89',
         ('HIPAA (C)', 'BIDS'),
-        'becomes 89, or as many months, weeks or days; years of birth become n/a',
+        'becomes 89 years, in the unit of the age; years of birth become n/a',
         keys=(r'(?:subjects?|participants?)?age',),
         columns=(
             r'(?:.*_)?age(?:_.*)?',
@@ -231,7 +231,7 @@ RULES = (
     ),
     Rule(
         'comment',
-        'comments and histories that somebody typed at the scanner',
+        'comments and histories typed at the scanner',
         (PS315, 'HIPAA (R)'),
         keys=(
             r'(?:image|patient|study|visit|acquisition|frame|identifying|results|text|overlay|'
@@ -242,50 +242,49 @@ RULES = (
     ),
     Rule(
         'date in text',
-        'a date after 1925 inside any other text (2019-03-04, 20190304, 04.03.2019, 4 Mar 2019)',
+        'a date after 1925 in any other text (2019-03-04, 20190304, 04.03.2019, 4 Mar 2019)',
         (PS315, 'HIPAA (C)'),
     ),
     Rule(
         'contact in text',
-        'an e-mail address or telephone number inside any other text',
+        'an e-mail address or telephone number in any other text',
         ('HIPAA (D), (E), (F)',),
     ),
     Rule(
         'number in text',
-        'the number of a record inside any other text; in comments and descriptions every number '
-        'of six digits or more',
+        'a record number in any other text; in comments and descriptions, any number of six or '
+        'more digits',
         ('HIPAA (G) to (R)',),
     ),
     Rule(
         'UID in text',
-        'a DICOM UID of an image or device inside any other text',
+        'a DICOM UID of an image or device in any other text',
         (PS315, 'HIPAA (M), (R)'),
     ),
     Rule(
         'header text',
-        'text in a NIfTI header (descrip, aux_file, db_name, data_type, intent_name) that is not '
-        'made of the names of programs and of scan parameters only',
+        'text in a NIfTI header (descrip, aux_file, db_name, data_type, intent_name) other than '
+        'names of programs and scan parameters',
         ('HIPAA (A), (C), (R)',),
-        'all of these fields are emptied; a standard intent_name stays',
+        'all of these fields are emptied, except a standard intent_name',
     ),
     Rule(
         'header extension',
-        'extensions of a NIfTI header, of which those of DICOM hold whole headers',
+        'extensions of a NIfTI header, which may contain complete DICOM headers',
         (PS315, 'HIPAA (A) to (R)'),
-        'removed; of NIfTI-MRS, which needs its own, the keys above are removed in it',
+        'removed; the required one of NIfTI-MRS is kept without the keys above',
     ),
     Rule(
         'hidden bytes',
-        'bytes other than 0 between header and voxels, and any after the last voxel',
+        'nonzero bytes between header and voxels, and any bytes after the voxels',
         ('HIPAA (R)',),
         'removed',
     ),
     Rule(
         'gzip header',
-        'time stamp, comment and extra field of a compressed file, and a file name that is not '
-        'its own',
+        'time stamp, comment, extra field and foreign file name in a gzip header',
         ('BIDS', 'RFC 1952'),
-        'written anew without them',
+        'written again without them',
     ),
 )
 
@@ -295,21 +294,21 @@ _COLUMNS = {rule.name: re.compile('|'.join(rule.columns)) for rule in RULES if r
 
 
 def of_key(key: str) -> Rule | None:
-    """Return the rule for a key of a JSON file, whatever its case; None if there is none.
+    """Return the rule for a JSON key in any spelling, or None.
 
-    Of names with dots (``CsaSeries.UsedPatientWeight``, as dcmstack writes) the last part counts.
+    Only the last part of keys with dots counts (``CsaSeries.UsedPatientWeight``, by dcmstack).
     """
     word = re.sub(r'[\W_]+', '', key.rpartition('.')[2]).lower()
     return _first(_KEYS, word)
 
 
 def of_column(column: str) -> Rule | None:
-    """Return the rule for a column of a table, whatever its case; None if there is none."""
+    """Return the rule for a column name in any spelling, or None."""
     return _first(_COLUMNS, words(column))
 
 
 def words(column: str) -> str:
-    """Return the name of a column in lower case, its words separated by ``_``."""
+    """Return a column name in lower case, with words separated by ``_``."""
     apart = re.sub(r'(?<=[a-z\d])(?=[A-Z])|[\W_]+', '_', column.strip().strip('"'))
     return apart.strip('_').lower()
 
