@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Types of command-line arguments that say in a sentence what is wrong. Standard library only."""
+"""Argument types with clear error messages. Standard library only."""
 
 import argparse
 import math

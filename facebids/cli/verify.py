@@ -77,31 +77,33 @@ def verify(path: Path, root: Path, *, attack: bool = False) -> int:
     """
     from facebids.release import certificate
 
-    made = certificate.read(path)
+    certified = certificate.read(path)
     if not root.is_dir():
         raise UsageError(f'{root}: no such folder.')
     console = make_console()
-    differences = certificate.differences(made, root)
+    differences = certificate.differences(certified, root)
     for difference in differences:
         console.print(difference, style='red', soft_wrap=True)
     state = f'{len(differences)} differences from' if differences else 'all as in'
-    console.print(f'{len(made["Files"])} files, {state} the certificate of {made["Date"]}')
-    failures = _attack(root, made) if attack else 0
+    console.print(
+        f'{len(certified["Files"])} files, {state} the certificate of {certified["Date"]}'
+    )
+    failures = _attack(root, certified) if attack else 0
     return int(bool(differences) or bool(failures))
 
 
-def _attack(root: Path, made: dict[str, Any]) -> int:
+def _attack(root: Path, certified: dict[str, Any]) -> int:
     """Attack every defaced image; return how many failed."""
     with TemporaryDirectory(prefix='facebids-') as cache:
         set_environment(Path(cache), 1)
-        return _attack_each(root, made)
+        return _attack_each(root, certified)
 
 
-def _attack_each(root: Path, made: dict[str, Any]) -> int:
+def _attack_each(root: Path, certified: dict[str, Any]) -> int:
     from facebids.release.attack import attack, to_attack
 
     console = make_console()
-    images = to_attack(root, made)
+    images = to_attack(root, certified)
     failures = 0
     for image in images:
         seen = attack(root, image)

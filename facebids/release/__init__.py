@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A dataset to upload: what goes into it, and the proof that goes with it."""
+"""The released dataset and its certificate."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plots of matplotlib as SVG that stands inside a page of HTML."""
+"""Convert matplotlib plots to SVG elements of HTML pages."""
 
 import html
 import io
@@ -46,21 +46,20 @@ STYLE: dict[Any, Any] = {  # the stubs of some versions list all keys
     'ytick.color': LINE,
     'ytick.labelcolor': SOFT,
 }
-# without these, a file would say when it was made and with which version
+# the date and the version of matplotlib would differ between runs
 NO_METADATA = dict.fromkeys(('Creator', 'Date', 'Format', 'Type'))
 
 
 def inline_svg(draw: Draw, name: str, description: str, size: tuple[float, float] = WIDE) -> str:
     """Draw a plot and return it as an ``<svg>`` element.
 
-    The same plot has the same bytes in every run. The element refers to nothing outside itself,
-    and its identifiers start with ``name``, so that a page can hold several.
+    The output is reproducible, contains no external references, and its identifiers start with
+    ``name``, so that a page can contain several plots.
 
     Parameters
     ----------
     draw
-        Draws on the axes, and returns artists with the text that is shown when the pointer is
-        over them.
+        Function that draws on axes, and returns artists with their tooltips.
     name
         Identifier of the plot, unique in its page.
     description
@@ -89,14 +88,14 @@ def _inline(svg: str, name: str, description: str, texts: Iterable[str]) -> str:
         title = f'<g><title>{html.escape(text)}</title>'
         svg = svg.replace(f'<g id="tooltip-{number}">', title, 1)
     view = re.search(r'viewBox="[^"]*"', svg)
-    body = svg[svg.index('</defs>') + len('</defs>') :]  # the first holds a style for all pages
+    body = svg[svg.index('</defs>') + len('</defs>') :]  # skips a style that affects the page
     body = body.replace('xlink:href', 'href')
     used = set(re.findall(r'(?:url\(|href=")#([^")]+)', body))
     body = re.sub(
         r' id="([^"]+)"', lambda found: f' id="{name}-{found[1]}"' * (found[1] in used), body
     )
     body = re.sub(r'(url\(|href=")#', rf'\1#{name}-', body)
-    body = re.sub(r'font-family: [^;"]*;? ?', '', body)  # that of the page
+    body = re.sub(r'font-family: [^;"]*;? ?', '', body)  # inherits that of the page
     label = html.escape(description)
     return (
         f'<svg {view[0] if view else ""} role="img" aria-label="{label}" '
