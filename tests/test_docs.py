@@ -116,7 +116,8 @@ def test_every_output_is_documented():
 
 REQUIRED = sorted(map(_name, PROJECT['dependencies']))
 PACKAGE = [*(ROOT / 'facebids').rglob('*.py'), *(ROOT / 'workflows').rglob('*.py')]
-TOOLS = [*(ROOT / 'benchmarks').rglob('*.py'), *(ROOT / 'docs').rglob('*.py')]
+TOOLS = [path for name in ('benchmarks', 'docs') for path in (ROOT / name).rglob('*.py')]
+TOOLS.append(ROOT / 'scripts' / 'structure')
 TESTS = [*(ROOT / 'tests').rglob('*.py')]
 OURS = {'facebids', *(path.stem for path in [*TOOLS, *TESTS])}
 
