@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shape of the house: who imports whom, what an import costs, and how long things may be.
+"""The architecture: allowed imports, what an import loads, and the lengths of functions.
 
 The rules are read from the source with `ast`, so they hold for code that no other test runs.
 """
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text())
 FOLDERS = {'facebids': ROOT / 'facebids', 'facebids.workflows': ROOT / 'workflows'}
 
-# Which part of the package may import which others. `facebids` is its __init__: the version.
+# The imports that each part of the package may have. `facebids` is its __init__: the version.
 EVERYONE = {
     'facebids',
     'facebids.config',
@@ -48,7 +48,7 @@ GROUND = {
         'verdict',
     )
 }
-# What an image's numbers are called, the table of contrasts and that of modes: light, for all.
+# Light tables that all may use: contrasts, defacing modes, and the names of the metrics.
 TABLES = {f'facebids.core.{name}' for name in ('contrasts', 'defacing.modes', 'metrics', 'record')}
 DOWNWARDS = {
     'facebids.errors': set(),
@@ -153,13 +153,13 @@ OWNERS = {
     'templateflow': {'facebids.bids.templateflow'},
 }
 
-# Libraries too slow to import before they are needed, and where that is allowed all the same:
-# a Nipype interface or plugin is a class, so its base has to be there when the module is read.
+# Libraries that take long to import, so functions import them when needed. The exceptions are
+# Nipype interfaces and plugins: classes, whose base must exist when the module is imported.
 SLOW = {'ants', 'bids', 'dlib', 'jinja2', 'matplotlib', 'nilearn', 'nipype', 'pandas', 'skimage'}
 SLOW |= {'sklearn', 'statsmodels', 'templateflow', 'trimesh'}
 SLOW_ALLOWED = {'nipype': {'facebids.interfaces', 'facebids.workflows', 'facebids.stages.pool'}}
 
-# What `facebids --help` reads.
+# The modules that `facebids --help` imports.
 STDLIB_ONLY = {'facebids', 'facebids.cli', 'facebids.cli.parser', 'facebids.config'}
 STDLIB_ONLY |= {'facebids.errors'}
 
@@ -168,7 +168,7 @@ LONGEST_FUNCTION, LONGEST_FACTORY, LONGEST_MODULE = 60, 80, 400
 
 @dataclass(frozen=True)
 class Module:
-    """One source file of the package, under the name it is imported by."""
+    """One source file of the package, and the name by which it is imported."""
 
     name: str
     path: Path
@@ -200,7 +200,7 @@ def _is_inside(name: str, packages) -> bool:
 
 
 def _imported(node: ast.AST) -> list[str]:
-    """Return the dotted names an import statement asks for; a ``from`` import gives each name."""
+    """Return the dotted names of an import statement; a ``from`` import has one for each name."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom):
@@ -210,7 +210,7 @@ def _imported(node: ast.AST) -> list[str]:
 
 
 def _at_import(node: ast.AST) -> Iterator[ast.AST]:
-    """Walk what runs when the module is imported: everything but the bodies of functions."""
+    """Yield the nodes that run when the module is imported: all but the bodies of functions."""
     for child in ast.iter_child_nodes(node):
         typing_only = isinstance(child, ast.If) and 'TYPE_CHECKING' in ast.unparse(child.test)
         if not isinstance(child, ast.FunctionDef | ast.Lambda) and not typing_only:
@@ -376,7 +376,7 @@ def test_help_imports_nothing_heavy():
 
 
 def _tracked() -> list[Path]:
-    """Return the files of the project: what git tracks, or in a copy without it, what is there."""
+    """Return the files of the project: those git tracks, or in a copy without git, all files."""
     if shutil.which('git'):
         command = ['git', 'ls-files', '-z']
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -423,7 +423,7 @@ except OSError:
 
 
 def test_the_network_guard_sees_swallowed_attempts_of_child_processes(tmp_path):
-    """The guard other tests lean on: it has to hold, and to tell, where errors are swallowed."""
+    """Other tests rely on the guard. It must refuse and record, even if errors are swallowed."""
     log = tmp_path / 'attempts.txt'
     environment = {
         'PYTHONPATH': str(ROOT / 'tests/network_guard'),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The documentation keeps up with the code: what is there is documented, and its recipes run."""
+"""The documentation agrees with the code: everything is documented, and the recipes run."""
 
 import ast
 import os
@@ -123,7 +123,7 @@ OURS = {'facebids', *(path.stem for path in [*TOOLS, *TESTS])}
 
 
 def _modules_used(node: ast.AST) -> set[str]:
-    """Return the top-level modules that a node imports, or whose data files it asks for."""
+    """Return the top-level modules that a node imports, or whose data files it reads."""
     match node:
         case ast.Import(names):
             return {alias.name.partition('.')[0] for alias in names}
@@ -178,7 +178,7 @@ def test_every_dependency_has_both_bounds():
 
 
 def _pins(lock: str) -> dict[str, set[str]]:
-    """Return the versions of each package in a lock file: Python's version may select one."""
+    """Return the versions of each package in a lock file: one for each range of Python."""
     pins = {}
     for name, version in re.findall(r'^([\w.-]+)==([^ ;]+)', (ROOT / lock).read_text(), re.M):
         pins.setdefault(_normalised(name), set()).add(version)
