@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
@@ -17,18 +17,37 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from facebids.core import foreground, images, verdict
+from facebids.core import images, verdict
 from facebids.core.alignment import registration
+from facebids.core.alignment.align import align
+from facebids.core.alignment.result import Alignment
 from facebids.core.atlas import COMPUTED, generic_atlas
-from facebids.core.defacing import fill, masks
+from facebids.core.defacing import masks
+from facebids.core.defacing.deface import deface_file
+from facebids.core.record import Identifiability, MaskNumbers, Record, Utility
 
 SUFFIXES = tuple(suffix for suffix in registration.GOOD_ENOUGH if suffix not in COMPUTED)
 ONE_THREAD = {'OMP_NUM_THREADS': '1', 'ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS': '1'}
 TIMEOUT_S = 900
 # Results of an attack that works before defacing and finds nothing after it, so that the verdict
 # depends on alignment and mask only.
-NOTHING_FOUND = {'faces_certain_before': 1, 'faces_certain_after': 0}
-NOTHING_LOST = {'brain_voxels_changed': 0, 'gm_change': 0.0}
+NOTHING_FOUND = Identifiability(
+    views=0,
+    faces_before=0,
+    faces_after=0,
+    faces_certain_before=1,
+    faces_certain_after=0,
+    distance_within_before=None,
+    distance_before_after=None,
+    distance_before_after_min=None,
+    distance_at_known_place=None,
+    agreement_before_after=None,
+    shape_in_view_before=0.0,
+    seed=0,
+    volumes=1,
+)
+UNKNOWN = Utility(*[None] * len(fields(Utility)))
+NOTHING_LOST = replace(UNKNOWN, brain_voxels_changed=0, gm_change=0.0)
 NIIMATH = {
     'niimath -deface': ('-deface', 'avg152T1', 'avg152T1mask'),
     'niimath -reface': (
@@ -44,20 +63,15 @@ class Found:
     Parameters
     ----------
     volume : images.Volume
-    registration : registration.Registration
-    head, mask, guard : ndarray of bool, shape (X, Y, Z)
-    numbers : dict
-        From `masks.face_mask`.
+    alignment : Alignment
+    face : masks.FaceMask
     seconds : ndarray, shape (2,)
         Wall-clock and CPU time of reading, registration and mask.
     """
 
     volume: images.Volume
-    registration: registration.Registration
-    head: np.ndarray
-    mask: np.ndarray
-    guard: np.ndarray
-    numbers: dict
+    alignment: Alignment
+    face: masks.FaceMask
     seconds: np.ndarray
 
 
@@ -75,14 +89,14 @@ def find(path, suffix, seed=0):
     ImageError
         If the image cannot be used.
     """
-    atlases = generic_atlas(registration.RESOLUTION), generic_atlas(masks.RESOLUTION)
+    for resolution in (registration.RESOLUTION, masks.RESOLUTION):
+        generic_atlas(resolution)
     import_module('ants')
     start = clock()  # building the atlas and importing libraries is done once for all images
     volume = images.read_volume(path)
-    found = registration.register(volume.data, volume.affine, atlases[0], suffix, seed)
-    head = foreground.head_mask(volume.data, volume.zooms)
-    mask, guard, numbers = masks.face_mask(atlases[1], volume, found.affine, head)
-    return Found(volume, found, head, mask, guard, numbers, clock() - start)
+    alignment = align(volume, suffix, seed)
+    face = masks.mask_image(path, volume, alignment)
+    return Found(volume, alignment, face, clock() - start)
 
 
 def deface(path, found, mode, out_path, seed=0):
@@ -93,31 +107,33 @@ def deface(path, found, mode, out_path, seed=0):
     changed_outside : int
         Number of changed voxels outside the mask.
     seconds : ndarray, shape (2,)
-        Wall-clock and CPU time of filling and writing.
+        Wall-clock and CPU time of filling, writing and comparing with the source.
     """
     start = clock()
-    atlas, transform = generic_atlas(masks.RESOLUTION), found.registration.affine
-    values = fill.fill(found.volume, found.mask, atlas, transform, mode, seed)
-    outside = images.replace_voxels(path, found.mask, out_path, [values])
-    return outside, clock() - start
+    mask_path = Path(out_path).with_name('mask.nii.gz')
+    images.write_mask(found.face.mask, path, mask_path)
+    done = deface_file(
+        path, mask_path, found.face.guard, out_path, found.alignment, mode, seed=seed
+    )
+    return done.integrity.voxels_changed_outside, clock() - start
 
 
 def judge(found, suffix):
     """Return the verdict of ours on alignment and mask only, and the codes of its reasons."""
-    affine = found.registration.affine
-    scale = float(np.cbrt(np.linalg.det(affine[:3, :3])))
-    untouched = {'guard_voxels_changed': 0, 'voxels_changed_outside': 0}
-    given, reasons = verdict.judge(
-        {
-            'suffix': suffix,
-            'mode': 'remove',
-            'registration': asdict(found.registration.quality) | {'scale': scale},
-            'mask': found.numbers | untouched,
-            'utility': NOTHING_LOST,
-            'identifiability': NOTHING_FOUND,
-        }
+    coverage = found.face.coverage
+    record = Record(
+        image='',
+        participant_id='',
+        session_id=None,
+        suffix=suffix,
+        mode='remove',
+        registration=found.alignment.numbers,
+        mask=MaskNumbers(**asdict(coverage), guard_voxels_changed=0, voxels_changed_outside=0),
+        utility=NOTHING_LOST,
+        identifiability=replace(NOTHING_FOUND, faces_certain_before=int(not coverage.no_face)),
     )
-    return given, [reason['code'] for reason in reasons]
+    judged = verdict.judge(record)
+    return judged.verdict, list(judged.codes)
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ import time
 import numpy as np
 
 from facebids.core import images
-from facebids.core.alignment import registration
-from facebids.core.atlas import generic_atlas
+from facebids.core.alignment.align import align
 from facebids.core.attack import depth, engines, recognition
 from facebids.core.attack.head import view_head
 from facebids.core.phantoms import phantom
@@ -33,8 +32,7 @@ def make_phantom():
 def read(path):
     """Return an image and its affine from registration."""
     volume = images.read_volume(path)
-    atlas = generic_atlas(registration.RESOLUTION)
-    return volume, registration.register(volume.data, volume.affine, atlas, 'T1w').affine
+    return volume, align(volume, 'T1w').affine
 
 
 def main(path=None):

@@ -33,7 +33,8 @@ from facebids.core import foreground, grids, images
 from facebids.core.atlas import generic_atlas
 from facebids.core.attack import engines
 from facebids.core.attack.head import KnownFace, view_head
-from facebids.core.defacing import fill, masks
+from facebids.core.defacing import masks
+from facebids.core.defacing.modes import MODES
 from facebids.core.identifiability import ranking, verification
 from facebids.errors import ImageError, NotAHeadError
 from facebids.studies import enrolment
@@ -140,7 +141,7 @@ def _look_at_original(path, options):
         found = find(path, options.suffix, options.seed)
     except ImageError as error:
         return {'status': type(error).__name__}, {}
-    affine = found.registration.affine
+    affine = found.alignment.affine
     numbers, templates = _look_at(path, affine=affine, seed=options.seed)
     verdict, reasons = defacers.judge(found, options.suffix)
     return numbers | {'affine': affine.tolist(), 'verdict': verdict, 'reasons': reasons}, templates
@@ -387,7 +388,7 @@ def parse(arguments=None):
     )
     parser.add_argument('dataset', type=Path, help='BIDS dataset')
     parser.add_argument('--templates', type=Path, help="folder with niimath's template files")
-    parser.add_argument('--modes', nargs='+', choices=fill.MODES, default=list(fill.MODES))
+    parser.add_argument('--modes', nargs='+', choices=MODES, default=list(MODES))
     parser.add_argument('--suffix', choices=defacers.SUFFIXES, default='T1w')
     parser.add_argument('--participants', nargs='+', default=())
     parser.add_argument('--limit', type=int, metavar='N', help='maximum number of images')

@@ -12,6 +12,7 @@ import argparse
 import shutil
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -21,6 +22,7 @@ from facebids import filesystem
 from facebids.bids import names, records
 from facebids.bids.names import HeadImage
 from facebids.config import ReleaseSettings, Settings
+from facebids.core.record import Provenance
 from facebids.stages import release
 from facebids.studies.results import Results
 
@@ -56,10 +58,13 @@ def make_participant(settings, number):
     sidecar = settings.bids_dir / names.sidecar(image.relative_path)
     filesystem.write_json_atomic(sidecar, {'EchoTime': 0.003, 'MagneticFieldStrength': 3})
     hashes = {f'{key}_sha256': filesystem.sha256(path) for key, path in files.items()}
-    record = records.failed(image, 'none', 'none') | {
-        'verdict': 'pass', 'reasons': [], 'mode': 'remove',
-        'provenance': {'version': 'made up', **hashes},
-    }  # fmt: skip
+    record = replace(
+        records.failed(image, 'none', 'none'),
+        verdict='pass',
+        reasons=(),
+        mode='remove',
+        provenance=Provenance(version='simulated', **hashes),
+    )
     records.merge(settings.output_dir, names.metrics(image), [record])
     templates = settings.private_dir / names.private_templates(image, 'after')
     filesystem.write_text_atomic(templates, '')
@@ -98,7 +103,7 @@ def main(arguments=None):
         copied = time.perf_counter() - start
         for what in ('release', 'again'):
             start = time.perf_counter()
-            release.run_release(settings, found, lambda images: Results())
+            release.run_release(settings, settings.release, found, lambda images: Results())
             seconds = time.perf_counter() - start
             print(f'{what}: {seconds:.1f} s, {seconds / copied:.0f} times a plain copy')
 

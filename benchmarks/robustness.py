@@ -94,7 +94,7 @@ def read_head(path, options, peer):
     found = defacers.find(path, options.suffix, options.seed)
     if defacers.judge(found, options.suffix)[0] == 'fail':
         raise ImageError(f'{path}: registration of the unperturbed image failed.')
-    truth, volume = found.registration.affine, found.volume
+    truth, volume = found.alignment.affine, found.volume
     brain = defacers.brain_mask(options.dataset, path) if options.dataset else None
     if brain is None:
         atlas = generic_atlas(masks.RESOLUTION)
@@ -105,7 +105,7 @@ def read_head(path, options, peer):
 
 def _subject(name, volume, truth, brain, peer, *, has_neck):
     head = foreground.head_mask(volume.data, volume.zooms)
-    mask, _, _ = masks.face_mask(generic_atlas(masks.RESOLUTION), volume, truth, head)
+    mask = masks.face_mask(generic_atlas(masks.RESOLUTION), volume, truth, head).mask
     faces = {OURS: mask & head}
     if peer:
         with tempfile.TemporaryDirectory() as folder:
@@ -136,7 +136,7 @@ def run_ours(path, suffix, seed, truth):
     except ImageError as error:
         return None, 'fail', [type(error).__name__], None
     status, reasons = defacers.judge(found, suffix)
-    return found.mask, status, reasons, displacement(found.registration.affine, truth)
+    return found.face.mask, status, reasons, displacement(found.alignment.affine, truth)
 
 
 def displacement(affine, truth):
