@@ -14,7 +14,7 @@ import facebids
 from facebids import provenance
 from facebids.bids import names
 from facebids.bids.names import HeadImage
-from facebids.bids.records import Record
+from facebids.core.record import Record
 from facebids.errors import DatasetError, OutputError
 from facebids.filesystem import sha256 as sha256_of_file
 from facebids.release.cohort import Check

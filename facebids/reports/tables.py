@@ -3,11 +3,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import nan
 
 from facebids.reports import curves, number
 from facebids.studies.results import (
     Estimate,
     NotPossible,
+    OpenSetPoint,
     Outcome,
     Results,
     Search,
@@ -161,10 +163,10 @@ def _s1(outcomes: Sequence[Outcome]) -> list[Table]:
         ),
         ('rank 1 of all photographs (closed set)', '', _closed),
         ('rank 5', '', lambda o: rate(o.summary.rank5)),
-        ('open set, no false positive before: TPIR', '28 %', _tpir(0)),
-        ('its FPIR', '0', _fpir(0)),
-        ('open set, 10 % false positives before: TPIR', '', _tpir(1)),
-        ('its FPIR', '', _fpir(1)),
+        ('open set, no false positive before: TPIR', '28 %', lambda o: rate(_point(o, 0).tpir)),
+        ('its FPIR', '0', lambda o: rate(_point(o, 0).fpir)),
+        ('open set, 10 % false positives before: TPIR', '', lambda o: rate(_point(o, 1).tpir)),
+        ('its FPIR', '', lambda o: rate(_point(o, 1).fpir)),
         ('observers, closed set', '88 %', lambda o: 'not done'),
         ('observers, open set', '50 %', lambda o: 'not done'),
     ]
@@ -278,9 +280,8 @@ def _s3_people(engine: str, outcomes: Sequence[Outcome]) -> list[Table]:
         found: dict[tuple[str, str], dict[str, Search]] = {}
         for item in mine:
             for search in item.searches:
-                found.setdefault((search.participant, item.condition), {})[search.probe_type] = (
-                    search
-                )
+                searches = found.setdefault((search.participant, item.condition), {})
+                searches[search.probe_type] = search
         kinds = dict.fromkeys(kind for searches in found.values() for kind in searches)
         plain = [kind for kind in kinds if ',' not in kind]
         rows = tuple(
@@ -323,20 +324,10 @@ def _closed(outcome: Outcome) -> str:
     return f'{rate(outcome.summary.rank1)} of {outcome.summary.gallery_size}'
 
 
-def _tpir(index: int) -> Callable[[Outcome], str]:
-    def cell(outcome: Outcome) -> str:
-        points = outcome.summary.open_set
-        return rate(points[index].tpir) if index < len(points) else 'n/a'
-
-    return cell
-
-
-def _fpir(index: int) -> Callable[[Outcome], str]:
-    def cell(outcome: Outcome) -> str:
-        points = outcome.summary.open_set
-        return rate(points[index].fpir) if index < len(points) else 'n/a'
-
-    return cell
+def _point(outcome: Outcome, index: int) -> OpenSetPoint:
+    """Return the open set at one of the thresholds; its rates are undefined without that one."""
+    points = outcome.summary.open_set
+    return points[index] if index < len(points) else OpenSetPoint(nan, Estimate(), Estimate())
 
 
 def _svm_auc(outcome: Outcome) -> str:

@@ -205,7 +205,7 @@ def test_costs_are_shown_for_images_that_have_them(places):
     assert 'Grey matter, FLAIR' in page.text
     assert 'White matter' not in page.text
     assert 'Mean difference 3 mL (1 image).' in page.text
-    group.write_page(out, [failed, old])
+    group.write_page(out, [failed])
     assert 'No image has these numbers.' in (out / names.GROUP_PAGE).read_text()
 
 
