@@ -244,7 +244,7 @@ def _people(cohort: list[dict[str, Any]]) -> int:
 def _image(decision: Decision, record: Record, hashes: Mapping[str, str]) -> dict[str, Any]:
     image = HeadImage.from_relative_path(decision.path)
     mask = names.raw_mask(image) if was_defaced(record) else None
-    faces = record.identifiability
+    faces, proof = record.identifiability, record.provenance
     return {
         'image': decision.path,
         'mode': record.mode,
@@ -254,9 +254,9 @@ def _image(decision: Decision, record: Record, hashes: Mapping[str, str]) -> dic
         'faces_before': faces.faces_before if faces else None,
         'faces_after': faces.faces_after if faces else None,
         'faces_certain_after': faces.faces_certain_after if faces else None,
-        'examined_with': record.provenance.version,
-        'examined_with_sha256': record.provenance.software_sha256,
-        'input_sha256': record.provenance.source_sha256,
+        'examined_with': proof.version if proof else None,
+        'examined_with_sha256': proof.software_sha256 if proof else None,
+        'input_sha256': proof.source_sha256 if proof else None,
         'output_sha256': hashes[decision.path],
         'mask': mask,
         'mask_sha256': hashes.get(mask) if mask else None,

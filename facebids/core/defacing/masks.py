@@ -108,7 +108,7 @@ def _follow_motion(
 ) -> FaceMask:
     """Extend the mask to where the face lies in single volumes of a series."""
     moved = motion.positions(path, volume, affine)
-    region = atlas.face_region(found.coverage.shell_mm, keep)
+    region = atlas.face_region(found.coverage.shell_mm or SHELL_STEPS_MM[0], keep)
     mask = found.mask.copy()
     for elsewhere in moved.transforms:
         there = carry_over(region, atlas, mask.shape, volume.affine, elsewhere) < 0
@@ -164,7 +164,8 @@ def face_mask(
     shape = volume.data.shape
     guard = brain_guard(atlas, volume, affine, margin)
     sector = carry_over(atlas.face_skin_sector(keep), atlas, shape, volume.affine, affine) < 0
-    best, share = None, -1.0
+    best: FaceMask | None = None
+    share = -1.0
     for shell in SHELL_STEPS_MM:
         region = carry_over(atlas.face_region(shell, keep), atlas, shape, volume.affine, affine)
         mask = (region < 0) & ~guard
