@@ -100,7 +100,7 @@ def assemble(
         decision = by_path.get(source.relative)
         if source.relative in dropped:
             continue
-        if decision and decision.action == REPLACE and decision.record is not None:
+        if decision and decision.action == REPLACE:
             _replace(contents, source, decision.record, output_dir)
         elif NIFTI.search(source.relative):
             _add_image(contents, source)
@@ -113,7 +113,7 @@ def assemble(
     ]
     for record in replaced:
         _describe_image(contents, record, known)
-    modes = sorted({METHODS[record.mode] for record in replaced if was_defaced(record)})
+    modes = sorted({METHODS[item.mode] for item in replaced if item.mode and was_defaced(item)})
     _describe_dataset(contents, '; '.join(modes) or 'no image had to be defaced', date)
     _drop_people(contents.files, _people(known))
     return contents
@@ -160,17 +160,19 @@ def _describes(sidecar: str, image: str) -> bool:
 # --- images -------------------------------------------------------------------------------------
 
 
-def _replace(contents: Contents, source: Source, record: Record, output_dir: Path) -> None:
+def _replace(contents: Contents, source: Source, record: Record | None, output_dir: Path) -> None:
     image = HeadImage.from_relative_path(source.relative)
     defaced = output_dir / names.defaced(image)
     mask = output_dir / names.mask(image)
+    if record is None or record.provenance is None:
+        raise ValueError(f'{source.relative}: a released image needs a record with hashes')
     proof = record.provenance
-    for path, key, what in (
-        (source.path, 'source_sha256', 'the image'),
-        (defaced, 'defaced_sha256', 'the defaced image'),
-        (mask, 'mask_sha256', 'the mask'),
+    for path, known, what in (
+        (source.path, proof.source_sha256, 'the image'),
+        (defaced, proof.defaced_sha256, 'the defaced image'),
+        (mask, proof.mask_sha256, 'the mask'),
     ):
-        if not path.is_file() or sha256(path) != getattr(proof, key):
+        if not path.is_file() or sha256(path) != known:
             contents.problems.append(
                 f'{source.relative}: {what} was changed or removed after the attack. Run the '
                 'participant level for this image again.'
@@ -205,7 +207,7 @@ def _add_image(contents: Contents, source: Source) -> None:
 def _describe_image(contents: Contents, record: Record, known: Collection[str]) -> None:
     """Add sidecars of an image and its mask that describe the defacing."""
     image = HeadImage.from_relative_path(record.image)
-    if not was_defaced(record):
+    if record.mode is None or not was_defaced(record):
         return
     mask = names.raw_mask(image)
     if names.sidecar(mask) not in known:

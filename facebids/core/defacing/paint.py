@@ -148,7 +148,8 @@ def learn_profile(values: FloatArray, depth: FloatArray, half: float) -> Profile
         tissue: below the scalp the profile continues with soft tissue.
     """
     edges = np.arange(0, SOFT_MM[1] + 2 * half, 2 * half)
-    middles, medians = [], []
+    middles: list[float] = []
+    medians: list[float] = []
     for low, high in pairwise(edges):
         inside = values[(depth > low) & (depth <= high)]
         if len(inside):
