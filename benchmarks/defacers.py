@@ -21,12 +21,13 @@ from facebids.core import images, verdict
 from facebids.core.alignment import registration
 from facebids.core.alignment.align import align
 from facebids.core.alignment.result import Alignment
-from facebids.core.atlas import COMPUTED, generic_atlas
+from facebids.core.atlas import generic_atlas
+from facebids.core.contrasts import CONTRASTS, HOUNSFIELD
 from facebids.core.defacing import masks
 from facebids.core.defacing.deface import deface_file
 from facebids.core.record import Identifiability, MaskNumbers, Record, Utility
 
-SUFFIXES = tuple(suffix for suffix in registration.GOOD_ENOUGH if suffix not in COMPUTED)
+SUFFIXES = tuple(name for name in CONTRASTS if name not in HOUNSFIELD)
 ONE_THREAD = {'OMP_NUM_THREADS': '1', 'ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS': '1'}
 TIMEOUT_S = 900
 # Results of an attack that works before defacing and finds nothing after it, so that the verdict

@@ -14,16 +14,12 @@ from urllib.parse import quote
 import facebids
 from facebids.bids import citation, names
 from facebids.bids.names import HeadImage
+from facebids.core.defacing.modes import MODES
 from facebids.filesystem import write_json_atomic, write_text_atomic
 
 BIDS_VERSION = '1.11.1'
 
 # PS3.16 of DICOM, context group 7050
-METHODS = {
-    'remove': 'face region replaced by air',
-    'blur': 'face region replaced by a smooth head without features',
-    'reface': 'face region replaced by a generic face',
-}
 DEIDENTIFICATION_CODES = [
     {
         'CodeValue': '113102',
@@ -91,7 +87,7 @@ def defaced_sidecar(image: HeadImage, mode: str | None) -> dict[str, Any]:
     image
         The image.
     mode
-        A key of `METHODS`, or None for an image that was already defaced.
+        A defacing mode, or None for an image that was already defaced.
     """
     if mode is None:
         return {
@@ -105,7 +101,7 @@ def defaced_sidecar(image: HeadImage, mode: str | None) -> dict[str, Any]:
         'are identical to those of the source.',
         'Sources': [names.uri(image)],
         'SkullStripped': False,
-        'DeidentificationMethod': [f'{defaced_by()}: {METHODS[mode]}'],
+        'DeidentificationMethod': [f'{defaced_by()}: {MODES[mode].method}'],
         'DeidentificationMethodCodeSequence': DEIDENTIFICATION_CODES,
     }
 

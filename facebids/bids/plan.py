@@ -23,6 +23,7 @@ from typing import Any
 
 from facebids.bids import suffixes
 from facebids.bids.names import HeadImage
+from facebids.core.contrasts import BY_SUFFIX, contrast_of
 
 AT_ONCE = ('echo', 'inv', 'part')  # entities that differ within one acquisition
 NO_MAGNITUDE = 'its magnitude image, in which faces would be detected, is missing'
@@ -66,7 +67,7 @@ class ImagePlan:
     @property
     def source_contrast(self) -> str | None:
         """Contrast of the atlas that is the source's own or the most like it."""
-        return suffixes.atlas_contrast(self.source.suffix) if self.source else None
+        return contrast_of(self.source.suffix) if self.source else None
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ class _Acquisitions:
 
     def plan(self, image: HeadImage, action: str = 'deface') -> ImagePlan | None:
         """Return what is done to an image, or None if it lacks its magnitude image."""
-        contrast = suffixes.atlas_contrast(image.suffix)
+        contrast = contrast_of(image.suffix)
         # the background of a UNIT1 is noise as strong as tissue, that of its MP2RAGE is not
         if image.suffix == 'UNIT1' or not _is_magnitude(image):
             if magnitude := self._magnitude(image):
@@ -216,7 +217,7 @@ class _Acquisitions:
                 return ImagePlan(image, reason, action, 'shared', contrast, magnitude, magnitude)
             if not _is_magnitude(image):
                 return None
-        if image.suffix in suffixes.IN_ATLAS:
+        if image.suffix in BY_SUFFIX:
             reason = f'registered to the {self.target}, which has this contrast ({contrast})'
             return ImagePlan(image, reason, action, 'own', contrast)
         leader = self._leader(_acquisition(image, image.suffix))

@@ -32,22 +32,6 @@ ON_REQUEST = tuple(sorted(set(HEADS) - set(ALWAYS)))
 # keys of filter files: suffixes in lower case
 BY_KEY = {suffix.lower(): suffix for suffixes in HEADS.values() for suffix in suffixes}
 
-# Suffixes whose contrast is in the atlas: registered to it directly.
-IN_ATLAS = {'T1w': 'T1w', 'FLAIR': 'FLAIR', 'T2w': 'T2w', 'PDw': 'PDw', 'ct': 'CT'}
-
-# For other suffixes, the most similar contrast of the atlas.
-CLOSEST = {
-    'T1w': (
-        'inplaneT1', 'UNIT1', 'MP2RAGE', 'IRT1', 'VFA', 'MPM', 'MTR', 'MTS', 'FLASH', 'angio',
-        'T1map', 'R1map', 'MTRmap', 'MTsat', 'pet',
-    ),
-    'PDw': (
-        'PD', 'PDT2', 'PDmap', 'M0map', 'm0scan', 'MTVmap', 'magnitude', 'magnitude1',
-        'magnitude2', 'MEGRE', 'TB1map', 'RB1map',
-    ),
-}  # fmt: skip
-OTHERWISE = 'T2w'
-
 # Suffixes of the images that others are coregistered to, best first. Of an MP2RAGE it is the
 # second inversion.
 REFERENCES = ('T1w', 'MP2RAGE', 'UNIT1', 'T2w', 'FLAIR', 'PDw', 'ct')
@@ -90,10 +74,3 @@ HARDLY_SHOW_FACES = {
 }
 
 SPECTRA = {'mrs': ('svs', 'mrsi', 'unloc', 'mrsref')}
-
-
-def atlas_contrast(suffix: str) -> str:
-    """Return the contrast of the atlas that is the same or the most similar."""
-    if suffix in IN_ATLAS:
-        return IN_ATLAS[suffix]
-    return next((contrast for contrast, like in CLOSEST.items() if suffix in like), OTHERWISE)

@@ -14,6 +14,7 @@ from facebids.bids.names import Template
 from facebids.bids.suffixes import BY_KEY, ON_REQUEST
 from facebids.cli.arguments import millimetres, whole_number
 from facebids.config import ReleaseSettings, Settings
+from facebids.core.defacing.modes import MODES
 from facebids.errors import UsageError
 
 DESCRIPTION = """\
@@ -154,10 +155,10 @@ def _add_selection(group: Group) -> None:
 
 def _add_defacing(group: Group) -> None:
     group.add_argument(
-        '--mode', choices=('remove', 'blur', 'reface'), default='remove',
-        help='how to replace the face. remove: with air; blur: with a smooth head without '
-        "features; reface: with the generic face of the atlas, in the scan's own intensities "
-        '(default: remove)',
+        '--mode', choices=tuple(MODES), default='remove',
+        help='how to replace the face. '
+        + '; '.join(f'{mode.name}: {mode.help}' for mode in MODES.values())
+        + ' (default: remove)',
     )  # fmt: skip
     group.add_argument(
         '--fill', choices=('air', 'zero'), default='air',

@@ -33,6 +33,8 @@ class Contrast:
         Brain agreement with the atlas below which the registration failed or is doubtful.
     agreement_source
         Where these two limits come from.
+    good_enough
+        Brain agreement from which the registration tries no further start.
     hounsfield
         Whether intensities are Hounsfield units.
     tissues
@@ -49,6 +51,7 @@ class Contrast:
     agreement_fail: float
     agreement_review: float
     agreement_source: str
+    good_enough: float
     hounsfield: bool = False
     tissues: tuple[str, str, str] | None = None
     least_signal: float = 0.1
@@ -63,19 +66,19 @@ _ROWS = (
         ('inplaneT1', 'UNIT1', 'MP2RAGE', 'IRT1', 'VFA', 'MPM', 'MTR', 'MTS', 'FLASH', 'angio',
          'T1map', 'R1map', 'MTRmap', 'MTsat', 'pet'),
         (0, 0.70, 1.05, 0.60, 0.12, 0.40, 0.22, 0.25, 0.90, 0.42, 0.70, 1.00, 0.22),
-        0.25, 0.30, f'{_MEASURED}: T1w correct 0.28-0.70, wrong up to 0.25',
+        0.25, 0.30, f'{_MEASURED}: T1w correct 0.28-0.70, wrong up to 0.25', 0.30,
         tissues=('csf', 'gm', 'wm'),
     ),
     Contrast(
         'FLAIR', 'FLAIR', (),
         (0, 0.55, 0.85, 0.38, 0.08, 0.35, 0.12, 0.14, 0.60, 0.60, 0.85, 0.62, 0.12),
-        0.15, 0.18, f'{_MEASURED}: FLAIR correct 0.19-0.45, wrong up to 0.15',
+        0.15, 0.18, f'{_MEASURED}: FLAIR correct 0.19-0.45, wrong up to 0.15', 0.20,
         tissues=('csf', 'wm', 'gm'),
     ),
     Contrast(
         'T2w', 'T2w', (),
         (0, 0.55, 0.80, 0.32, 0.08, 0.40, 1.30, 1.25, 0.60, 0.90, 0.75, 0.55, 1.30),
-        0.08, 0.11, 'a public slab: correct 0.14, 8 degrees off up to 0.10',
+        0.08, 0.11, 'a public slab: correct 0.14, 8 degrees off up to 0.10', 0.11,
         tissues=('wm', 'gm', 'csf'), least_signal=0.5,
     ),
     Contrast(
@@ -83,16 +86,18 @@ _ROWS = (
         ('PD', 'PDT2', 'PDmap', 'M0map', 'm0scan', 'MTVmap', 'magnitude', 'magnitude1',
          'magnitude2', 'MEGRE', 'TB1map', 'RB1map'),
         (0, 0.75, 0.95, 0.70, 0.12, 0.50, 0.95, 0.95, 0.80, 0.95, 1.00, 0.80, 0.95),
-        0.20, 0.25, 'a public slab: correct 0.40, 8 degrees off up to 0.22',
+        0.20, 0.25, 'a public slab: correct 0.40, 8 degrees off up to 0.22', 0.25,
     ),
     Contrast(
         'CT', 'ct', (),
         (-1000, 45, -90, 55, 1100, 400, 5, 5, 30, 40, 38, 28, 5),
-        0.35, 0.45, 'two public heads: correct 0.52-0.55, 8 degrees off up to 0.43',
+        0.35, 0.45, 'two public heads: correct 0.52-0.55, 8 degrees off up to 0.43', 0.45,
         hounsfield=True,
     ),
 )  # fmt: skip
 CONTRASTS = {row.name: row for row in _ROWS}
+HOUNSFIELD = frozenset(row.name for row in _ROWS if row.hounsfield)
+BY_SUFFIX = {row.suffix: row for row in _ROWS}
 OTHERWISE = 'T2w'  # for suffixes that no row names
 
 

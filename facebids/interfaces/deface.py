@@ -10,7 +10,7 @@ from nipype.interfaces.base import (
 )
 
 from facebids.core import images
-from facebids.core.atlas import COMPUTED
+from facebids.core.contrasts import HOUNSFIELD
 from facebids.core.defacing.deface import deface_file
 from facebids.core.defacing.fill import FILLS
 from facebids.core.defacing.modes import MODES
@@ -54,7 +54,7 @@ class Deface(SimpleInterface):
             self.inputs.mode,
             fill=self.inputs.fill,
             seed=self.inputs.seed,
-            hounsfield=self.inputs.contrast in COMPUTED,
+            hounsfield=self.inputs.contrast in HOUNSFIELD,
         )
         self._results['out_file'] = out_file
         self._results['defacing'] = files.write_numbers(runtime.cwd, 'defacing.json', found)

@@ -10,7 +10,8 @@ from nipype.interfaces.base import (
 )
 
 from facebids.core import images
-from facebids.core.atlas import COMPUTED, KEEPABLE
+from facebids.core.atlas import KEEPABLE
+from facebids.core.contrasts import HOUNSFIELD
 from facebids.core.defacing import masks
 from facebids.core.defacing.guard import MARGIN_MM
 from facebids.core.record import Screening
@@ -48,7 +49,7 @@ class FaceMask(SimpleInterface):
         in_file = self.inputs.in_file
         found = masks.mask_image(
             in_file,
-            images.read_volume(in_file, hounsfield=self.inputs.contrast in COMPUTED),
+            images.read_volume(in_file, hounsfield=self.inputs.contrast in HOUNSFIELD),
             files.read_alignment(self.inputs.registration),
             margin=self.inputs.brain_margin,
             keep=self.inputs.keep,

@@ -9,8 +9,8 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from facebids.core.atlas import COMPUTED
 from facebids.core.attack.attacker import AttackResult, attack, read_volumes
+from facebids.core.contrasts import HOUNSFIELD
 from facebids.interfaces import files
 
 
@@ -41,7 +41,7 @@ class Attack(SimpleInterface):
         original = None
         if self.inputs.known_faces:
             original = AttackResult.from_arrays(files.read_arrays(self.inputs.known_faces))
-        hounsfield = self.inputs.contrast in COMPUTED
+        hounsfield = self.inputs.contrast in HOUNSFIELD
         result = attack(
             read_volumes(self.inputs.in_file, hounsfield=hounsfield),
             alignment.affine,

@@ -20,7 +20,7 @@ from nipype.interfaces.base import (
 from facebids.core import images
 from facebids.core.alignment import space_template
 from facebids.core.alignment.align import PreparedTemplate, align, borrow, share
-from facebids.core.atlas import COMPUTED
+from facebids.core.contrasts import HOUNSFIELD
 from facebids.errors import GridError, ImageError, UnexpectedError
 from facebids.interfaces import files
 from facebids.interfaces.files import RegistrationFile
@@ -124,4 +124,4 @@ class Share(Register):
 
 
 def _read(path, contrast):
-    return images.read_volume(path, hounsfield=contrast in COMPUTED)
+    return images.read_volume(path, hounsfield=contrast in HOUNSFIELD)

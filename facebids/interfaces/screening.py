@@ -12,8 +12,8 @@ from nipype.interfaces.base import (
 )
 
 from facebids.core import images
-from facebids.core.atlas import COMPUTED
 from facebids.core.attack import screening
+from facebids.core.contrasts import HOUNSFIELD
 from facebids.interfaces import files
 
 
@@ -37,7 +37,7 @@ class Screen(SimpleInterface):
 
     def _run_interface(self, runtime):
         volume = images.read_volume(
-            self.inputs.in_file, hounsfield=self.inputs.modality in COMPUTED
+            self.inputs.in_file, hounsfield=self.inputs.modality in HOUNSFIELD
         )
         alignment = files.read_alignment(self.inputs.registration)
         found = screening.screen(volume, alignment, self.inputs.modality, self.inputs.seed)

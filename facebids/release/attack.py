@@ -82,14 +82,15 @@ def attack(root: Path, image: dict[str, Any]) -> Attacked:
     """
     from facebids.core import images
     from facebids.core.alignment import registration
-    from facebids.core.atlas import COMPUTED, generic_atlas
+    from facebids.core.atlas import generic_atlas
     from facebids.core.attack.head import view_head
+    from facebids.core.contrasts import HOUNSFIELD, contrast_of
 
     path = image['image']
     suffix = suffix_of(path)
     try:
-        contrast = suffixes.atlas_contrast(suffix)
-        volume = images.read_volume(root / path, hounsfield=contrast in COMPUTED)
+        contrast = contrast_of(suffix)
+        volume = images.read_volume(root / path, hounsfield=contrast in HOUNSFIELD)
         atlas = generic_atlas(registration.RESOLUTION)
         found = registration.register(volume.data, volume.affine, atlas, contrast, SEED)
         head = view_head(volume, found.affine, SEED)

@@ -11,8 +11,8 @@ from enum import Enum, auto
 from pathlib import Path, PurePosixPath
 
 from facebids.bids import names
-from facebids.bids.metadata import METHODS
 from facebids.bids.names import HeadImage
+from facebids.core.defacing.modes import MODES
 from facebids.core.record import Record
 from facebids.errors import DatasetError, UnreadableImageError
 from facebids.filesystem import sha256
@@ -113,8 +113,10 @@ def assemble(
     ]
     for record in replaced:
         _describe_image(contents, record, known)
-    modes = sorted({METHODS[item.mode] for item in replaced if item.mode and was_defaced(item)})
-    _describe_dataset(contents, '; '.join(modes) or 'no image had to be defaced', date)
+    methods = sorted(
+        {MODES[item.mode].method for item in replaced if item.mode and was_defaced(item)}
+    )
+    _describe_dataset(contents, '; '.join(methods) or 'no image had to be defaced', date)
     _drop_people(contents.files, _people(known))
     return contents
 

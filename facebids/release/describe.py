@@ -11,11 +11,11 @@ from typing import Any
 from facebids.bids.metadata import (
     BIDS_VERSION,
     DEIDENTIFICATION_CODES,
-    METHODS,
     defaced_by,
     doi_url,
     generated_by,
 )
+from facebids.core.defacing.modes import MODES
 
 # BIDS has the suffix `defacemask` in `anat` only.
 BIDSIGNORE = """\
@@ -98,7 +98,7 @@ def image_sidecar(text: str | None, mode: str) -> str:
     text
         The sidecar, or None if the image has none.
     mode
-        A key of `facebids.bids.metadata.METHODS`.
+        A defacing mode.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def image_sidecar(text: str | None, mode: str) -> str:
         If the sidecar is not a JSON object.
     """
     value = _read(text) if text else {}
-    method = f'{defaced_by()}: {METHODS[mode]}'
+    method = f'{defaced_by()}: {MODES[mode].method}'
     value['DeidentificationMethod'] = _add(value.get('DeidentificationMethod'), [method])
     value['DeidentificationMethodCodeSequence'] = _add(
         value.get('DeidentificationMethodCodeSequence'), DEIDENTIFICATION_CODES
@@ -119,7 +119,7 @@ def mask_sidecar(mode: str) -> str:
     return dump(
         {
             'Description': 'Voxels replaced by defacing: 1 inside the mask, 0 outside.',
-            'DeidentificationMethod': [f'{defaced_by()}: {METHODS[mode]}'],
+            'DeidentificationMethod': [f'{defaced_by()}: {MODES[mode].method}'],
         }
     )
 

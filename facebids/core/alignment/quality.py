@@ -11,7 +11,7 @@ from nibabel.affines import apply_affine
 from scipy import ndimage
 
 from facebids.core.arrays import BoolArray, FloatArray
-from facebids.core.atlas import COMPUTED
+from facebids.core.contrasts import HOUNSFIELD
 from facebids.core.foreground import tissue_threshold
 from facebids.core.grids import grid_points, sample
 
@@ -76,7 +76,7 @@ def quality(
     found = values[in_view] > tissue_threshold(data)
     expected = atlas.skin[in_view] < 0
     head = float(2 * (found & expected).sum() / max(found.sum() + expected.sum(), 1))
-    even = values if modality in COMPUTED else _without_shading(values, in_view, atlas)
+    even = values if modality in HOUNSFIELD else _without_shading(values, in_view, atlas)
     signal = atlas.contrast(modality)
     reference = np.where(atlas.brain < 0, signal, signal.min())
     brain, tissue = (
@@ -85,7 +85,7 @@ def quality(
     )
     return Quality(
         brain=brain,
-        tissue=None if modality in COMPUTED else tissue,
+        tissue=None if modality in HOUNSFIELD else tissue,
         head=head,
         brain_in_view=float(in_view[atlas.brain < 0].mean()),
         score=float(np.sqrt(max(brain, 0) * head)),

@@ -23,7 +23,7 @@ from facebids.core.alignment import starts
 from facebids.core.alignment.quality import BRAIN_MARGIN_MM, Quality, quality
 from facebids.core.alignment.starts import Pose, Search
 from facebids.core.arrays import AnyArray, FloatArray
-from facebids.core.atlas import COMPUTED
+from facebids.core.contrasts import CONTRASTS, HOUNSFIELD
 from facebids.core.foreground import AIR_HU, TISSUE_HU, tissue_threshold
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ SCHEDULES: dict[str, dict[str, Any]] = {
         'aff_random_sampling_rate': 0.5,
     },
 }
-# Correlation ratio over the brain, and inside it, at which no further start is tried. In public
-# scans: registered correctly, T1w 0.28-0.70 and 0.14-0.45, FLAIR 0.19-0.45 and 0.09-0.28; rotated
-# by 90 or 180 degrees, at the best such position, up to 0.25 and 0.08.
-GOOD_ENOUGH = {'T1w': 0.3, 'FLAIR': 0.2, 'T2w': 0.11, 'PDw': 0.25, 'CT': 0.45}
+# Correlation ratio inside the brain at which no further start is tried; over the brain, that is
+# `Contrast.good_enough`. In public scans: registered correctly, T1w 0.28-0.70 over the brain and
+# 0.14-0.45 inside, FLAIR 0.19-0.45 and 0.09-0.28; rotated by 90 or 180 degrees, at the best such
+# position, up to 0.25 and 0.08.
 GOOD_TISSUE = 0.1
 # Added to that limit for the first starts, before any orientation is tried. Below the sum, shading
 # may have shifted the result by a few mm, and a head rotated by 180 degrees has reached the limit.
@@ -342,7 +342,7 @@ def even_out(image: FloatArray, modality: str) -> FloatArray:
     -------
     ndarray, shape (X, Y, Z)
     """
-    if modality in COMPUTED:
+    if modality in HOUNSFIELD:
         return np.clip(image, AIR_HU, TISSUE_HU) - AIR_HU
     image = flatten_bias(np.clip(image, 0, np.quantile(image, 0.999)), RESOLUTION)
     return np.clip(image, None, np.quantile(image, 0.999))
@@ -350,7 +350,7 @@ def even_out(image: FloatArray, modality: str) -> FloatArray:
 
 def _good(fit: Quality, modality: str, margin: float) -> bool:
     tissue = fit.tissue is None or fit.tissue >= GOOD_TISSUE
-    return fit.brain >= GOOD_ENOUGH[modality] + margin and tissue
+    return fit.brain >= CONTRASTS[modality].good_enough + margin and tissue
 
 
 def _starts(search: Search, modality: str) -> Iterator[tuple[str, Pose, float | None]]:
@@ -361,7 +361,7 @@ def _starts(search: Search, modality: str) -> Iterator[tuple[str, Pose, float | 
     """
     first, *others = search.best(starts.upright())
     yield 'upright', first, None
-    if modality not in COMPUTED:
+    if modality not in HOUNSFIELD:
         yield 'strong shading', first, STRONG_SHADING_MM
     sizes = starts.ADULTS + starts.CHILDREN
     everywhere = search.best(starts.any_orientation(), scales=sizes)

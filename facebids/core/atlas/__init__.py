@@ -22,7 +22,7 @@ from scipy import ndimage
 from facebids.core.arrays import FloatArray, IntArray
 from facebids.core.atlas.anatomy import skin_distance, tissue_labels
 from facebids.core.atlas.brain import brain_distance, sample_brain
-from facebids.core.atlas.contrasts import COMPUTED, SIGNAL, paint_contrast, skin_cover
+from facebids.core.atlas.contrasts import SIGNAL, paint_contrast, skin_cover
 from facebids.core.atlas.geometry import Canvas
 from facebids.core.atlas.identity import GENERIC, Identity, another_day, draw_identity
 from facebids.core.atlas.regions import (
@@ -165,7 +165,6 @@ def generic_atlas(resolution: float) -> HeadAtlas:
 
 
 __all__ = [
-    'COMPUTED',
     'KEEPABLE',
     'MODALITIES',
     'SHELL_STEPS_MM',

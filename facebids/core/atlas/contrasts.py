@@ -8,7 +8,6 @@ from facebids.core.atlas.anatomy import Tissue
 from facebids.core.contrasts import CONTRASTS
 
 GREY, WHITE, FLUID_IN_BRAIN = 'grey', 'white', 'fluid'
-COMPUTED = frozenset(name for name, contrast in CONTRASTS.items() if contrast.hounsfield)
 TISSUES: tuple[Tissue | str, ...] = (
     Tissue.AIR,
     Tissue.SKIN,

@@ -153,7 +153,7 @@ def learn_profile(values: FloatArray, depth: FloatArray, half: float) -> Profile
     for low, high in pairwise(edges):
         inside = values[(depth > low) & (depth <= high)]
         if len(inside):
-            middles.append((low + high) / 2)
+            middles.append(float((low + high) / 2))
             medians.append(float(np.median(inside)))
     soft = values[(depth >= SOFT_MM[0]) & (depth <= SOFT_MM[1])]
     soft = soft if len(soft) else values

@@ -14,7 +14,6 @@ from scipy.spatial.transform import Rotation
 
 from facebids.core.arrays import AnyArray, FloatArray, IntArray
 from facebids.core.atlas import (
-    COMPUTED,
     SPACE,
     HeadAtlas,
     Identity,
@@ -22,6 +21,7 @@ from facebids.core.atlas import (
     build_atlas,
     draw_identity,
 )
+from facebids.core.contrasts import HOUNSFIELD
 
 WHITE_MATTER = 600.0  # stored intensity of white matter in T1w
 MARGIN_MM = 12.0  # air around the head
@@ -139,7 +139,7 @@ def scan(
     affine[:3, 3] = low
     index = np.linalg.inv(head.affine) @ np.linalg.inv(transform) @ affine
     signal = head.contrast(modality)
-    computed = modality in COMPUTED
+    computed = modality in HOUNSFIELD
     if computed and head_rest:
         signal = np.maximum(signal, _head_rest(head))
     # Thick slices average over their thickness.

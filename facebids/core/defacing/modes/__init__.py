@@ -24,6 +24,8 @@ class Mode:
     ----------
     name
         Value of ``--mode``, and name of the module.
+    help
+        What replaces the face, for ``--help``.
     method
         What happened to the face, for ``DeidentificationMethod`` of BIDS sidecars.
     face_gone
@@ -34,16 +36,23 @@ class Mode:
     """
 
     name: str
+    help: str
     method: str
     face_gone: bool
     register_again: bool = False
 
 
 _ROWS = (
-    Mode('remove', 'face region replaced by air', face_gone=True),
-    Mode('blur', 'face region replaced by a smooth head without features', face_gone=False),
-    Mode('reface', 'face region replaced by a generic face', face_gone=False, register_again=True),
-)
+    Mode('remove', 'with air', 'face region replaced by air', face_gone=True),
+    Mode(
+        'blur', 'with a smooth head without features',
+        'face region replaced by a smooth head without features', face_gone=False,
+    ),
+    Mode(
+        'reface', "with the generic face of the atlas, in the scan's own intensities",
+        'face region replaced by a generic face', face_gone=False, register_again=True,
+    ),
+)  # fmt: skip
 MODES = {row.name: row for row in _ROWS}
 
 
