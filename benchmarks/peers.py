@@ -34,8 +34,8 @@ from facebids.core.atlas import generic_atlas
 from facebids.core.attack import engines
 from facebids.core.attack.head import KnownFace, view_head
 from facebids.core.defacing import masks
-from facebids.core.defacing.modes import MODES
 from facebids.core.identifiability import ranking, verification
+from facebids.core.modes import MODES
 from facebids.errors import ImageError, NotAHeadError
 from facebids.studies import enrolment
 

@@ -17,8 +17,8 @@ from packaging.requirements import Requirement
 from facebids import errors
 from facebids.bids import names
 from facebids.cli.parser import make_parser
-from facebids.core.defacing.modes import MODES
 from facebids.core.metrics import METRICS
+from facebids.core.modes import MODES
 from facebids.core.thresholds import THRESHOLDS
 from facebids.release.rules import RULES
 

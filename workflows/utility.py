@@ -4,7 +4,7 @@
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from facebids.core.defacing.modes import MODES
+from facebids.core.modes import MODES
 from facebids.interfaces.registration import Register
 from facebids.interfaces.utility import Utility
 

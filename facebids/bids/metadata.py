@@ -14,7 +14,7 @@ from urllib.parse import quote
 import facebids
 from facebids.bids import citation, names
 from facebids.bids.names import HeadImage
-from facebids.core.defacing.modes import MODES
+from facebids.core.modes import MODES
 from facebids.filesystem import write_json_atomic, write_text_atomic
 
 BIDS_VERSION = '1.11.1'

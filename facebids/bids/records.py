@@ -16,8 +16,8 @@ from facebids import filesystem
 from facebids.bids import names
 from facebids.bids.names import HeadImage
 from facebids.core import record
-from facebids.core.defacing.modes import MODES
 from facebids.core.metrics import METRICS, Metric, values
+from facebids.core.modes import MODES
 from facebids.core.record import VERDICTS, Reason, Record
 from facebids.errors import DatasetError
 

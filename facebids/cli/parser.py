@@ -14,7 +14,7 @@ from facebids.bids.names import Template
 from facebids.bids.suffixes import BY_KEY, ON_REQUEST
 from facebids.cli.arguments import millimetres, whole_number
 from facebids.config import ReleaseSettings, Settings
-from facebids.core.defacing.modes import MODES
+from facebids.core.modes import MODES
 from facebids.errors import UsageError
 
 DESCRIPTION = """\

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from facebids.core.defacing.modes import MODES
+from facebids.core.modes import MODES
 
 SCHEMA_VERSION = 2  # of the JSON file; 1 had no version, and `way` for `origin`
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import get_args
 
 from facebids.core.contrasts import CONTRASTS
-from facebids.core.defacing.modes import MODES
 from facebids.core.metrics import Metric, metric_of
+from facebids.core.modes import MODES
 from facebids.core.record import Reason, Record, Registration, Severity
 from facebids.core.thresholds import (
     ALIGNMENT,

@@ -13,7 +13,7 @@ from facebids.core import images
 from facebids.core.contrasts import HOUNSFIELD
 from facebids.core.defacing.deface import deface_file
 from facebids.core.defacing.fill import FILLS
-from facebids.core.defacing.modes import MODES
+from facebids.core.modes import MODES
 from facebids.interfaces import files
 
 

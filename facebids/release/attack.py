@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from facebids.bids import suffixes
-from facebids.core.defacing.modes import MODES
+from facebids.core.modes import MODES
 from facebids.errors import ImageError
 from facebids.release.gate import NIFTI, suffix_of
 

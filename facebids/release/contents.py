@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from facebids.bids import names
 from facebids.bids.names import HeadImage
-from facebids.core.defacing.modes import MODES
+from facebids.core.modes import MODES
 from facebids.core.record import Record
 from facebids.errors import DatasetError, UnreadableImageError
 from facebids.filesystem import sha256

@@ -15,7 +15,7 @@ from facebids.bids.metadata import (
     doi_url,
     generated_by,
 )
-from facebids.core.defacing.modes import MODES
+from facebids.core.modes import MODES
 
 # BIDS has the suffix `defacemask` in `anat` only.
 BIDSIGNORE = """\

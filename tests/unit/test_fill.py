@@ -6,8 +6,8 @@ from facebids.core import foreground, grids
 from facebids.core.atlas import generic_atlas
 from facebids.core.attack import surface
 from facebids.core.defacing import fill, masks, paint
-from facebids.core.defacing.modes import MODES
 from facebids.core.images import Volume
+from facebids.core.modes import MODES
 
 
 @pytest.fixture(scope='module')

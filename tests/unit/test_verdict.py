@@ -5,8 +5,8 @@ import pytest
 from make import NO_UTILITY, REGISTRATION, changed, image_record, seen
 
 from facebids.core.contrasts import CONTRASTS
-from facebids.core.defacing.modes import MODES
 from facebids.core.metrics import METRICS
+from facebids.core.modes import MODES
 from facebids.core.thresholds import THRESHOLDS, limit
 from facebids.core.verdict import MAY_BE_UNDEFINED, certain, fails, judge
 

@@ -100,7 +100,7 @@ def fill_image(
     alignment
         Where the image lies relative to the head atlas.
     mode
-        A name of :data:`facebids.core.defacing.modes.MODES`.
+        A name of :data:`facebids.core.modes.MODES`.
     seed
         Random seed of the noise; each further volume takes the next one.
     hounsfield
@@ -146,7 +146,7 @@ def fill(
     affine : shape (4, 4)
         Atlas RAS mm to subject RAS mm.
     mode
-        A name of :data:`facebids.core.defacing.modes.MODES`.
+        A name of :data:`facebids.core.modes.MODES`.
     seed
         Random seed of the noise.
     around
