@@ -112,13 +112,11 @@ DOWNWARDS = {
     'facebids.stages': {
         'facebids.stages',
         'facebids.workflows',
-        'facebids.interfaces',
         'facebids.studies',
         'facebids.core',
         'facebids.reports',
         'facebids.release',
         'facebids.bids',
-        'facebids.cli.console',
     },
     'facebids.cli': {
         'facebids.cli',
@@ -304,8 +302,14 @@ def test_functions_and_modules_are_short(module):
 @each_module
 def test_nothing_is_left_unwritten(module):
     empty = []
+    protocols = [
+        node
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ClassDef) and 'Protocol' in map(ast.unparse, node.bases)
+    ]
+    declared = {part for protocol in protocols for part in protocol.body}
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.FunctionDef) and node not in declared:
             body = [line for line in node.body if line.lineno not in _docstring_lines(node)]
             text = '; '.join(ast.unparse(line) for line in body)
             if text in {'', 'pass', '...'} or 'NotImplementedError' in text:

@@ -34,14 +34,14 @@ class Inputs(NamedTuple):
     others
         Other head images, including those of other sessions, which may serve as reference for
         the registration.
-    left_alone
+    not_defaced
         Relative path and reason of each file of the requested sessions that may show a face and
         is not defaced.
     """
 
     images: tuple[HeadImage, ...]
     others: tuple[HeadImage, ...] = ()
-    left_alone: tuple[tuple[str, str], ...] = ()
+    not_defaced: tuple[tuple[str, str], ...] = ()
 
 
 def collect_images(settings: Settings) -> Inputs:
@@ -68,7 +68,7 @@ def collect_images(settings: Settings) -> Inputs:
     passed = _passed(layout, settings)
     reasons = {image: _reason_against(image, passed, settings) for image in heads}
     images = [image for image in heads if not reasons[image]]
-    left_alone = {image.relative_path: reason for image, reason in reasons.items()}
+    not_defaced = {image.relative_path: reason for image, reason in reasons.items()}
     if not images:
         raise NoImagesError(
             f'{settings.bids_dir}: no head image matches the request. Check --participant-label, '
@@ -77,13 +77,13 @@ def collect_images(settings: Settings) -> Inputs:
         )
     _check_unique(images)
     for path in _may_show_faces(settings):
-        left_alone.setdefault(path, NOT_KNOWN if path.endswith(suffixes.NIFTI) else NOT_NIFTI)
+        not_defaced.setdefault(path, NOT_KNOWN if path.endswith(suffixes.NIFTI) else NOT_NIFTI)
     return Inputs(
         tuple(images),
         tuple(image for image in heads if reasons[image]),
         tuple(
             (path, reason)
-            for path, reason in sorted(left_alone.items())
+            for path, reason in sorted(not_defaced.items())
             if reason and _in_sessions(path, settings)
         ),
     )

@@ -82,20 +82,20 @@ class ParticipantPlan:
         Images to deface.
     registered
         Images to register only.
-    left_alone
+    not_defaced
         Path and reason of each file that may show a face and is not defaced.
     """
 
     participant: str
     images: tuple[ImagePlan, ...]
     registered: tuple[ImagePlan, ...] = ()
-    left_alone: tuple[tuple[str, str], ...] = ()
+    not_defaced: tuple[tuple[str, str], ...] = ()
 
 
 def make_plan(
     images: Iterable[HeadImage],
     others: Iterable[HeadImage] = (),
-    left_alone: Iterable[tuple[str, str]] = (),
+    not_defaced: Iterable[tuple[str, str]] = (),
     template: str | None = None,
     *,
     force: bool = False,
@@ -108,7 +108,7 @@ def make_plan(
         Images to deface.
     others
         Images that are not defaced, but may serve as reference for others.
-    left_alone
+    not_defaced
         Path and reason of each file that may show a face and is not defaced.
     template
         Name of the template that images are registered to first, or None.
@@ -118,13 +118,13 @@ def make_plan(
     target = f'template {template}' if template else 'head atlas'
     ordered = sorted(images, key=lambda image: (image.participant, image.relative_path))
     others = list(others)
-    left_alone = list(left_alone)
+    not_defaced = list(not_defaced)
     plans = []
     for participant, group in groupby(ordered, key=lambda image: image.participant):
         mine = list(group)
         helpers = [image for image in others if image.participant == participant]
         start = f'sub-{participant}/'
-        alone = [item for item in left_alone if item[0].startswith(start)]
+        alone = [item for item in not_defaced if item[0].startswith(start)]
         plan = _plan_participant(participant, mine, helpers, alone, target)
         plans.append(plan if force else _screened(plan))
     return tuple(plans)
@@ -147,18 +147,18 @@ def describe(plans: Iterable[ParticipantPlan]) -> str:
             for item in (*plan.images, *plan.registered)
         ]
         by_reason = defaultdict(list)
-        for path, reason in plan.left_alone:
+        for path, reason in plan.not_defaced:
             by_reason[reason].append(path)
         for reason, paths in by_reason.items():
             lines += [f'  not defaced: {reason}', *(f'    {path}' for path in paths)]
     return '\n'.join(lines)
 
 
-def count_left_alone(plans: Iterable[ParticipantPlan]) -> str:
+def count_not_defaced(plans: Iterable[ParticipantPlan]) -> str:
     """Return how many files are not defaced for which reason; an empty string for none."""
     counts: dict[str, int] = defaultdict(int)
     for plan in plans:
-        for _, reason in plan.left_alone:
+        for _, reason in plan.not_defaced:
             counts[reason] += 1
     return '; '.join(f'{count} ({reason})' for reason, count in counts.items())
 
@@ -167,7 +167,7 @@ def _plan_participant(
     participant: str,
     images: list[HeadImage],
     others: list[HeadImage],
-    left_alone: list[tuple[str, str]],
+    not_defaced: list[tuple[str, str]],
     target: str,
 ) -> ParticipantPlan:
     known = _Acquisitions([*images, *others], target)
@@ -185,7 +185,7 @@ def _plan_participant(
             registered[source] = item
             waiting.append(item)
     return ParticipantPlan(
-        participant, tuple(items), tuple(registered.values()), (*left_alone, *alone)
+        participant, tuple(items), tuple(registered.values()), (*not_defaced, *alone)
     )
 
 

@@ -3,7 +3,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -106,69 +106,96 @@ class ImageProgress:
         return bar
 
 
-def show_results(records: Iterable[Record], seconds: dict[str, float]) -> None:
-    """Print the table of all images.
+class Terminal:
+    """The reporter of the command line.
 
     Parameters
     ----------
-    records
-        Records of the images.
-    seconds
-        Run time of each image, by ``image``. The column is omitted if this is empty.
+    verbose
+        Whether to print one line per step, too.
     """
-    from rich.table import Table
-    from rich.text import Text
 
-    table = Table(pad_edge=False, show_edge=False)
-    for title in ('image', *(['time'] if seconds else []), 'faces before', 'after'):
-        table.add_column(title, justify='left' if title == 'image' else 'right', overflow='fold')
-    table.add_column('verdict')
-    table.add_column('reasons', overflow='fold')
-    for record in records:
-        time_cell = [f'{seconds[record.image]:.0f} s'] if seconds else []
-        found = record.identifiability
-        faces = ['-', '-']
-        if found:
-            faces = [f'{n}/{found.views}' for n in (found.faces_before, found.faces_after)]
-        verdict = Text(record.verdict, style=STYLES[record.verdict])
-        reasons = ', '.join(record.codes) or '-'
-        name = PurePosixPath(record.image).name.partition('.')[0]
-        table.add_row(name, *time_cell, *faces, verdict, reasons)
-    make_console().print(table)
+    def __init__(self, *, verbose: bool = False) -> None:
+        self.out = make_console()
+        self.error = make_console(error=True)
+        self.verbose = verbose
 
+    def say(self, text: str = '') -> None:
+        """Print text on the standard output."""
+        self.out.print(text, soft_wrap=True)
 
-def show_findings(results: Results) -> None:
-    """Print the rank-1 identification rates before and after defacing, a line per comparison."""
-    from rich.table import Table
+    def warn(self, sentence: str) -> None:
+        """Print a sentence on the standard error."""
+        self.error.print(sentence, soft_wrap=True)
 
-    table = Table(pad_edge=False, show_edge=False)
-    table.add_column('rank-1 identification rate', overflow='fold')
-    states = ('before', 'after', 'after_both')
-    for title in ('before', 'after', 'both defaced', 'chance'):
-        table.add_column(title, justify='right')
-    shown = [item for item in results.outcomes if item.study in ('scans', 'S1', 'S2')]
-    for key in dict.fromkeys(item.key for item in shown):
-        outcomes = [item for item in shown if item.key == key]
-        engine = strongest(outcomes)
-        mine = {item.condition: item for item in outcomes if item.engine == engine}
-        cells = [
-            _share(mine[state].summary.rank1.value) if state in mine else '-' for state in states
-        ]
-        table.add_row(f'{key}, {engine}', *cells, _share(outcomes[0].summary.chance))
-    console = make_console()
-    if table.row_count:
-        console.print()
-        console.print(table)
-        console.print('All rates are lower bounds of the risk.')
-    for note in results.notes:
-        console.print(note, soft_wrap=True)
+    def follow(
+        self, images: Sequence[HeadImage], read_record: Callable[[HeadImage], Record | None]
+    ) -> ImageProgress:
+        """Print a line for each image when it ends, and a progress bar on terminals."""
+        return ImageProgress(images, read_record, verbose=self.verbose)
 
+    def show_results(self, records: Iterable[Record], seconds: Mapping[str, float]) -> None:
+        """Print the table of all images.
 
-def show_places(places: dict[str, Path]) -> None:
-    """Print paths, one per line."""
-    console = make_console()
-    for what, place in places.items():
-        console.print(f'{what}: {place}', soft_wrap=True)
+        Parameters
+        ----------
+        records
+            Records of the images.
+        seconds
+            Run time of each image, by ``image``. The column is omitted if this is empty.
+        """
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(pad_edge=False, show_edge=False)
+        for title in ('image', *(['time'] if seconds else []), 'faces before', 'after'):
+            table.add_column(
+                title, justify='left' if title == 'image' else 'right', overflow='fold'
+            )
+        table.add_column('verdict')
+        table.add_column('reasons', overflow='fold')
+        for record in records:
+            time_cell = [f'{seconds[record.image]:.0f} s'] if seconds else []
+            found = record.identifiability
+            faces = ['-', '-']
+            if found:
+                faces = [f'{n}/{found.views}' for n in (found.faces_before, found.faces_after)]
+            verdict = Text(record.verdict, style=STYLES[record.verdict])
+            reasons = ', '.join(record.codes) or '-'
+            name = PurePosixPath(record.image).name.partition('.')[0]
+            table.add_row(name, *time_cell, *faces, verdict, reasons)
+        self.out.print(table)
+
+    def show_findings(self, results: Results) -> None:
+        """Print the rank-1 identification rates of each comparison before and after defacing."""
+        from rich.table import Table
+
+        table = Table(pad_edge=False, show_edge=False)
+        table.add_column('rank-1 identification rate', overflow='fold')
+        states = ('before', 'after', 'after_both')
+        for title in ('before', 'after', 'both defaced', 'chance'):
+            table.add_column(title, justify='right')
+        shown = [item for item in results.outcomes if item.study in ('scans', 'S1', 'S2')]
+        for key in dict.fromkeys(item.key for item in shown):
+            outcomes = [item for item in shown if item.key == key]
+            engine = strongest(outcomes)
+            mine = {item.condition: item for item in outcomes if item.engine == engine}
+            cells = [
+                _share(mine[state].summary.rank1.value) if state in mine else '-'
+                for state in states
+            ]
+            table.add_row(f'{key}, {engine}', *cells, _share(outcomes[0].summary.chance))
+        if table.row_count:
+            self.say()
+            self.out.print(table)
+            self.say('All rates are lower bounds of the risk.')
+        for note in results.notes:
+            self.say(note)
+
+    def show_paths(self, paths: Mapping[str, Path]) -> None:
+        """Print paths, one per line."""
+        for what, path in paths.items():
+            self.say(f'{what}: {path}')
 
 
 def _share(value: float | None) -> str:

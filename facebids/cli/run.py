@@ -82,13 +82,14 @@ def set_environment(cache: Path, nthreads: int) -> None:
 
 def run(settings: Settings) -> int:
     """Check the folders, run the requested stage, and return the exit code."""
-    from facebids.stages.folders import check_places
+    from facebids.cli.console import Terminal
+    from facebids.stages.folders import check_folders
     from facebids.stages.group import run_group
     from facebids.stages.participant import run_participants
 
-    check_places(settings)
+    check_folders(settings)
     stage = {'participant': run_participants, 'group': run_group}[settings.analysis_level]
-    return stage(settings)
+    return stage(settings, Terminal(verbose=settings.verbose > 0))
 
 
 def _say(sentence: str, error: Exception | None = None) -> None:

@@ -10,7 +10,7 @@ from nipype.interfaces.base import (
 )
 
 from facebids.core import images
-from facebids.core.atlas import KEEPABLE
+from facebids.core.atlas import KEEP_OPTIONS
 from facebids.core.contrasts import HOUNSFIELD
 from facebids.core.defacing import masks
 from facebids.core.defacing.guard import MARGIN_MM
@@ -29,7 +29,7 @@ class _FaceMaskInputSpec(BaseInterfaceInputSpec):
     brain_margin = traits.Float(
         MARGIN_MM, usedefault=True, desc='minimum distance (mm) between mask and brain'
     )
-    keep = traits.List(traits.Enum(*KEEPABLE), [], usedefault=True, desc='parts to keep')
+    keep = traits.List(traits.Enum(*KEEP_OPTIONS), [], usedefault=True, desc='parts to keep')
     screening = File(exists=True, mandatory=True, desc='from Screen')
 
 

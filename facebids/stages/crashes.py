@@ -46,7 +46,7 @@ def read_crashes(folder: Path) -> list[Crash]:
     return [_read(path.read_text(encoding='utf-8', errors='replace')) for path in files]
 
 
-def why_missing(
+def reason_for_missing_record(
     image: HeadImage,
     crashes: list[Crash],
     sources: Mapping[HeadImage, HeadImage | None],

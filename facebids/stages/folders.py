@@ -16,10 +16,10 @@ from facebids.filesystem import write_text_atomic
 WORK_FOLDERS = ('nipype', 'records', 'crash', 'log', 'cache')
 
 # folders that must not be inside a folder whose intermediate files are deleted
-PRECIOUS = ('the input', 'the output', 'the photo folder')
+NEVER_DELETED = ('the input', 'the output', 'the photo folder')
 
 # which folder must not be inside which, and why
-RULES = (
+NESTING_RULES = (
     ('the output', 'the input', 'FaceBIDS never writes to the input. Choose a folder outside it.'),
     ('the input', 'the output', 'they would mix. Choose an output folder outside the input.'),
     ('the work folder', 'the input', 'FaceBIDS never writes to the input. Use --work-dir.'),
@@ -63,7 +63,7 @@ FaceBIDS reads the embeddings. Delete the folder when the study no longer needs 
 """
 
 
-def check_places(settings: Settings) -> None:
+def check_folders(settings: Settings) -> None:
     """Check that no folder is inside another folder in which it must not be.
 
     Raises
@@ -91,11 +91,11 @@ def check_places(settings: Settings) -> None:
         'the photo folder': settings.photos_dir,
         'the release': release_dir,
     }
-    rules = [*RULES]
+    rules = [*NESTING_RULES]
     for name in WORK_FOLDERS:
         where[f'the folder {name}'] = settings.work_dir / name
         why = 'intermediate files are deleted there. Use --work-dir.'
-        rules += [(what, f'the folder {name}', why) for what in PRECIOUS]
+        rules += [(what, f'the folder {name}', why) for what in NEVER_DELETED]
     for inner, outer, why in rules:
         inside, around = where[inner], where[outer]
         if inside and around and _inside(inside, around):
@@ -104,12 +104,12 @@ def check_places(settings: Settings) -> None:
                 f'{inner.capitalize()} ({inside}) {"is" if same else "is inside"} '
                 f'{outer} ({around}): {why}'
             )
-    _check_own(settings.output_dir)
+    _check_output_is_ours(settings.output_dir)
     if release_dir:
         _check_in_no_dataset(release_dir)
 
 
-def prepare_places(settings: Settings) -> None:
+def create_folders(settings: Settings) -> None:
     """Create the folders of a participant run; only this user may read the private folder.
 
     Raises
@@ -125,7 +125,7 @@ def prepare_places(settings: Settings) -> None:
             shutil.rmtree(folder, ignore_errors=True)
         # the intermediate files include renders of heads before defacing
         make_writable(folder, 'work', mode=0o700)
-        if _is_open(folder):
+        if _is_readable_by_others(folder):
             folder.chmod(0o700)
     _make_private(settings.private_dir)
     if settings.bids_database_dir:
@@ -159,7 +159,7 @@ def make_writable(folder: Path, what: str, mode: int = 0o777) -> None:
         ) from error
 
 
-def _check_own(output_dir: Path) -> None:
+def _check_output_is_ours(output_dir: Path) -> None:
     description = read_description(output_dir, required=False)
     makers = [maker.get('Name') for maker in description.get('GeneratedBy', [])]
     if description and 'FaceBIDS' not in makers:
@@ -183,7 +183,7 @@ def _make_private(folder: Path) -> None:
     make_writable(folder, 'private', mode=0o700)
     if not any(folder.iterdir()):
         folder.chmod(0o700)
-    elif _is_open(folder):
+    elif _is_readable_by_others(folder):
         raise OutputError(
             f'{folder}: the private folder is readable by other users. '
             f'Run chmod 700 {folder}, or choose another folder with --private-dir.'
@@ -191,7 +191,7 @@ def _make_private(folder: Path) -> None:
     write_text_atomic(folder / 'README.md', PRIVATE_README)
 
 
-def _is_open(folder: Path) -> bool:
+def _is_readable_by_others(folder: Path) -> bool:
     """Return whether a folder is accessible to other users (the ``others`` permission bits)."""
     return bool(stat.S_IMODE(folder.stat().st_mode) & 0o007)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from facebids.bids.plan import ParticipantPlan
-from facebids.cli.console import ImageProgress
 from facebids.config import Settings
+from facebids.stages.reporter import Progress
 
 LOGGER = logging.getLogger('facebids')
 
@@ -50,7 +50,7 @@ def logged(path: Path) -> Iterator[None]:
 def run_graph(
     settings: Settings,
     plans: tuple[ParticipantPlan, ...],
-    progress: ImageProgress,
+    progress: Progress,
     crash_dir: Path,
     log_dir: Path,
     template: Path | None = None,
@@ -102,7 +102,7 @@ def run_graph(
     return True
 
 
-def _make_plugin(settings: Settings, progress: ImageProgress) -> Any:
+def _make_plugin(settings: Settings, progress: Progress) -> Any:
     from facebids.stages.pool import OneByOnePlugin, SurvivingMultiProcPlugin
 
     if settings.nprocs == 1:

@@ -6,7 +6,6 @@ from typing import Any
 from facebids.bids import names, records
 from facebids.bids.metadata import generated_by
 from facebids.bids.names import HeadImage
-from facebids.cli.console import make_console, show_findings, show_places, show_results
 from facebids.config import Settings
 from facebids.core.record import Record
 from facebids.errors import NoImagesError, UsageError
@@ -14,11 +13,12 @@ from facebids.filesystem import write_json_atomic, write_text_atomic
 from facebids.release import tree
 from facebids.stages import release
 from facebids.stages.folders import make_writable
+from facebids.stages.reporter import Reporter
 from facebids.studies import tables as studies_tables
 from facebids.studies.results import Results
 
 
-def run_group(settings: Settings) -> int:
+def run_group(settings: Settings, reporter: Reporter) -> int:
     """Search each scan in a gallery of all participants, and write the group results.
 
     Returns
@@ -48,22 +48,25 @@ def run_group(settings: Settings) -> int:
             'Run the participant level for them first.'
         )
     if settings.dry_run:
-        make_console().print(_dry_run(settings, found), soft_wrap=True)
+        reporter.say(_dry_run(settings, found))
         return 0
     make_writable(settings.output_dir, 'output')
     images = [HeadImage.from_relative_path(record.image) for record in found]
-    attacked = _attack(settings, images)
+    attacked = _attack(settings, images, reporter)
     _write(settings, found, attacked)
-    show_results(found, {})
-    show_findings(attacked)
-    show_places({'group report': settings.output_dir / names.GROUP_PAGE})
+    reporter.show_results(found, {})
+    reporter.show_findings(attacked)
+    reporter.show_paths({'group report': settings.output_dir / names.GROUP_PAGE})
     if settings.release:
-        release.run_release(
+        made = release.run_release(
             settings,
             settings.release,
             found,
-            lambda leaving: attacked if leaving == images else _attack(settings, leaving),
+            lambda leaving: (
+                attacked if leaving == images else _attack(settings, leaving, reporter)
+            ),
         )
+        release.report(settings, settings.release, made, reporter)
         return 0
     return int(any(record.verdict == 'fail' for record in found))
 
@@ -76,7 +79,7 @@ def _dry_run(settings: Settings, found: list[Record]) -> str:
     return '\n'.join(f'{record.image}: {record.verdict}' for record in found)
 
 
-def _attack(settings: Settings, images: list[HeadImage]) -> Results:
+def _attack(settings: Settings, images: list[HeadImage], reporter: Reporter) -> Results:
     from facebids.studies import dataset
     from facebids.studies.photographs.enrol import enrol
 
@@ -84,9 +87,8 @@ def _attack(settings: Settings, images: list[HeadImage]) -> Results:
     if settings.photos_dir:
         photographs = enrol(settings.photos_dir, {image.participant for image in images})
         faces, notes = photographs.templates, photographs.notes
-        console = make_console(error=True)
         for problem in photographs.problems:
-            console.print(f'photographs: {problem.message}', soft_wrap=True)
+            reporter.warn(f'photographs: {problem.message}')
     return dataset.attack(settings.private_dir, images, faces, settings.seed, notes)
 
 

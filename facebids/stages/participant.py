@@ -14,18 +14,18 @@ from facebids.bids import names, records
 from facebids.bids.inputs import collect_images, read_description
 from facebids.bids.metadata import public_paths, write_dataset_files
 from facebids.bids.names import HeadImage
-from facebids.bids.plan import ParticipantPlan, count_left_alone, describe, make_plan
-from facebids.cli.console import ImageProgress, make_console, show_places, show_results
+from facebids.bids.plan import ParticipantPlan, count_not_defaced, describe, make_plan
 from facebids.config import Settings
 from facebids.core.record import Record
 from facebids.filesystem import sweep, write_text_atomic
-from facebids.stages.crashes import NOT_REACHED, read_crashes, why_missing
-from facebids.stages.folders import make_writable, prepare_places
+from facebids.stages.crashes import NOT_REACHED, read_crashes, reason_for_missing_record
+from facebids.stages.folders import create_folders, make_writable
 from facebids.stages.graph import logged, run_graph
+from facebids.stages.reporter import Reporter
 from facebids.stages.space_template import check_template, prepare_template
 
 
-def run_participants(settings: Settings) -> int:
+def run_participants(settings: Settings, reporter: Reporter) -> int:
     """Deface and attack every requested image.
 
     Returns
@@ -35,14 +35,14 @@ def run_participants(settings: Settings) -> int:
     """
     if settings.dry_run:
         plans = _plans(replace(settings, bids_database_dir=None))
-        make_console().print(describe(plans), soft_wrap=True)
+        reporter.say(describe(plans))
         return 0
     if settings.bids_database_dir:
         make_writable(settings.bids_database_dir, 'database')
     plans = _plans(settings)
-    _tell_left_out(settings, plans)
+    _report_not_defaced(settings, plans, reporter)
     check_template(settings)
-    prepare_places(settings)
+    create_folders(settings)
     sweep(settings.output_dir, [plan.participant for plan in plans])
     run_id = f'{time.strftime("%Y%m%d-%H%M%S")}_{uuid.uuid4().hex[:8]}'
     log_dir = settings.work_dir / 'log' / run_id
@@ -51,7 +51,8 @@ def run_participants(settings: Settings) -> int:
         source = read_description(settings.bids_dir, required=False)
         write_dataset_files(settings.output_dir, source, settings.bids_dir)
         template = prepare_template(settings)
-        return _process(settings, plans, log_dir, settings.work_dir / 'crash' / run_id, template)
+        crash_dir = settings.work_dir / 'crash' / run_id
+        return _process(settings, plans, log_dir, crash_dir, template, reporter)
 
 
 def _plans(settings: Settings) -> tuple[ParticipantPlan, ...]:
@@ -65,6 +66,7 @@ def _process(
     log_dir: Path,
     crash_dir: Path,
     template: Path | None,
+    reporter: Reporter,
 ) -> int:
     images = [item.image for plan in plans for item in plan.images]
     for image in images:  # a record of an earlier run would be taken for a new one
@@ -73,7 +75,7 @@ def _process(
     def read_record(image: HeadImage) -> Record | None:
         return records.read(settings.work_dir / names.record(image))
 
-    with ImageProgress(images, read_record, verbose=settings.verbose > 0) as progress:
+    with reporter.follow(images, read_record) as progress:
         finished = run_graph(settings, plans, progress, crash_dir, log_dir, template)
     crashes = read_crashes(crash_dir)
     sources = {
@@ -83,17 +85,20 @@ def _process(
         images = [
             image
             for image in images
-            if read_record(image) or why_missing(image, crashes, sources).code != NOT_REACHED
+            if read_record(image)
+            or reason_for_missing_record(image, crashes, sources).code != NOT_REACHED
         ]
     results = {}
     for image in images:
-        reason = why_missing(image, crashes, sources)
+        reason = reason_for_missing_record(image, crashes, sources)
         found = read_record(image) or records.failed(image, reason.code, reason.message)
-        results[image] = _public(_checked(image, found, settings.output_dir), settings)
+        results[image] = _strip_paths(_require_output(image, found, settings.output_dir), settings)
     publish(settings, results)
     if not finished:
         raise KeyboardInterrupt
-    _show(settings, results, progress, log_dir, crash_dir if crashes else None)
+    seconds = {image.relative_path: progress.seconds_of(image) for image in results}
+    reporter.show_results(results.values(), seconds)
+    reporter.show_paths(_paths(settings, log_dir, crash_dir if crashes else None))
     return int(any(result.verdict == 'fail' for result in results.values()))
 
 
@@ -133,14 +138,14 @@ def remove_stale(settings: Settings, image: HeadImage, result: Record) -> None:
         path.unlink(missing_ok=True)
 
 
-def _checked(image: HeadImage, result: Record, output_dir: Path) -> Record:
+def _require_output(image: HeadImage, result: Record, output_dir: Path) -> Record:
     """Return the record, or a record of a failure if the released image is missing."""
     if result.verdict == 'fail' or (output_dir / names.defaced(image)).is_file():
         return result
     return records.failed(image, 'output_missing', 'The defaced image was not written.')
 
 
-def _public(result: Record, settings: Settings) -> Record:
+def _strip_paths(result: Record, settings: Settings) -> Record:
     """Return the record without folders of this machine in its messages."""
     reasons = tuple(
         replace(reason, message=_without_folders(reason.message, settings))
@@ -158,34 +163,24 @@ def _without_folders(text: str, settings: Settings) -> str:
     return re.sub(r'(?<![\w.:/])/(?:[^\s/\'"]+/)+', '', text)
 
 
-def _tell_left_out(settings: Settings, plans: Sequence[ParticipantPlan]) -> None:
+def _report_not_defaced(
+    settings: Settings, plans: Sequence[ParticipantPlan], reporter: Reporter
+) -> None:
     planned = {plan.participant for plan in plans}
     if missing := [label for label in settings.participant_label if label not in planned]:
-        make_console(error=True).print(
-            f'facebids: no image to deface for participant {", ".join(missing)}.', soft_wrap=True
-        )
-    if left_alone := count_left_alone(plans):
-        make_console(error=True).print(
-            f'facebids: files that may show a face but are not defaced: {left_alone}. '
-            '--dry-run lists them.',
-            soft_wrap=True,
+        reporter.warn(f'facebids: no image to deface for participant {", ".join(missing)}.')
+    if not_defaced := count_not_defaced(plans):
+        reporter.warn(
+            f'facebids: files that may show a face but are not defaced: {not_defaced}. '
+            '--dry-run lists them.'
         )
 
 
-def _show(
-    settings: Settings,
-    results: dict[HeadImage, Record],
-    progress: ImageProgress,
-    log_dir: Path,
-    crash_dir: Path | None,
-) -> None:
-    seconds = {image.relative_path: progress.seconds_of(image) for image in results}
-    show_results(results.values(), seconds)
-    show_places(
-        {
-            'reports': settings.output_dir / 'sub-*.html',
-            'private copies (do not share)': settings.private_dir / 'sub-*.html',
-            'log': log_dir / 'facebids.log',
-            **({'crash files': crash_dir} if crash_dir else {}),
-        }
-    )
+def _paths(settings: Settings, log_dir: Path, crash_dir: Path | None) -> dict[str, Path]:
+    """Return where the results are, by what they are."""
+    return {
+        'reports': settings.output_dir / 'sub-*.html',
+        'private reports (do not share)': settings.private_dir / 'sub-*.html',
+        'log': log_dir / 'facebids.log',
+        **({'crash files': crash_dir} if crash_dir else {}),
+    }

@@ -7,11 +7,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from facebids.bids import names, records
 from facebids.bids.inputs import read_description
 from facebids.bids.names import HeadImage
-from facebids.cli.console import make_console, show_places
 from facebids.config import ReleaseSettings, Settings
 from facebids.core.record import Record
 from facebids.errors import OutputError, ReleaseRefused, UsageError
@@ -22,6 +22,7 @@ from facebids.release.contents import Contents, assemble, was_defaced
 from facebids.release.gate import Decision
 from facebids.release.tree import Source
 from facebids.stages.folders import make_writable
+from facebids.stages.reporter import Reporter
 from facebids.studies.results import Results
 
 Attack = Callable[[list[HeadImage]], Results]
@@ -32,7 +33,7 @@ FINDING_COLUMNS = ('path', 'where', 'rule', 'value')
 
 def run_release(
     settings: Settings, wanted: ReleaseSettings, found: list[Record], attack: Attack
-) -> None:
+) -> dict[str, Any]:
     """Write the release, or refuse and report the reasons.
 
     Parameters
@@ -43,6 +44,11 @@ def run_release(
         Records of all images.
     attack
         Runs every attack on the cohort that these images allow.
+
+    Returns
+    -------
+    dict
+        The certificate.
 
     Raises
     ------
@@ -56,14 +62,14 @@ def run_release(
         If the release cannot be written to the requested folder.
     """
     with build.locked(wanted.release_dir):
-        _finish(wanted)
+        _resume_install(wanted)
         certificate.check_own(wanted.release_dir)
-        _release(settings, wanted, found, attack)
+        return _release(settings, wanted, found, attack)
 
 
 def _release(
     settings: Settings, wanted: ReleaseSettings, found: list[Record], attack: Attack
-) -> None:
+) -> dict[str, Any]:
     read_description(settings.bids_dir, required=not settings.skip_bids_validation)
     new = build.staging_dir(wanted.release_dir) / build.NEW
     sources = tree.walk(settings.bids_dir)
@@ -71,15 +77,15 @@ def _release(
     decisions = decide(settings, wanted, [source.relative for source in sources], found)
     date = _date(settings)
     contents = assemble(sources, decisions, settings.output_dir, date)
-    checks = cohort.check(attack(_leaving(decisions)))
-    _tell_findings(settings, contents)
+    checks = cohort.check(attack(_released_images(decisions)))
+    _write_findings(settings, contents)
     if problems := [
         *(f'{item.path}: {item.reason}.' for item in decisions if item.action == gate.REFUSE),
         *contents.problems,
-        *_private(settings, sources),
-        *_not_compared(settings, decisions),
+        *_links_to_private(settings, sources),
+        *_missing_templates(settings, decisions),
         *cohort.objections(checks),
-        *_identifying(settings, wanted, contents),
+        *_metadata_problems(settings, wanted, contents),
     ]:
         raise ReleaseRefused(problems)
     build.build(contents.files, new, wanted.link)
@@ -91,7 +97,7 @@ def _release(
         wanted.release_dir.name, _command(settings, wanted), date, wanted.metadata, decisions,
         contents, checks, report,
     )  # fmt: skip
-    _install(settings, wanted, about)
+    return _install(wanted, about)
 
 
 def decide(
@@ -119,7 +125,7 @@ def decide(
     return gate.decide(paths, found, choices)
 
 
-def _private(settings: Settings, sources: Sequence[Source]) -> list[str]:
+def _links_to_private(settings: Settings, sources: Sequence[Source]) -> list[str]:
     """Return a problem for each file that is a link into the work or private folder."""
     folders = [Path(os.path.realpath(p)) for p in (settings.work_dir, settings.private_dir)]
     return [
@@ -130,26 +136,28 @@ def _private(settings: Settings, sources: Sequence[Source]) -> list[str]:
     ]
 
 
-def _not_compared(settings: Settings, decisions: Sequence[Decision]) -> list[str]:
+def _missing_templates(settings: Settings, decisions: Sequence[Decision]) -> list[str]:
     """Return a problem for each defaced image without templates for the attack."""
     replaced = [item for item in decisions if item.action == gate.REPLACE]
     return [
         f'{item.path}: its templates are not in the private folder, so it cannot be attacked. '
         'Give the folder of the participant level with --private-dir or --work-dir.'
-        for item, image in zip(replaced, _leaving(decisions), strict=True)
+        for item, image in zip(replaced, _released_images(decisions), strict=True)
         if item.record is not None
         and was_defaced(item.record)
         and not (settings.private_dir / names.private_templates(image, 'after')).is_file()
     ]
 
 
-def _leaving(decisions: Sequence[Decision]) -> list[HeadImage]:
+def _released_images(decisions: Sequence[Decision]) -> list[HeadImage]:
     """Return the examined images that are released."""
     leaving = [item.path for item in decisions if item.action == gate.REPLACE]
     return [HeadImage.from_relative_path(path) for path in leaving]
 
 
-def _identifying(settings: Settings, wanted: ReleaseSettings, contents: Contents) -> list[str]:
+def _metadata_problems(
+    settings: Settings, wanted: ReleaseSettings, contents: Contents
+) -> list[str]:
     """Return a problem if metadata identify people and are not removed."""
     found = contents.findings
     if wanted.metadata == 'scrub' or not found:
@@ -164,7 +172,7 @@ def _identifying(settings: Settings, wanted: ReleaseSettings, contents: Contents
     ]
 
 
-def _tell_findings(settings: Settings, contents: Contents) -> None:
+def _write_findings(settings: Settings, contents: Contents) -> None:
     """Write the original values to the private folder, and nowhere else."""
     path = settings.private_dir / FINDINGS
     if contents.findings:
@@ -197,7 +205,7 @@ def _command(settings: Settings, wanted: ReleaseSettings) -> str:
     return ' '.join([*words, '--link', wanted.link, '--metadata', wanted.metadata])
 
 
-def _install(settings: Settings, wanted: ReleaseSettings, about: Release) -> None:
+def _install(wanted: ReleaseSettings, about: Release) -> dict[str, Any]:
     """Write the certificate, and move dataset and certificate to their destinations."""
     from facebids.reports.certificate import certificate_markdown
 
@@ -217,11 +225,11 @@ def _install(settings: Settings, wanted: ReleaseSettings, about: Release) -> Non
     write_text_atomic(staging / certificate.MARKDOWN, certificate_markdown(made))
     write_json_atomic(staging / certificate.JSON, made)
     build.install(staging / build.NEW, wanted.release_dir)
-    _place(wanted.release_dir, made)
-    _show(settings, wanted, made)
+    _move_certificate(wanted.release_dir, made)
+    return made
 
 
-def _finish(wanted: ReleaseSettings) -> None:
+def _resume_install(wanted: ReleaseSettings) -> None:
     """Move the certificate beside its release if a killed run did not do so."""
     root, staging = wanted.release_dir, build.staging_dir(wanted.release_dir)
     path = staging / certificate.JSON
@@ -229,10 +237,10 @@ def _finish(wanted: ReleaseSettings) -> None:
         return
     made = certificate.read(path)
     if not certificate.differences(made, root):
-        _place(root, made)
+        _move_certificate(root, made)
 
 
-def _place(root: Path, made: dict) -> None:
+def _move_certificate(root: Path, made: dict[str, Any]) -> None:
     """Move the certificate beside its release."""
     staging = build.staging_dir(root)
     for name in reversed(certificate.BESIDE):  # the machine-readable one is moved last
@@ -243,16 +251,18 @@ def _place(root: Path, made: dict) -> None:
     build.clear(root)
 
 
-def _show(settings: Settings, wanted: ReleaseSettings, made: dict) -> None:
-    console = make_console()
-    console.print()
+def report(
+    settings: Settings, wanted: ReleaseSettings, made: dict[str, Any], reporter: Reporter
+) -> None:
+    """Report what was released, and where it is."""
+    reporter.say()
     for what, count in certificate.summary(made).items():
-        console.print(f'{what}: {count}', soft_wrap=True)
+        reporter.say(f'{what}: {count}')
     root = wanted.release_dir
     places = {'release': root, 'certificate': root.parent / certificate.MARKDOWN}
     if made['Metadata']['Removed']:
         places['removed metadata (private)'] = settings.private_dir / FINDINGS
-    show_places(places)
+    reporter.show_paths(places)
 
 
 def describe(decisions: Sequence[Decision]) -> str:

@@ -231,7 +231,7 @@ def test_further_data_types_are_taken_on_request(more):
 def test_whatever_may_show_a_face_is_defaced_or_said_to_be_left_alone(more):
     found = collect_images(replace(more, include=('dwi',)))
     taken = {image.relative_path for image in found.images}
-    alone = dict(found.left_alone)
+    alone = dict(found.not_defaced)
     assert taken | set(alone) == {*MORE, *ON_REQUEST, *STRANGE}
     assert not taken & set(alone)
     hardly = 'defaced only with --include func; echo-planar images hardly show faces'
@@ -245,14 +245,14 @@ def test_what_a_filter_leaves_out_is_said_and_may_still_be_a_reference(more):
     out = [MORE[1], MORE[5]]
     assert not set(out) & {image.relative_path for image in found.images}
     assert set(out) < {image.relative_path for image in found.others}
-    assert {dict(found.left_alone)[path] for path in out} == {'excluded by --bids-filter-file'}
+    assert {dict(found.not_defaced)[path] for path in out} == {'excluded by --bids-filter-file'}
 
 
 def test_other_sessions_are_known_and_neither_defaced_nor_listed(settings):
     found = collect_images(replace(settings, session_label=('B',)))
     assert [image.relative_path for image in found.images] == ALL[2:3]
     assert set(ALL[:2]) < {image.relative_path for image in found.others}
-    assert not any('ses-A' in path for path, _ in found.left_alone)
+    assert not any('ses-A' in path for path, _ in found.not_defaced)
 
 
 def test_keys_of_filter_files_are_unique():
@@ -264,7 +264,7 @@ def test_an_odd_name_matters_only_where_it_was_asked_for(more):
     odd = more.bids_dir / 'sub-03/func/sub-03_rest_bold.nii.gz'
     odd.write_bytes(b'')
     more = replace(more, skip_bids_validation=True)
-    assert 'sub-03/func/sub-03_rest_bold.nii.gz' in dict(collect_images(more).left_alone)
+    assert 'sub-03/func/sub-03_rest_bold.nii.gz' in dict(collect_images(more).not_defaced)
     with pytest.raises(DatasetError, match='sub-03_rest_bold'):
         collect_images(replace(more, include=('func',)))
 

@@ -2,7 +2,7 @@
 import pytest
 
 from facebids.bids.names import HeadImage
-from facebids.bids.plan import count_left_alone, describe, make_plan
+from facebids.bids.plan import count_not_defaced, describe, make_plan
 
 PATHS = ('sub-02/anat/sub-02_T1w.nii.gz', 'sub-01/anat/sub-01_T1w.nii.gz')
 IMAGES = [
@@ -42,10 +42,10 @@ def test_what_arrives_defaced_is_passed_on_unless_forced():
     assert 'stay unchanged if it is already defaced' not in describe(make_plan(IMAGES, force=True))
 
 
-def _plan(*paths, others=(), left_alone=()):
+def _plan(*paths, others=(), not_defaced=()):
     """Plan images given without folder of participant: ``'ses-A/anat/T1w'``."""
     (plan,) = make_plan(
-        *[[_image(path) for path in group] for group in (paths, others)], left_alone
+        *[[_image(path) for path in group] for group in (paths, others)], not_defaced
     )
     return plan, {item.image.relative_path: item for item in (*plan.images, *plan.registered)}
 
@@ -136,21 +136,21 @@ def test_what_was_acquired_at_once_has_one_registration():
 
 
 def test_a_part_without_its_magnitude_is_left_alone_and_said():
-    plan, items = _plan('anat/T1w', 'anat/part-phase_MEGRE', left_alone=[('sub-01/x.nii', 'why')])
+    plan, items = _plan('anat/T1w', 'anat/part-phase_MEGRE', not_defaced=[('sub-01/x.nii', 'why')])
     assert list(items) == [_path('anat/T1w')]
-    assert [path for path, _ in plan.left_alone] == [
+    assert [path for path, _ in plan.not_defaced] == [
         'sub-01/x.nii',
         _path('anat/part-phase_MEGRE'),
     ]
     text = describe([plan])
-    assert all(f'    {path}' in text for path, _ in plan.left_alone)
+    assert all(f'    {path}' in text for path, _ in plan.not_defaced)
     assert 'not defaced: why' in text
-    assert '1 (why)' in count_left_alone([plan])
+    assert '1 (why)' in count_not_defaced([plan])
 
 
 def test_what_is_left_alone_of_others_is_not_ones_own():
-    plans = make_plan(IMAGES, left_alone=[('sub-02/x.nii', 'why')])
-    assert [len(plan.left_alone) for plan in plans] == [0, 1]
+    plans = make_plan(IMAGES, not_defaced=[('sub-02/x.nii', 'why')])
+    assert [len(plan.not_defaced) for plan in plans] == [0, 1]
 
 
 def test_no_image_waits_for_itself():

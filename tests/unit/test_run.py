@@ -23,7 +23,7 @@ from facebids.cli.run import main
 from facebids.core.record import Reason
 from facebids.errors import EmptyImageError
 from facebids.filesystem import TEMPORARY, write_text_atomic
-from facebids.stages.crashes import NOT_REACHED, Crash, why_missing
+from facebids.stages.crashes import NOT_REACHED, Crash, reason_for_missing_record
 
 FLAIR_A, T1W_A, T1W_B, T1W_2 = (
     'sub-01/ses-A/anat/sub-01_ses-A_FLAIR.nii.gz',
@@ -268,11 +268,13 @@ def test_a_source_that_stopped_after_its_registration_is_not_blamed():
     image, source = _image(T1W_A.replace('T1w', 'T2starw')), _image(T1W_A)
     step = f'facebids_wf.sub_01_wf.{names.workflow_name(source)}'
     later = Crash(f'{step}.deface_wf.deface', 'worker_killed', 'x')
-    assert why_missing(image, [later], {image: source}).code == NOT_REACHED
+    assert reason_for_missing_record(image, [later], {image: source}).code == NOT_REACHED
     first = Crash(f'{step}.register_wf.register', 'worker_killed', 'x')
-    assert why_missing(image, [later, first], {image: source}).code == 'source_failed'
+    assert (
+        reason_for_missing_record(image, [later, first], {image: source}).code == 'source_failed'
+    )
     own = Crash(f'facebids_wf.sub_01_wf.{names.workflow_name(image)}.sink', 'own', 'x')
-    assert why_missing(image, [first, own], {image: source}) == own
+    assert reason_for_missing_record(image, [first, own], {image: source}) == own
 
 
 def test_a_failed_verdict_withholds_the_image(run):

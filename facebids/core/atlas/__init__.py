@@ -26,7 +26,7 @@ from facebids.core.atlas.contrasts import SIGNAL, paint_contrast, skin_cover
 from facebids.core.atlas.geometry import Canvas
 from facebids.core.atlas.identity import GENERIC, Identity, another_day, draw_identity
 from facebids.core.atlas.regions import (
-    KEEPABLE,
+    KEEP_OPTIONS,
     SHELL_STEPS_MM,
     brain_guard,
     face_region,
@@ -165,7 +165,7 @@ def generic_atlas(resolution: float) -> HeadAtlas:
 
 
 __all__ = [
-    'KEEPABLE',
+    'KEEP_OPTIONS',
     'MODALITIES',
     'SHELL_STEPS_MM',
     'SPACE',

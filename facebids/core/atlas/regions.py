@@ -29,7 +29,7 @@ BASE_Z = -12.0  # below, the first passes into the second over 12 mm
 # Registered heads end up to 10 mm behind that of the atlas.
 BEHIND_MM, BEHIND_Y, BEHIND_Z = 15.0, -60.0, -150.0
 # Can be kept on request: the pinna, and the globe with the orbit behind it.
-KEEPABLE = {
+KEEP_OPTIONS = {
     'ears': both(Ellipsoid((84, -27, -52), (24, 32, 46))),
     'eyes': both(Ellipsoid((33, 50, -43), (18, 25, 16))),
 }
@@ -66,7 +66,7 @@ def face_region(
     shell : float
         Depth (mm) of the shell.
     keep : sequence of str
-        Keys of `KEEPABLE` that are not removed.
+        Keys of `KEEP_OPTIONS` that are not removed.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def _without(
 ) -> FloatArray:
     """Subtract the parts to keep, with a margin (mm), from a field."""
     for name in keep:
-        for shape in KEEPABLE[name]:
+        for shape in KEEP_OPTIONS[name]:
             field = np.maximum(field, margin - shape.distance(x, y, z))
     return field
 

@@ -74,7 +74,7 @@ def mask_image(
     margin
         Least distance (mm) between the mask and the brain.
     keep
-        Keys of `atlas.KEEPABLE` that the mask leaves out.
+        Keys of `atlas.KEEP_OPTIONS` that the mask leaves out.
     passed_on
         Whether the image is passed on unchanged.
 
@@ -159,7 +159,7 @@ def face_mask(
     margin
         Least distance (mm) between the mask and the brain.
     keep
-        Keys of `atlas.KEEPABLE` that the mask leaves out.
+        Keys of `atlas.KEEP_OPTIONS` that the mask leaves out.
     """
     shape = volume.data.shape
     guard = brain_guard(atlas, volume, affine, margin)

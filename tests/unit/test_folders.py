@@ -8,7 +8,7 @@ import pytest
 from facebids.bids.metadata import write_dataset_files
 from facebids.config import ReleaseSettings, Settings
 from facebids.errors import DatasetError, OutputError, UsageError
-from facebids.stages.folders import WORK_FOLDERS, check_places, prepare_places
+from facebids.stages.folders import WORK_FOLDERS, check_folders, create_folders
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def settings(tmp_path):
 )
 def test_folders_that_must_not_lie_so(settings, tmp_path, folder, place, message):
     with pytest.raises(OutputError, match=message):
-        check_places(replace(settings, **{folder: tmp_path / place}))
+        check_folders(replace(settings, **{folder: tmp_path / place}))
 
 
 @pytest.mark.parametrize(
@@ -56,29 +56,29 @@ def test_photographs_are_neither_shared_nor_deleted(settings, tmp_path, place, m
     (tmp_path / place).mkdir(parents=True)
     places = {name: tmp_path / folder for name, folder in moved.items()}
     with pytest.raises(OutputError, match=message):
-        check_places(replace(settings, photos_dir=tmp_path / place, **places))
+        check_folders(replace(settings, photos_dir=tmp_path / place, **places))
 
 
 def test_photographs_may_lie_in_the_dataset_or_the_private_folder(settings, tmp_path):
     for place in ('raw/sourcedata/photos', 'work/private/photos', 'photos'):
         (tmp_path / place).mkdir(parents=True)
-        check_places(replace(settings, photos_dir=tmp_path / place))
+        check_folders(replace(settings, photos_dir=tmp_path / place))
 
 
 def test_photographs_that_are_not_there(settings, tmp_path):
     with pytest.raises(UsageError, match='no such folder'):
-        check_places(replace(settings, photos_dir=tmp_path / 'nowhere'))
+        check_folders(replace(settings, photos_dir=tmp_path / 'nowhere'))
 
 
 def test_links_are_followed(settings, tmp_path):
     (tmp_path / 'link').symlink_to(tmp_path / 'raw')
     with pytest.raises(OutputError, match='is inside the input'):
-        check_places(replace(settings, output_dir=tmp_path / 'link/out'))
+        check_folders(replace(settings, output_dir=tmp_path / 'link/out'))
 
 
 def test_folders_side_by_side_are_fine(settings, tmp_path):
-    check_places(settings)
-    check_places(replace(settings, output_dir=tmp_path / 'work/out'))
+    check_folders(settings)
+    check_folders(replace(settings, output_dir=tmp_path / 'work/out'))
     assert not settings.output_dir.exists()
 
 
@@ -87,44 +87,44 @@ def test_another_dataset_is_not_overwritten(settings, tmp_path):
     description.parent.mkdir()
     description.write_text('{"Name": "Precious", "BIDSVersion": "1.10.0"}')
     with pytest.raises(OutputError, match=r'another dataset \(Precious\)'):
-        check_places(settings)
+        check_folders(settings)
     write_dataset_files(tmp_path / 'earlier', {}, settings.bids_dir)
-    check_places(replace(settings, output_dir=tmp_path / 'earlier'))
+    check_folders(replace(settings, output_dir=tmp_path / 'earlier'))
 
 
 def test_no_input(settings, tmp_path):
     with pytest.raises(DatasetError, match='no such folder'):
-        check_places(replace(settings, bids_dir=tmp_path / 'nowhere'))
+        check_folders(replace(settings, bids_dir=tmp_path / 'nowhere'))
 
 
 def test_the_private_folder_is_for_its_user_alone(settings):
-    prepare_places(settings)
+    create_folders(settings)
     assert stat.S_IMODE(settings.private_dir.stat().st_mode) == 0o700
     assert 'do not share' in (settings.private_dir / 'README.md').read_text()
-    prepare_places(settings)
+    create_folders(settings)
 
 
 def test_an_empty_private_folder_is_closed_and_an_open_one_in_use_refused(settings):
     settings.private_dir.mkdir(parents=True, mode=0o755)
-    prepare_places(settings)
+    create_folders(settings)
     assert stat.S_IMODE(settings.private_dir.stat().st_mode) == 0o700
     settings.private_dir.chmod(0o755)
     with pytest.raises(OutputError, match='chmod 700'):
-        prepare_places(settings)
+        create_folders(settings)
 
 
 @pytest.mark.parametrize('folder', ['output_dir', 'work_dir', 'private_dir', 'bids_database_dir'])
 def test_a_file_in_the_way_of_a_folder(settings, tmp_path, folder):
     (tmp_path / 'file').write_text('')
     with pytest.raises(OutputError, match='cannot be written'):
-        prepare_places(replace(settings, **{folder: tmp_path / 'file/x'}))
+        create_folders(replace(settings, **{folder: tmp_path / 'file/x'}))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason='root may write everywhere')
 def test_a_folder_without_permission(settings, tmp_path):
     (tmp_path / 'closed').mkdir(mode=0o555)
     with pytest.raises(OutputError, match='Permission denied'):
-        prepare_places(replace(settings, output_dir=tmp_path / 'closed/out'))
+        create_folders(replace(settings, output_dir=tmp_path / 'closed/out'))
 
 
 def test_cleaning_takes_intermediate_files_and_leaves_all_else(settings):
@@ -132,9 +132,9 @@ def test_cleaning_takes_intermediate_files_and_leaves_all_else(settings):
         path = settings.work_dir / name
         path.parent.mkdir(parents=True, mode=0o700)
         path.write_text('')
-    prepare_places(settings)
+    create_folders(settings)
     assert (settings.work_dir / 'records/b').exists()
-    prepare_places(replace(settings, clean_workdir=True))
+    create_folders(replace(settings, clean_workdir=True))
     assert {path.name for path in settings.work_dir.iterdir()} == {
         'private',
         'mine',
@@ -146,7 +146,7 @@ def test_cleaning_takes_intermediate_files_and_leaves_all_else(settings):
 
 def test_nobody_else_looks_into_intermediate_files(settings):
     (settings.work_dir / 'crash').mkdir(parents=True, mode=0o755)
-    prepare_places(settings)
+    create_folders(settings)
     for name in WORK_FOLDERS:
         assert (settings.work_dir / name).stat().st_mode & 0o077 == 0
 
@@ -164,6 +164,6 @@ def test_nobody_else_looks_into_intermediate_files(settings):
 def test_a_release_lies_beside_everything_else(settings, tmp_path, place, message):
     (tmp_path / 'upload/other').mkdir(parents=True)
     (tmp_path / 'upload/other/dataset_description.json').write_text('{}')
-    check_places(replace(settings, release=ReleaseSettings(tmp_path / 'upload/mine')))
+    check_folders(replace(settings, release=ReleaseSettings(tmp_path / 'upload/mine')))
     with pytest.raises(OutputError, match=message):
-        check_places(replace(settings, release=ReleaseSettings(tmp_path / place)))
+        check_folders(replace(settings, release=ReleaseSettings(tmp_path / place)))
