@@ -12,15 +12,12 @@ from nipype.interfaces.base import (
     traits,
 )
 
-import facebids
 from facebids.bids.names import HeadImage
 from facebids.core.attack import evidence
 from facebids.core.attack.attacker import AttackResult
 from facebids.core.defacing.deface import Defacing
 from facebids.core.record import (
     Coverage,
-    MaskNumbers,
-    Provenance,
     Record,
     Screening,
     Utility,
@@ -28,7 +25,6 @@ from facebids.core.record import (
 )
 from facebids.core.verdict import judge
 from facebids.interfaces import files
-from facebids.provenance import source_digest
 
 
 class _JudgeInputSpec(BaseInterfaceInputSpec):
@@ -68,20 +64,14 @@ class Judge(SimpleInterface):
             mode=None if screening.passed_on else self.inputs.mode,
             registration=files.read_alignment(self.inputs.registration).numbers,
             screening=screening,
-            mask=MaskNumbers(**vars(coverage), **vars(defacing.integrity)),
+            mask=defacing.numbers(coverage),
             utility=files.read_numbers(Utility, self.inputs.utility),
             identifiability=evidence.compare(
                 AttackResult.from_arrays(files.read_arrays(self.inputs.before)),
                 AttackResult.from_arrays(files.read_arrays(self.inputs.after)),
                 self.inputs.seed,
             ),
-            provenance=Provenance(
-                version=facebids.__version__,
-                software_sha256=source_digest(),
-                source_sha256=defacing.source_sha256,
-                defaced_sha256=defacing.defaced_sha256,
-                mask_sha256=defacing.mask_sha256,
-            ),
+            provenance=defacing.provenance,
         )
         path = Path(runtime.cwd) / 'record.json'
         path.write_text(json.dumps(to_json([judge(record)])))

@@ -4,13 +4,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import facebids
 from facebids import filesystem
 from facebids.core import images
 from facebids.core.alignment.result import Alignment
 from facebids.core.arrays import BoolArray
 from facebids.core.defacing.fill import fill_image
-from facebids.core.record import Integrity
+from facebids.core.record import Coverage, Integrity, MaskNumbers, Provenance
 from facebids.errors import UnreadableImageError
+from facebids.provenance import source_digest
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,21 @@ class Defacing:
     source_sha256: str
     defaced_sha256: str
     mask_sha256: str
+
+    def numbers(self, coverage: Coverage) -> MaskNumbers:
+        """Return what the record says of the mask."""
+        return MaskNumbers(**vars(coverage), **vars(self.integrity))
+
+    @property
+    def provenance(self) -> Provenance:
+        """What the record says of the files and of the software."""
+        return Provenance(
+            version=facebids.__version__,
+            software_sha256=source_digest(),
+            source_sha256=self.source_sha256,
+            defaced_sha256=self.defaced_sha256,
+            mask_sha256=self.mask_sha256,
+        )
 
 
 def deface_file(
