@@ -19,8 +19,8 @@ from facebids.core.identifiability.summary import (
 )
 
 __all__ = [
-    'FIRST',
     'FUSED',
+    'HIT_RANK',
     'Estimate',
     'NotPossible',
     'OpenSetPoint',
@@ -33,7 +33,7 @@ __all__ = [
     'strongest',
 ]
 
-FIRST = 5  # ranks within which a search is a hit, as in S2 and S3
+HIT_RANK = 5  # a search is a hit at this rank or better, as in S2 and S3
 FUSED = 'fused'
 
 
@@ -73,9 +73,9 @@ class Search:
         None in a gallery of five or fewer entries, where every search is a hit, and without a
         mate.
         """
-        if self.rank is None or gallery_size <= FIRST:
+        if self.rank is None or gallery_size <= HIT_RANK:
             return None
-        return self.score is not None and self.rank <= FIRST
+        return self.score is not None and self.rank <= HIT_RANK
 
 
 @dataclass(frozen=True)

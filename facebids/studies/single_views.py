@@ -24,7 +24,7 @@ from facebids.studies import enrolment, hair
 from facebids.studies.comparisons import Comparison, Scan, person, scans_of
 from facebids.studies.enrolment import Enrolment, Photographs
 from facebids.studies.outcomes import TITLES, Names, describe
-from facebids.studies.results import FIRST, NotPossible, Outcome, Search
+from facebids.studies.results import HIT_RANK, NotPossible, Outcome, Search
 
 ORIENTATIONS = ('frontal', 'side', 'halfside', 'top')  # in the order of the study
 NO_SECOND = 'No participant has two photographs that show a face: a probe and a gallery entry.'
@@ -142,7 +142,9 @@ def ranks_within_five(
     """
     own = np.sort(scores[mates & np.isfinite(scores)])[::-1]
     above = [(scores > value).sum() + ((scores == value).sum() - 1) / 2 for value in own]
-    kept = [(float(a + 1), float(value)) for a, value in zip(above, own, strict=True) if a < FIRST]
+    kept = [
+        (float(a + 1), float(value)) for a, value in zip(above, own, strict=True) if a < HIT_RANK
+    ]
     return tuple(rank for rank, _ in kept), tuple(value for _, value in kept)
 
 
@@ -157,10 +159,10 @@ def chance_within_five(mates: BoolArray) -> float | None:
         Which entries are of the right participant; rows without any are left out.
     """
     size = mates.shape[1]
-    if size <= FIRST or not mates.any():
+    if size <= HIT_RANK or not mates.any():
         return None
     own = mates.sum(axis=1)
-    return 1 - float(hypergeom.pmf(0, size, own[own > 0], FIRST).mean())
+    return 1 - float(hypergeom.pmf(0, size, own[own > 0], HIT_RANK).mean())
 
 
 def _galleries(photographs: Photographs, people: Sequence[str]) -> Iterator[Gallery]:
@@ -232,7 +234,7 @@ def _outcome(
 ) -> Outcome:
     ranks = ranking.mate_ranks(scores, mates)
     people = np.array(probes.people, str)
-    hits = resampling.rate(ranking.hits(ranks, [1, FIRST]), people, seed)
+    hits = resampling.rate(ranking.hits(ranks, [1, HIT_RANK]), people, seed)
     rank1, rank5 = (estimate(*(values[index] for values in hits)) for index in (0, 1))
     size = len(gallery.entries)
     return Outcome(

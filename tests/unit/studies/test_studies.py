@@ -2,6 +2,7 @@
 """Attacks on a cohort of made-up templates: two engines whose scores are known."""
 
 import json
+import re
 from dataclasses import replace
 from itertools import combinations
 
@@ -339,6 +340,8 @@ def test_results_become_tables_without_anything_of_a_face(private):
     assert all(row['reason'] for row in rows if 'engine' not in row)
     header = tables.header(rows, tables.COMPARISON_COLUMNS)
     assert set(tables.dictionary(header)) == set(header)
+    described = tables.dictionary(header).values()
+    assert all(re.fullmatch(r'[^{}]+\.', item['Description']) for item in described)
     assert 'expected_rank1_in_1000000000' in header
     assert all(
         row['threshold'] == 3 for row in rows if row['study'] == 'scans' and 'engine' in row
