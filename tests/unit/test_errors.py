@@ -19,6 +19,7 @@ CODES = {
     'EmptyImageError': 1,
     'GridError': 1,
     'NotAHeadError': 1,
+    'UnexpectedError': 1,
 }
 
 
