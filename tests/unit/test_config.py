@@ -19,7 +19,7 @@ SETTINGS = Settings(
 )
 
 
-def test_json_gives_the_same_settings_back():
+def test_settings_survive_a_round_trip_through_json():
     assert Settings.from_json(SETTINGS.to_json()) == SETTINGS
     plain = replace(SETTINGS, bids_database_dir=None, participant_label=())
     assert Settings.from_json(plain.to_json()) == plain
@@ -33,6 +33,6 @@ def test_an_unknown_setting_is_refused():
         Settings.from_json('{"colour": "blue"}')
 
 
-def test_settings_do_not_change():
+def test_settings_are_immutable():
     with pytest.raises(FrozenInstanceError):
         SETTINGS.seed = 1

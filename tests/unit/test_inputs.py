@@ -28,20 +28,20 @@ def _collect(settings, **changes):
     return [image.relative_path for image in collect_images(replace(settings, **changes)).images]
 
 
-def test_every_head_image_is_found_and_nothing_of_derivatives_or_sourcedata(settings):
+def test_all_head_images_are_found_except_derivatives_and_sourcedata(settings):
     images = collect_images(settings).images
     assert [image.relative_path for image in images] == ALL
     assert all(os.path.isfile(image.path) for image in images)
     assert images[2].entities == (('sub', '01'), ('ses', 'B'), ('acq', 'hi'), ('run', '1'))
 
 
-def test_labels_restrict(settings):
+def test_labels_select_images(settings):
     assert _collect(settings, participant_label=('02',)) == ALL[3:]
     assert _collect(settings, session_label=('A',)) == ALL[:2]
     assert _collect(settings, participant_label=('01',), session_label=('B',)) == ALL[2:3]
 
 
-def test_a_label_that_starts_like_another_is_not_taken_for_it(settings, bids_dir):
+def test_a_label_does_not_match_a_longer_one(settings, bids_dir):
     (bids_dir / 'sub-02').rename(bids_dir / 'sub-011')
     image = bids_dir / 'sub-011/anat/sub-02_T1w.nii.gz'
     image.rename(image.with_name('sub-011_T1w.nii.gz'))
@@ -59,7 +59,7 @@ def test_a_label_that_starts_like_another_is_not_taken_for_it(settings, bids_dir
         ({'t1w': {'suffix': 'T2w'}}, ALL[:1]),
     ],
 )
-def test_filters_restrict(settings, filters, expected):
+def test_filters_select_images(settings, filters, expected):
     assert _collect(settings, bids_filters=filters) == expected
 
 
@@ -81,7 +81,7 @@ def test_unknown_labels_are_refused_and_known_ones_named(settings):
         collect_images(replace(settings, session_label=('C',)))
 
 
-def test_nothing_to_do_is_said(settings):
+def test_a_request_without_images_is_an_error(settings):
     with pytest.raises(NoImagesError, match='no head image'):
         collect_images(replace(settings, bids_filters={'t1w': {'run': 9}, 'flair': {'run': 9}}))
 
@@ -103,13 +103,13 @@ def test_a_folder_without_description_is_not_bids_unless_skipped(settings, bids_
         ('{"Name": "x", "BIDSVersion": "1", "DatasetType": "derivative"}', 'derivative dataset'),
     ],
 )
-def test_a_description_that_will_not_do_is_refused(bids_dir, text, message):
+def test_an_invalid_description_is_refused(bids_dir, text, message):
     (bids_dir / 'dataset_description.json').write_text(text)
     with pytest.raises(DatasetError, match=message):
         read_description(bids_dir)
 
 
-def test_validation_leaves_out_files_that_bids_does_not_know(settings, bids_dir):
+def test_validation_excludes_files_that_are_not_in_bids(settings, bids_dir):
     odd = bids_dir / 'sub-02/anat/sub-02_site-a_T1w.nii.gz'
     odd.write_bytes((bids_dir / ALL[3]).read_bytes())
     assert odd.name not in str(_collect(settings))
@@ -151,7 +151,7 @@ def test_symbolic_links_keep_their_own_path(settings, bids_dir, tmp_path):
     assert images[3].path == f'{linked}/{ALL[3]}'
 
 
-def test_input_that_cannot_be_written_is_enough(settings, bids_dir):
+def test_a_read_only_dataset_is_accepted(settings, bids_dir):
     folders = [bids_dir, *(path for path in bids_dir.rglob('*') if path.is_dir())]
     for folder in folders:
         folder.chmod(0o555)
@@ -228,7 +228,7 @@ def test_further_data_types_are_taken_on_request(more):
     assert _collect(more, include=('func', 'pet')) == sorted([*MORE, *ON_REQUEST[2:]])
 
 
-def test_whatever_may_show_a_face_is_defaced_or_said_to_be_left_alone(more):
+def test_every_file_that_may_show_a_face_is_defaced_or_listed(more):
     found = collect_images(replace(more, include=('dwi',)))
     taken = {image.relative_path for image in found.images}
     alone = dict(found.not_defaced)
@@ -239,7 +239,7 @@ def test_whatever_may_show_a_face_is_defaced_or_said_to_be_left_alone(more):
     assert alone['sub-03/me.JPG'] == 'not a NIfTI image'
 
 
-def test_what_a_filter_leaves_out_is_said_and_may_still_be_a_reference(more):
+def test_an_image_excluded_by_a_filter_is_listed_and_may_be_a_reference(more):
     filters = {'megre': {'part': 'mag'}, 'ct': {'run': 7}}
     found = collect_images(replace(more, bids_filters=filters))
     out = [MORE[1], MORE[5]]
@@ -260,7 +260,7 @@ def test_keys_of_filter_files_are_unique():
     assert set(suffixes.BY_KEY.values()) == every
 
 
-def test_an_odd_name_matters_only_where_it_was_asked_for(more):
+def test_an_invalid_name_matters_only_if_it_is_requested(more):
     odd = more.bids_dir / 'sub-03/func/sub-03_rest_bold.nii.gz'
     odd.write_bytes(b'')
     more = replace(more, skip_bids_validation=True)
@@ -269,7 +269,7 @@ def test_an_odd_name_matters_only_where_it_was_asked_for(more):
         collect_images(replace(more, include=('func',)))
 
 
-def test_the_same_name_in_two_data_types_is_no_clash(settings, bids_dir):
+def test_the_same_name_in_two_data_types_is_accepted(settings, bids_dir):
     paths = [f'sub-02/{datatype}/sub-02_m0scan.nii.gz' for datatype in ('fmap', 'perf')]
     for path in paths:
         (bids_dir / path).parent.mkdir(exist_ok=True)

@@ -47,14 +47,14 @@ def test_the_sidecar_of_the_mask():
         ('home/ann/raw', 'scratch/ann/study/out', 'urn:x-facebids:raw'),
     ],
 )
-def test_the_link_to_the_source_tells_no_folder_of_a_machine(tmp_path, bids_dir, output_dir, link):
+def test_the_link_to_the_source_reveals_no_folder(tmp_path, bids_dir, output_dir, link):
     description = metadata.dataset_description({}, tmp_path / bids_dir, tmp_path / output_dir)
     assert description['DatasetLinks'] == {'raw': link}
     assert str(tmp_path) not in json.dumps(description)
 
 
 @pytest.mark.parametrize('doi', ['doi:10.1/x', '10.1/x', 'https://doi.org/10.1/x'])
-def test_a_doi_is_the_link_where_there_is_one(doi):
+def test_a_doi_is_used_as_link(doi):
     description = metadata.dataset_description({'Name': 'N', 'DatasetDOI': doi}, '/a', '/b/c/d')
     assert description['DatasetLinks'] == {'raw': 'https://doi.org/10.1/x'}
     assert description['SourceDatasets'] == [{'URL': 'https://doi.org/10.1/x'}]
@@ -72,7 +72,7 @@ def test_the_files_of_the_dataset_are_written_once(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / 'out').rglob('*')} == files
 
 
-def test_nothing_is_left_of_a_write_that_fails(tmp_path):
+def test_a_failed_write_leaves_no_file(tmp_path):
     target = tmp_path / 'folder' / 'image.nii.gz'
     target.parent.mkdir()
     target.write_text('old')
@@ -88,7 +88,7 @@ def test_nothing_is_left_of_a_write_that_fails(tmp_path):
     assert target.read_text() == 'old'
 
 
-def test_a_write_takes_place_at_its_end_and_keeps_the_extension(tmp_path):
+def test_a_write_is_atomic_and_keeps_the_extension(tmp_path):
     target = tmp_path / 'new' / 'image.nii.gz'
     with filesystem.atomic_path(target) as temporary:
         nib.save(nib.Nifti1Image(np.ones((2, 2, 2), np.uint8), np.eye(4)), temporary)
@@ -96,7 +96,7 @@ def test_a_write_takes_place_at_its_end_and_keeps_the_extension(tmp_path):
     assert nib.load(target).shape == (2, 2, 2)
 
 
-def test_two_writers_of_one_file_do_not_meet(tmp_path):
+def test_concurrent_writers_use_different_temporary_files(tmp_path):
     with (
         filesystem.atomic_path(tmp_path / 'a') as first,
         filesystem.atomic_path(tmp_path / 'a') as two,
@@ -107,7 +107,7 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_what_killed_runs_left_is_swept_after_a_day(tmp_path):
+def test_temporary_files_are_deleted_after_a_day(tmp_path):
     old, new, other, kept = (
         tmp_path / name for name in ('sub-01/ses-A/anat/a', 'sub-01/b', 'sub-02/c', 'sub-01/d')
     )
@@ -123,7 +123,7 @@ def test_what_killed_runs_left_is_swept_after_a_day(tmp_path):
     assert {path for path in tmp_path.rglob('*') if path.is_file()} == {left[1], left[2], kept}
 
 
-def test_json_has_no_nan_and_takes_numpy(tmp_path):
+def test_json_supports_numpy_and_has_no_nan(tmp_path):
     values = {'a': float('nan'), 'b': np.float32(0.5), 'c': (np.int64(2), np.inf), 'd': 'ä'}
     filesystem.write_json_atomic(tmp_path / 'a.json', values)
     text = (tmp_path / 'a.json').read_text(encoding='utf-8')
@@ -131,7 +131,7 @@ def test_json_has_no_nan_and_takes_numpy(tmp_path):
     assert 'ä' in text
 
 
-def test_every_work_is_cited_and_every_citation_is_listed():
+def test_every_reference_is_cited_and_every_citation_is_listed():
     text = ' '.join(citation.paragraphs())
     assert all(f'[{number}]' in text for number in range(1, len(citation.REFERENCES) + 1))
     assert all(item.url in citation.markdown() for item in citation.REFERENCES)

@@ -26,7 +26,7 @@ def test_an_image_without_session_has_none():
 
 
 @pytest.mark.parametrize('name', ['T1w.nii.gz', 'sub-01_old_T1w.nii.gz', 'ses-A_T1w.nii.gz'])
-def test_a_name_that_is_not_bids_is_refused_by_name(name):
+def test_a_name_that_is_not_bids_is_refused(name):
     with pytest.raises(DatasetError, match=name):
         HeadImage.from_relative_path(f'sub-01/anat/{name}')
 
@@ -73,14 +73,14 @@ def test_every_name(made, expected):
     assert made == expected
 
 
-def test_entities_stand_in_the_order_of_bids():
+def test_entities_are_in_the_order_of_bids():
     image = HeadImage.from_relative_path('sub-1/anat/sub-1_run-2_ce-gad_chunk-3_FLAIR.nii.gz')
     assert names.mask(image) == (
         'sub-1/anat/sub-1_ce-gad_run-2_space-FLAIR_chunk-3_desc-face_mask.nii.gz'
     )
 
 
-def test_an_entity_that_bids_does_not_know_is_kept():
+def test_an_entity_that_is_not_in_bids_is_kept():
     image = HeadImage.from_relative_path('sub-1/anat/sub-1_site-a_T1w.nii.gz')
     assert names.defaced(image) == 'sub-1/anat/sub-1_site-a_desc-defaced_T1w.nii.gz'
 
@@ -127,7 +127,7 @@ def test_the_data_type_is_part_of_a_name_only_where_it_is_needed():
     assert names.record(anat) == 'records/sub-01_TB1map.json'
 
 
-def test_public_files_are_all_that_an_image_leaves_and_not_its_record():
+def test_public_files_do_not_include_the_record():
     files = names.public_files(IMAGE)
     assert len(set(files)) == len(files) == 8
     assert names.metrics(IMAGE) not in files

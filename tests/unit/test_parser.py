@@ -9,7 +9,7 @@ from facebids.cli.parser import parse
 BASE = ['data', 'out', 'participant']
 
 
-def test_the_least_that_has_to_be_said(tmp_path, monkeypatch):
+def test_the_defaults_of_all_options(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings = parse(BASE)
     assert settings.bids_dir == tmp_path / 'data'
@@ -20,7 +20,7 @@ def test_the_least_that_has_to_be_said(tmp_path, monkeypatch):
     assert (settings.omp_nthreads, settings.seed, settings.participant_label) == (1, 0, ())
 
 
-def test_every_option_arrives(tmp_path):
+def test_every_option_sets_its_setting(tmp_path):
     filters = tmp_path / 'filters.json'
     filters.write_text('{"t1w": {"acquisition": null}}')
     settings = parse(
@@ -94,7 +94,7 @@ def test_wrong_arguments_end_with_code_2_and_a_sentence(arguments, message, caps
         ('{', 'cannot be read as JSON'),
     ],
 )
-def test_a_filter_file_that_will_not_do(tmp_path, capsys, text, message):
+def test_an_invalid_filter_file_is_refused(tmp_path, capsys, text, message):
     filters = tmp_path / 'filters.json'
     filters.write_text(text)
     with pytest.raises(SystemExit):
@@ -110,17 +110,17 @@ def test_help_lists_all_exit_codes(capsys):
     assert all(f'{code} ' in text for code in (0, 1, 2, 65, 66, 70, 73))
 
 
-def test_a_template_is_checked_and_kept():
+def test_a_template_is_normalised():
     assert parse(BASE).template is None
     assert parse([*BASE, '--template', 'Child:cohort-3:res-02']).template == 'Child:cohort-3:res-2'
 
 
-def test_a_template_that_is_spelled_wrongly_ends_the_program(capsys):
+def test_an_invalid_template_is_refused(capsys):
     with pytest.raises(SystemExit) as end:
         parse([*BASE, '--template', 'Child:foo'])
     assert end.value.code == 2
     assert "'Child:foo' is not a template" in capsys.readouterr().err
 
 
-def test_images_that_arrive_defaced_are_passed_on_unless_forced():
+def test_already_defaced_images_are_unchanged_unless_forced():
     assert (parse(BASE).force, parse([*BASE, '--force']).force) == (False, True)

@@ -28,16 +28,16 @@ def test_the_text_names_every_image_and_why():
     assert 'which has this contrast (FLAIR)' in text
 
 
-def test_a_template_is_named_where_one_was_asked_for():
+def test_a_requested_template_is_named():
     plans = make_plan(IMAGES, template='Child:cohort-3')
     assert 'registered to the template Child:cohort-3' in describe(plans)
 
 
-def test_no_image_no_plan():
+def test_a_plan_without_images_is_empty():
     assert make_plan([]) == ()
 
 
-def test_what_arrives_defaced_is_passed_on_unless_forced():
+def test_already_defaced_images_are_unchanged_unless_forced():
     assert 'stay unchanged if it is already defaced' in describe(make_plan(IMAGES))
     assert 'stay unchanged if it is already defaced' not in describe(make_plan(IMAGES, force=True))
 
@@ -60,7 +60,7 @@ def _image(short):
     return HeadImage.from_relative_path(_path(short))
 
 
-def test_contrasts_of_the_atlas_depend_on_no_other_image():
+def test_contrasts_of_the_atlas_are_registered_directly():
     paths = ('anat/T1w', 'anat/T2w', 'anat/PDw', 'anat/FLAIR', 'ct/ct')
     _, items = _plan(*paths)
     assert {item.origin for item in items.values()} == {'own'}
@@ -86,21 +86,21 @@ def test_other_contrasts_borrow_from_the_best_reference(others, reference):
     assert items[_path(reference)].origin == 'own'
 
 
-def test_the_same_session_comes_first_then_another():
+def test_a_reference_of_the_same_session_is_preferred():
     _, items = _plan('ses-B/anat/T2starw', 'ses-A/anat/T1w', 'ses-B/anat/FLAIR')
     assert items[_path('ses-B/anat/T2starw')].source == _image('ses-B/anat/FLAIR')
     _, items = _plan('ses-B/anat/T2starw', 'ses-A/anat/T1w')
     assert items[_path('ses-B/anat/T2starw')].source == _image('ses-A/anat/T1w')
 
 
-def test_a_reference_that_is_not_asked_for_is_registered_and_no_more():
+def test_a_reference_that_is_not_requested_is_only_registered():
     plan, items = _plan('anat/T2starw', others=['anat/T1w', 'anat/FLAIR', 'anat/part-phase_T1w'])
     assert [item.image for item in plan.images] == [_image('anat/T2starw')]
     assert [item.image for item in plan.registered] == [_image('anat/T1w')]
     assert items[_path('anat/T1w')].action == 'register'
 
 
-def test_without_a_reference_the_closest_contrast_of_the_atlas_serves():
+def test_without_a_reference_the_closest_contrast_of_the_atlas_is_used():
     _, items = _plan('func/task-x_bold', 'anat/T1map')
     found = {item.image.suffix: (item.origin, item.contrast) for item in items.values()}
     assert found == {'bold': ('own', 'T2w'), 'T1map': ('own', 'T1w')}
@@ -118,7 +118,7 @@ def test_without_a_reference_the_closest_contrast_of_the_atlas_serves():
         ('anat/UNIT1', 'anat/inv-2_MP2RAGE'),
     ],
 )
-def test_what_has_no_intensities_is_looked_at_in_its_magnitude(part, magnitude):
+def test_faces_are_detected_in_the_magnitude_image(part, magnitude):
     _, items = _plan(part, magnitude, 'anat/echo-1_part-mag_MEGRE', 'ses-A/anat/T1w')
     found = items[_path(part)]
     assert found.origin == 'shared'
@@ -126,7 +126,7 @@ def test_what_has_no_intensities_is_looked_at_in_its_magnitude(part, magnitude):
     assert items[_path(magnitude)].origin != 'shared' or 'echo-2' in magnitude
 
 
-def test_what_was_acquired_at_once_has_one_registration():
+def test_images_of_one_acquisition_share_a_registration():
     names = ('echo-10_MEGRE', 'echo-1_MEGRE', 'echo-2_MEGRE', 'inv-1_MP2RAGE', 'inv-2_MP2RAGE')
     _, items = _plan('anat/T1w', *(f'anat/{name}' for name in names))
     sources = {name: items[_path(f'anat/{name}')].source for name in names}
@@ -135,7 +135,7 @@ def test_what_was_acquired_at_once_has_one_registration():
     assert {sources[name] for name in ('echo-1_MEGRE', 'inv-2_MP2RAGE')} == {_image('anat/T1w')}
 
 
-def test_a_part_without_its_magnitude_is_left_alone_and_said():
+def test_a_part_without_its_magnitude_is_not_defaced_and_said():
     plan, items = _plan('anat/T1w', 'anat/part-phase_MEGRE', not_defaced=[('sub-01/x.nii', 'why')])
     assert list(items) == [_path('anat/T1w')]
     assert [path for path, _ in plan.not_defaced] == [
@@ -148,7 +148,7 @@ def test_a_part_without_its_magnitude_is_left_alone_and_said():
     assert '1 (why)' in count_not_defaced([plan])
 
 
-def test_what_is_left_alone_of_others_is_not_ones_own():
+def test_what_is_not_defaced_of_others_is_not_ones_own():
     plans = make_plan(IMAGES, not_defaced=[('sub-02/x.nii', 'why')])
     assert [len(plan.not_defaced) for plan in plans] == [0, 1]
 

@@ -141,7 +141,7 @@ def test_the_real_validator_finds_no_error(settings):
     assert made['Validator']['Version']
 
 
-def test_all_files_are_there_and_no_others(settings, no_validator):
+def test_a_release_has_exactly_the_expected_files(settings, no_validator):
     made = run(settings)
     masks = {names.raw_mask(HeadImage.from_relative_path(path)) for path in HEADS}
     sidecars = {names.sidecar(path) for path in (*HEADS, *masks)}
@@ -150,7 +150,7 @@ def test_all_files_are_there_and_no_others(settings, no_validator):
     assert files(settings.release.release_dir) == expected == set(made['Files'])
 
 
-def test_images_are_the_defaced_ones_under_their_own_names(settings, no_validator):
+def test_released_images_are_defaced_and_keep_their_names(settings, no_validator):
     run(settings)
     for path in HEADS:
         defaced = settings.output_dir / names.defaced(HeadImage.from_relative_path(path))
@@ -160,20 +160,20 @@ def test_images_are_the_defaced_ones_under_their_own_names(settings, no_validato
     assert stream[:2] != gzip.compress(b'')[:2]  # it was not compressed, and is not
 
 
-def test_what_does_not_change_is_the_same_file(settings, no_validator):
+def test_unchanged_files_are_hard_links(settings, no_validator):
     run(settings)
     for path in (BOLD, 'phenotype/test.tsv', 'code/run.sh', 'task-rest_bold.json'):
         assert os.path.samefile(settings.release.release_dir / path, settings.bids_dir / path)
 
 
-def test_copies_are_no_links(settings, no_validator):
+def test_copies_are_not_links(settings, no_validator):
     run(releasing(settings, link='copy'))
     source, target = settings.bids_dir / BOLD, settings.release.release_dir / BOLD
     assert source.read_bytes() == target.read_bytes()
     assert not os.path.samefile(source, target)
 
 
-def test_nothing_of_the_source_or_the_output_is_written_to(settings, no_validator):
+def test_source_and_output_are_not_modified(settings, no_validator):
     def state():
         paths = [*settings.bids_dir.rglob('*'), *settings.output_dir.rglob('*')]
         return {path: path.read_bytes() for path in paths if path.is_file()}
@@ -183,7 +183,7 @@ def test_nothing_of_the_source_or_the_output_is_written_to(settings, no_validato
     assert state() == before
 
 
-def test_sidecars_say_how_images_were_defaced_and_keep_the_rest(settings, no_validator):
+def test_sidecars_describe_the_defacing_and_keep_other_keys(settings, no_validator):
     run(settings)
     sidecar = json.loads((settings.release.release_dir / names.sidecar(T2W)).read_text())
     assert sidecar['EchoTime'] == 0.1
@@ -197,7 +197,7 @@ def test_sidecars_say_how_images_were_defaced_and_keep_the_rest(settings, no_val
     )
 
 
-def test_a_sidecar_of_the_same_folder_is_used_if_it_describes_the_image(settings, no_validator):
+def test_an_inherited_sidecar_in_the_same_folder_is_extended(settings, no_validator):
     """BIDS allows an image one sidecar in a folder."""
     shared = 'sub-02/ses-1/anat/sub-02_ses-1_acq-hi_run-1_MEGRE.json'
     (settings.bids_dir / shared).write_text('{"FlipAngle": 8}')
@@ -209,7 +209,7 @@ def test_a_sidecar_of_the_same_folder_is_used_if_it_describes_the_image(settings
     assert not (settings.release.release_dir / names.sidecar(ECHO)).exists()
 
 
-def test_an_image_that_arrived_defaced_is_not_said_to_be_defaced_here(settings, no_validator):
+def test_an_already_defaced_image_gets_no_method_of_defacing(settings, no_validator):
     examine(settings, T1W, mode=None)
     run(settings)
     assert (settings.release.release_dir / T1W).is_file()
@@ -228,7 +228,7 @@ def refused(settings, *parts):
     assert files(settings.release.release_dir.parent) == set()
 
 
-def test_what_was_never_seen_stops_it(settings, no_validator):
+def test_an_unprocessed_image_stops_the_release(settings, no_validator):
     path = 'sub-01/anat/sub-01_FLAIR.nii.gz'
     write_image(settings.bids_dir / path)
     refused(settings, path)
@@ -238,7 +238,7 @@ def test_what_was_never_seen_stops_it(settings, no_validator):
 
 
 @pytest.mark.parametrize('changed', ['source', 'defaced', 'mask', 'gone'])
-def test_a_file_that_is_not_the_one_attacked_stops_it(settings, no_validator, changed):
+def test_a_file_changed_after_the_attack_stops_the_release(settings, no_validator, changed):
     image = HeadImage.from_relative_path(T1W)
     path = {
         'source': settings.bids_dir / T1W,
@@ -251,7 +251,7 @@ def test_a_file_that_is_not_the_one_attacked_stops_it(settings, no_validator, ch
 
 
 @pytest.mark.parametrize('path', ['phenotype/test.tsv', 'code/run.sh'])
-def test_any_file_can_be_left_out_by_name(settings, no_validator, path):
+def test_any_file_can_be_excluded_by_name(settings, no_validator, path):
     made = run(releasing(settings, exclude_failed=(path,)))
     assert not (settings.release.release_dir / path).exists()
     assert [item['image'] for item in made['Excluded']] == [path]
@@ -268,7 +268,7 @@ def test_any_file_can_be_left_out_by_name(settings, no_validator, path):
         ('.bidsignore', b'Jos\xe9'),
     ],
 )
-def test_what_cannot_be_read_is_named(settings, no_validator, path, text):
+def test_an_unreadable_file_is_named(settings, no_validator, path, text):
     (settings.bids_dir / path).parent.mkdir(exist_ok=True)
     (settings.bids_dir / path).write_bytes(text)
     with pytest.raises(DatasetError, match=path):
@@ -277,7 +277,7 @@ def test_what_cannot_be_read_is_named(settings, no_validator, path, text):
 
 @pytest.mark.parametrize('path', ['code/t1.txt', 'sub-01/eeg/sub-01_eeg.edf'])
 @pytest.mark.parametrize('content', ['nifti', 'dicom', 'damaged'])
-def test_an_image_under_another_name_stops_it(settings, no_validator, path, content):
+def test_an_image_with_another_extension_stops_the_release(settings, no_validator, path, content):
     target = settings.bids_dir / path
     target.parent.mkdir(exist_ok=True)
     if content == 'nifti':
@@ -288,25 +288,25 @@ def test_an_image_under_another_name_stops_it(settings, no_validator, path, cont
     run(releasing(settings, exclude_failed=(path,)))
 
 
-def test_a_link_into_the_private_folder_stops_it(settings, no_validator):
+def test_a_link_into_the_private_folder_stops_the_release(settings, no_validator):
     (settings.bids_dir / 'code/mine').symlink_to(settings.private_dir)
     refused(settings, 'code/mine/sub-01/')
 
 
-def test_a_private_folder_is_for_one_user_alone(settings, no_validator):
+def test_the_private_folder_is_not_readable_by_other_users(settings, no_validator):
     private = settings.private_dir.with_name('another')
     (settings.bids_dir / names.sidecar(T2W)).write_text('{"PatientName": "Doe^Jane"}')
     refused(replace(settings, private_dir=private), 'PatientName')
     assert not private.stat().st_mode & 0o077
 
 
-def test_missing_templates_stop_it(settings, no_validator):
+def test_missing_templates_stop_the_release(settings, no_validator):
     image = HeadImage.from_relative_path(T1W)
     (settings.private_dir / names.private_templates(image, 'after')).unlink()
     refused(settings, f'{T1W}: its templates')
 
 
-def test_a_failed_image_leaves_no_trace_but_its_name_in_the_certificate(settings, no_validator):
+def test_an_excluded_image_is_mentioned_in_the_certificate_only(settings, no_validator):
     fmap = 'sub-01/fmap/sub-01_phasediff.json'
     filesystem.write_text_atomic(
         settings.bids_dir / fmap,
@@ -322,7 +322,7 @@ def test_a_failed_image_leaves_no_trace_but_its_name_in_the_certificate(settings
     assert left['IntendedFor'] == [BOLD[7:]]
 
 
-def test_a_person_without_any_file_is_no_participant(settings, no_validator):
+def test_a_participant_without_any_file_is_removed_from_the_table(settings, no_validator):
     for path in HEADS[2:]:
         examine(settings, path, 'fail')
     run(releasing(settings, exclude_failed=()))
@@ -330,7 +330,7 @@ def test_a_person_without_any_file_is_no_participant(settings, no_validator):
     assert table == 'participant_id\tage\nsub-01\t30\n'
 
 
-def test_people_are_compared_as_they_leave(settings, no_validator):
+def test_only_released_images_are_compared(settings, no_validator):
     """Who is recognised can be left out; the others have to be at chance by themselves."""
     asked = []
 
@@ -345,7 +345,7 @@ def test_people_are_compared_as_they_leave(settings, no_validator):
     assert asked == [sorted(HEADS[2:])]
 
 
-def test_people_who_are_recognised_stop_it(settings, no_validator):
+def test_recognised_participants_stop_the_release(settings, no_validator):
     summary = Summary(
         people=50,
         probes=50,
@@ -362,14 +362,14 @@ def test_people_who_are_recognised_stop_it(settings, no_validator):
         )
 
 
-def test_a_derivative_is_no_raw_dataset(settings, no_validator):
+def test_a_derivative_dataset_is_refused(settings, no_validator):
     description = {'Name': 'x', 'BIDSVersion': '1.9.0', 'DatasetType': 'derivative'}
     (settings.bids_dir / 'dataset_description.json').write_text(json.dumps(description))
     with pytest.raises(DatasetError, match='derivative'):
         run(settings)
 
 
-def test_people_who_had_no_file_stay_in_the_table(settings, no_validator):
+def test_participants_without_any_file_before_stay_in_the_table(settings, no_validator):
     table = settings.bids_dir / 'participants.tsv'
     table.write_bytes(b'participant_id\tage\r\nsub-01\t30\r\nsub-02\t40\r\nsub-03\t50\r\n')
     for path in HEADS[2:]:
@@ -395,7 +395,7 @@ def test_people_who_had_no_file_stay_in_the_table(settings, no_validator):
         {'participant_id': 1},
     ],
 )
-def test_a_damaged_record_lets_nothing_out(settings, no_validator, damage, exclude_failed):
+def test_a_damaged_record_stops_the_release(settings, no_validator, damage, exclude_failed):
     name = names.metrics(HeadImage.from_relative_path(T1W))
     path = settings.output_dir / name
     content = json.loads(path.read_text())
@@ -407,14 +407,14 @@ def test_a_damaged_record_lets_nothing_out(settings, no_validator, damage, exclu
     assert not settings.release.release_dir.exists()
 
 
-def test_a_damaged_image_is_left_out_by_name_or_stops_it(settings, no_validator):
+def test_a_damaged_image_is_excluded_or_stops_the_release(settings, no_validator):
     (settings.bids_dir / BOLD).write_bytes(b'')
     refused(settings, f'--exclude-failed {BOLD}')
     made = run(releasing(settings, exclude_failed=(BOLD,)))
     assert BOLD not in made['Files']
 
 
-def test_a_review_needs_a_name(settings, no_validator):
+def test_a_review_is_released_with_the_name_of_a_person(settings, no_validator):
     examine(settings, T1W, 'review')
     refused(settings, '--accept')
     table = settings.bids_dir.parent / 'accepted.tsv'
@@ -427,7 +427,7 @@ def test_a_review_needs_a_name(settings, no_validator):
     assert not beside.exists()
 
 
-def test_metadata_that_identify_stop_it_or_are_taken_out(settings, no_validator):
+def test_identifying_metadata_stop_the_release_or_are_removed(settings, no_validator):
     secret = 'Doe^Jane'
     (settings.bids_dir / names.sidecar(T2W)).write_text(json.dumps({'PatientName': secret}))
     refused(settings, 'PatientName')
@@ -445,14 +445,14 @@ def test_only_a_whole_dataset_is_released(settings, no_validator):
         run(replace(settings, participant_label=('01',)))
 
 
-def test_content_that_was_not_fetched_stops_it(settings, no_validator):
+def test_missing_content_stops_the_release(settings, no_validator):
     (settings.bids_dir / BOLD).unlink()
     (settings.bids_dir / BOLD).symlink_to('../../.git/annex/objects/aa/bb/key/key')
     with pytest.raises(DatasetError, match='datalad get'):
         run(settings)
 
 
-def test_errors_of_the_validator_stop_it(settings, monkeypatch):
+def test_errors_of_the_validator_stop_the_release(settings, monkeypatch):
     issue = validator.Issue('BAD', 'error', T1W, 'it is bad')
     report = validator.Report('1', '1', 1, (issue,), ())
     monkeypatch.setattr(validator, 'validate', lambda root: report)
@@ -492,7 +492,7 @@ STEPS = [
 
 @pytest.mark.parametrize(('module', 'function'), STEPS)
 @pytest.mark.parametrize('older', [False, True])
-def test_killed_at_any_moment_and_run_again_it_is_the_same(
+def test_a_run_after_a_killed_one_gives_the_same_release(
     settings, no_validator, monkeypatch, module, function, older
 ):
     run(settings)
@@ -524,7 +524,7 @@ def test_killed_at_any_moment_and_run_again_it_is_the_same(
     assert snapshot(settings) == wanted
 
 
-def test_a_killed_run_does_not_take_the_older_release_along(settings, no_validator, monkeypatch):
+def test_a_killed_run_keeps_the_older_release(settings, no_validator, monkeypatch):
     run(settings)
     before = snapshot(settings)
     examine(settings, T2W, 'fail')
@@ -555,7 +555,7 @@ def test_one_run_at_a_time(settings):
     assert not build.staging_dir(settings.release.release_dir).exists()
 
 
-def test_a_lock_on_a_folder_that_is_gone_is_none(settings, monkeypatch):
+def test_a_lock_on_a_removed_folder_does_not_count(settings, monkeypatch):
     folder = build.staging_dir(settings.release.release_dir)
     lock = build.fcntl.flock
 
@@ -573,7 +573,7 @@ def test_a_lock_on_a_folder_that_is_gone_is_none(settings, monkeypatch):
 
 
 @pytest.mark.parametrize('what', ['new', 'changed'])
-def test_a_folder_that_holds_something_else_is_not_touched(settings, no_validator, what):
+def test_a_folder_with_other_content_is_not_modified(settings, no_validator, what):
     run(settings)
     path = settings.release.release_dir / ('notes.txt' if what == 'new' else 'CHANGES')
     path.unlink(missing_ok=True)
@@ -583,7 +583,7 @@ def test_a_folder_that_holds_something_else_is_not_touched(settings, no_validato
     assert path.read_text() == 'mine'
 
 
-def test_a_folder_of_somebody_else_is_refused(settings, no_validator):
+def test_a_folder_that_is_not_a_release_is_refused(settings, no_validator):
     settings.release.release_dir.mkdir()
     (settings.release.release_dir / 'thesis.txt').write_text('mine')
     with pytest.raises(OutputError, match='not an unchanged release'):
@@ -597,7 +597,7 @@ def test_the_certificate_of_another_release_is_not_overwritten(settings, no_vali
 
 
 @pytest.mark.parametrize('name', ['CERTIFICATE.md', 'ACCEPTED.tsv'])
-def test_what_is_of_somebody_else_beside_it_stays(settings, no_validator, name):
+def test_foreign_files_beside_a_release_are_kept(settings, no_validator, name):
     path = settings.release.release_dir.with_name(name)
     path.write_text('mine')
     with pytest.raises(OutputError, match=name):
@@ -605,7 +605,7 @@ def test_what_is_of_somebody_else_beside_it_stays(settings, no_validator, name):
     assert path.read_text() == 'mine'
 
 
-def test_a_certificate_that_was_half_way_in_its_place_arrives(settings, no_validator, monkeypatch):
+def test_an_interrupted_move_of_the_certificate_is_completed(settings, no_validator, monkeypatch):
     examine(settings, T1W, 'review')
     table = settings.bids_dir.parent / 'accepted.tsv'
     table.write_text(ACCEPTED_TABLE)
@@ -628,7 +628,7 @@ def test_a_certificate_that_was_half_way_in_its_place_arrives(settings, no_valid
     assert snapshot(settings) == wanted
 
 
-def test_no_path_of_the_machine_is_told(settings, no_validator, tmp_path):
+def test_no_absolute_path_is_released(settings, no_validator, tmp_path):
     run(settings)
     table = tmp_path.as_posix().encode()
     assert not [path for path, content in snapshot(settings).items() if table in content]
@@ -651,7 +651,7 @@ def test_a_release_is_as_certified_until_it_is_changed(settings, no_validator, c
 
 
 @pytest.mark.parametrize('how', ['missing', 'new'])
-def test_missing_and_further_files_are_told(settings, no_validator, capsys, how):
+def test_missing_and_additional_files_are_reported(settings, no_validator, capsys, how):
     run(settings)
     if how == 'missing':
         (settings.release.release_dir / BOLD).unlink()
@@ -662,7 +662,7 @@ def test_missing_and_further_files_are_told(settings, no_validator, capsys, how)
 
 
 @pytest.mark.parametrize('to', ['nowhere', '..'])
-def test_a_link_in_the_place_of_a_file_is_told(settings, no_validator, capsys, to):
+def test_a_link_instead_of_a_file_is_reported(settings, no_validator, capsys, to):
     run(settings)
     (settings.release.release_dir / T1W).unlink()
     (settings.release.release_dir / T1W).symlink_to(to)
@@ -681,7 +681,7 @@ def test_an_edited_certificate_is_an_error(settings, no_validator, capsys, chang
     assert str(path) in capsys.readouterr().err
 
 
-def test_what_is_no_certificate_is_an_error(settings, tmp_path, capsys):
+def test_a_file_that_is_not_a_certificate_is_an_error(settings, tmp_path, capsys):
     (tmp_path / 'x.json').write_text('[]')
     assert verify.main([str(tmp_path / 'x.json'), str(settings.bids_dir)]) == 65
     assert 'certificate' in capsys.readouterr().err

@@ -20,25 +20,25 @@ def seen(phantom_scan, tmp_path_factory):
     return [attack(root, {'image': IMAGE, 'mode': mode}) for mode in ('remove', 'reface')]
 
 
-def test_a_face_that_got_through_is_found(seen):
+def test_a_remaining_face_is_detected(seen):
     assert seen[0].views == 10
     assert seen[0].certain > 3
     assert 'face is detected with certainty' in seen[0].objection
 
 
-def test_a_generic_face_is_meant_to_be_found(seen):
+def test_a_generic_face_is_expected(seen):
     assert seen[1].certain == seen[0].certain
     assert seen[1].objection is None
 
 
-def test_what_cannot_be_attacked_is_a_problem(tmp_path):
+def test_an_image_that_cannot_be_attacked_is_a_problem(tmp_path):
     path = tmp_path / IMAGE
     path.parent.mkdir(parents=True)
     nib.save(nib.Nifti1Image(np.zeros((20, 20, 20), np.int16), np.eye(4)), path)
     assert attack(tmp_path, {'image': IMAGE, 'mode': 'remove'}).problem
 
 
-def test_an_image_that_the_certificate_does_not_have_is_attacked_too(tmp_path):
+def test_an_image_missing_from_the_certificate_is_attacked_too(tmp_path):
     for name in ('T1w.nii.gz', 'mod-T1w_defacemask.nii.gz', 'T1w.json', 'T2w.nii'):
         path = tmp_path / 'sub-01/anat' / f'sub-01_{name}'
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ import facebids
 from facebids.release import describe
 
 
-def test_the_program_is_added_to_what_made_the_dataset():
+def test_the_program_is_added_to_generated_by():
     text = json.dumps({'Name': 'X', 'License': 'CC0', 'GeneratedBy': [{'Name': 'heudiconv'}]})
     value = json.loads(describe.dataset_description(text, 'air'))
     assert value['Name'] == 'X'
@@ -19,12 +19,12 @@ def test_the_program_is_added_to_what_made_the_dataset():
     assert value['GeneratedBy'][1]['Version'] == facebids.__version__
 
 
-def test_doing_it_twice_names_the_program_once():
+def test_the_program_is_listed_once():
     once = describe.dataset_description('{"Name": "X", "BIDSVersion": "1.9.0"}', 'air')
     assert describe.dataset_description(once, 'air') == once
 
 
-def test_the_published_original_is_named():
+def test_the_doi_of_the_original_is_listed():
     value = json.loads(describe.dataset_description('{"DatasetDOI": "doi:10.1/x"}', 'air'))
     assert value['SourceDatasets'] == [{'URL': 'https://doi.org/10.1/x'}]
 
@@ -54,14 +54,14 @@ def test_the_readme_is_kept_and_gets_a_paragraph():
     assert describe.readme('', 'air').startswith('Defacing')
 
 
-def test_a_sidecar_keeps_what_it_says():
+def test_a_sidecar_keeps_its_keys():
     value = json.loads(describe.image_sidecar('{"EchoTime": 0.003, "FlipAngle": 8}', 'remove'))
     assert (value['EchoTime'], value['FlipAngle']) == (0.003, 8)
     assert len(value['DeidentificationMethod']) == 1
     assert value['DeidentificationMethodCodeSequence'][0]['CodeValue'] == '113102'
 
 
-def test_an_earlier_deidentification_stays():
+def test_an_earlier_deidentification_is_kept():
     text = '{"DeidentificationMethod": ["names removed"]}'
     once = describe.image_sidecar(text, 'remove')
     assert json.loads(once)['DeidentificationMethod'][0] == 'names removed'
@@ -71,7 +71,7 @@ def test_an_earlier_deidentification_stays():
 TABLE = 'filename\tnote\nanat/sub-01_T1w.nii.gz\ta\r\nanat/sub-01_T2w.nii.gz\tb\n'
 
 
-def test_rows_go_and_the_others_stay_byte_for_byte():
+def test_other_rows_stay_the_same_byte_by_byte():
     after = describe.drop_rows(TABLE, 'filename', {'anat/sub-01_T2w.nii.gz'})
     assert after == 'filename\tnote\nanat/sub-01_T1w.nii.gz\ta\r\n'
     assert describe.drop_rows(TABLE, 'participant_id', {'a'}) == TABLE
@@ -79,7 +79,7 @@ def test_rows_go_and_the_others_stay_byte_for_byte():
 
 
 @pytest.mark.parametrize('reference', ['ses-1/func/a.nii.gz', 'bids::sub-01/ses-1/func/a.nii.gz'])
-def test_what_is_left_out_is_intended_for_no_more(reference):
+def test_excluded_files_are_removed_from_intended_for(reference):
     dropped = {'sub-01/ses-1/func/a.nii.gz'}
     other = 'ses-1/func/b.nii.gz'
     after = json.loads(
@@ -90,7 +90,7 @@ def test_what_is_left_out_is_intended_for_no_more(reference):
     assert json.loads(describe.drop_intended(alone, dropped)) == {'A': 1}
 
 
-def test_what_stays_is_not_written_anew():
+def test_a_sidecar_without_excluded_files_is_not_changed():
     text = '{"IntendedFor":   "ses-1/func/b.nii.gz"}'
     assert describe.drop_intended(text, {'sub-01/ses-1/func/a.nii.gz'}) == text
 
@@ -106,14 +106,14 @@ def test_patterns_are_added_once():
     ('makers', 'kept'),
     [('"me"', ['me']), ('["me"]', ['me']), ('{"Name": "me"}', [{'Name': 'me'}]), ('null', [])],
 )
-def test_makers_that_are_not_written_as_bids_has_them(makers, kept):
+def test_invalid_entries_of_generated_by_are_kept(makers, kept):
     text = f'{{"Name": "x", "GeneratedBy": {makers}, "DatasetDOI": 3}}'
     made = json.loads(describe.dataset_description(text, 'x'))['GeneratedBy']
     assert made[:-1] == kept
     assert made[-1]['Name'] == 'FaceBIDS'
 
 
-def test_references_of_any_type_are_held_against_what_is_left_out():
+def test_intended_for_of_any_type_is_compared():
     text = '{"IntendedFor": [1, null, "anat/a.nii"]}'
     kept = json.loads(describe.drop_intended(text, {'sub-01/anat/a.nii'}))
     assert kept == {'IntendedFor': [1, None]}

@@ -26,7 +26,7 @@ def test_a_pass_is_replaced():
 
 
 @pytest.mark.parametrize('verdict', ['review', 'fail', 'something new'])
-def test_nothing_else_leaves_by_itself(verdict):
+def test_other_verdicts_are_refused(verdict):
     found = decide([T1W], [record(verdict)])[T1W]
     assert found.action == gate.REFUSE
     assert '--exclude-failed' in found.reason
@@ -37,12 +37,12 @@ def test_a_pass_without_hashes_is_refused():
 
 
 @pytest.mark.parametrize('verdict', ['review', 'fail'])
-def test_what_may_not_leave_can_be_excluded(verdict):
+def test_images_that_may_not_be_released_can_be_excluded(verdict):
     found = decide([T1W], [record(verdict)], exclude_failed=True)[T1W]
     assert found.action == gate.EXCLUDE
 
 
-def test_a_review_is_released_by_somebody_with_a_name():
+def test_an_accepted_review_is_released():
     accepted = {T1W: gate.Accepted('sub-01', T1W, 'A. Example', 'looked at')}
     found = decide([T1W], [record('review')], accepted=accepted)[T1W]
     assert found.action == gate.REPLACE
@@ -50,13 +50,13 @@ def test_a_review_is_released_by_somebody_with_a_name():
 
 
 @pytest.mark.parametrize('found', [[record('fail')], []])
-def test_what_failed_or_was_never_seen_cannot_be_accepted(found):
+def test_failed_and_unprocessed_images_cannot_be_accepted(found):
     accepted = {T1W: gate.Accepted('sub-01', T1W, 'A. Example', 'looked at')}
     with pytest.raises(UsageError, match='only a review'):
         decide([T1W], found, accepted=accepted)
 
 
-def test_a_decision_on_another_person_is_not_taken():
+def test_a_decision_on_another_participant_is_refused():
     accepted = {T1W: gate.Accepted('sub-02', T1W, 'A. Example', 'looked at')}
     with pytest.raises(UsageError, match='not belong to sub-02'):
         decide([T1W], [record('review')], accepted=accepted)
@@ -91,7 +91,7 @@ UNSEEN = (
 
 
 @pytest.mark.parametrize('path', UNSEEN)
-def test_what_was_never_seen_stops_the_release(path):
+def test_unprocessed_files_stop_the_release(path):
     assert decide([path])[path].action == gate.REFUSE
     # not even the wish to leave out what failed makes up for it, but its name does
     assert decide([path], exclude_failed=True)[path].action == gate.REFUSE
@@ -116,13 +116,13 @@ def test_the_remedy_names_the_data_type():
         'sub-01/mrs/sub-01_svs.nii.gz',
     ],
 )
-def test_echo_planar_images_leave_unseen_and_are_told(path):
+def test_echo_planar_images_are_released_as_not_examined(path):
     found = decide([path])[path]
     assert found.action == gate.COPY
     assert found.reason
 
 
-def test_an_echo_planar_image_that_failed_does_not_leave():
+def test_a_failed_echo_planar_image_is_refused():
     path = 'sub-01/func/sub-01_task-rest_bold.nii.gz'
     assert decide([path], [record('fail', path)])[path].action == gate.REFUSE
 
@@ -148,7 +148,7 @@ def test_other_files_are_not_decided_on(path):
     assert decide([path]) == {}
 
 
-def test_a_file_that_is_not_there_cannot_be_excluded():
+def test_a_missing_file_cannot_be_excluded():
     with pytest.raises(UsageError, match='sub-09'):
         decide([T1W], [record()], excluded=frozenset(['sub-09/anat/sub-09_T1w.nii.gz']))
 
@@ -174,18 +174,18 @@ def test_a_table_of_decisions_is_read(tmp_path):
         [('sub-01', T1W, 'A', 'b'), ('sub-01', T1W, 'B', 'c')],
     ],
 )
-def test_a_decision_without_name_or_reason_or_twice_is_none(tmp_path, rows):
+def test_incomplete_and_repeated_decisions_are_refused(tmp_path, rows):
     with pytest.raises(UsageError, match=r'accepted\.tsv, line'):
         gate.read_accepted(write(tmp_path / 'accepted.tsv', *rows))
 
 
-def test_a_table_that_is_not_there_is_told(tmp_path):
+def test_a_missing_table_is_an_error(tmp_path):
     with pytest.raises(UsageError, match='cannot be read'):
         gate.read_accepted(tmp_path / 'none.tsv')
 
 
 @pytest.mark.parametrize('end', ['\t\t\t\n', '\n\n', '  \n', '\t\t\t\t\t\n'])
-def test_empty_lines_of_a_spreadsheet_decide_nothing(tmp_path, end):
+def test_empty_lines_of_a_spreadsheet_are_ignored(tmp_path, end):
     path = write(tmp_path / 'accepted.tsv', ('sub-01', T1W, 'A. Example', 'looked at'))
     path.write_text(path.read_text() + end)
     assert list(gate.read_accepted(path)) == [T1W]
@@ -197,13 +197,13 @@ def test_a_reason_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize('reason', ['"never closed', 'x' * 200_000])
-def test_what_is_no_table_is_an_error(tmp_path, reason):
+def test_a_file_that_is_not_a_table_is_an_error(tmp_path, reason):
     path = write(tmp_path / 'accepted.tsv', ('sub-01', T1W, 'A. Example', reason))
     with pytest.raises(UsageError, match='not a table'):
         gate.read_accepted(path)
 
 
-def test_a_file_without_a_face_can_be_left_out_by_name():
+def test_a_file_without_a_face_can_be_excluded():
     found = decide(['participants.tsv', 'README'], excluded=frozenset(['participants.tsv']))
     assert {path: item.action for path, item in found.items()} == {
         'participants.tsv': gate.EXCLUDE

@@ -58,7 +58,7 @@ each_order = pytest.mark.parametrize('order', ['<', '>'])
 @each_kind
 @each_version
 @each_order
-def test_only_what_identifies_goes(tmp_path, name, version, order):
+def test_only_identifying_metadata_are_removed(tmp_path, name, version, order):
     texts = {'descrip': b'Time=101112.3', 'aux_file': b'moved', 'intent_name': b'Doe'}
     texts |= {'db_name': b'JaneDoe'} if version == 1 else {}
     extensions = [(2, b'PatientName Doe'), (6, b'a comment')]
@@ -119,7 +119,7 @@ def test_nibabel_reads_what_was_written(tmp_path, version):
         b'',
     ],
 )
-def test_names_of_programs_are_emptied_but_no_findings(tmp_path, text):
+def test_names_of_programs_are_removed_but_not_reported(tmp_path, text):
     path, out = _write(tmp_path, _image(descrip=text)), tmp_path / 'out.nii.gz'
     assert headers.find(path, NAME) == ()
     assert headers.scrub(path, out) == ()
@@ -141,21 +141,21 @@ def test_names_of_programs_are_emptied_but_no_findings(tmp_path, text):
         b'SPM Jane',
     ],
 )
-def test_anything_else_is_a_finding(tmp_path, text):
+def test_other_text_is_reported(tmp_path, text):
     for name in ('descrip', 'aux_file') if len(text) <= 24 else ('descrip',):
         content = _image(**{name: text})
         found = headers.find(_write(tmp_path, content), NAME)
         assert [(finding.where, finding.rule) for finding in found] == [(name, 'header text')]
 
 
-def test_standard_intents_stay(tmp_path):
+def test_standard_intents_are_kept(tmp_path):
     for text in (b'mrs_v0_5', b'ConnDense', b'Label'):
         path, out = _write(tmp_path, _image(intent_name=text)), tmp_path / 'out.nii.gz'
         assert headers.scrub(path, out) == ()
         assert _header(out)['intent_name'] == text
 
 
-def test_spectroscopy_keeps_its_extension_without_what_identifies(tmp_path):
+def test_the_extension_of_spectroscopy_loses_identifying_keys_only(tmp_path):
     extension = {'SpectrometerFrequency': [123.2], 'PatientName': 'Doe', 'ResonantNucleus': ['1H']}
     content = _image(2, '>', [(44, json.dumps(extension).encode())], intent_name=b'mrs_v0_5')
     path, out = _write(tmp_path, content), tmp_path / 'out.nii.gz'
@@ -170,7 +170,7 @@ def test_spectroscopy_keeps_its_extension_without_what_identifies(tmp_path):
 
 
 @each_order
-def test_bytes_that_belong_to_nothing_go(tmp_path, order):
+def test_unused_bytes_are_removed(tmp_path, order):
     content = bytearray(_image(order=order))
     content[108:112] = struct.pack(f'{order}f', 384)
     content[352:352] = b'Jane Doe'.ljust(32, b'\0')
@@ -212,7 +212,7 @@ def _member(content: bytes, flags=0, time=0, extra=b'') -> bytes:
          ['gzip extra field', 'gzip file name', 'gzip comment']),
     ],
 )  # fmt: skip
-def test_the_header_of_a_compressed_file_is_written_anew(tmp_path, flags, time, extra, expected):
+def test_the_gzip_header_is_replaced(tmp_path, flags, time, extra, expected):
     content = _image()
     path = _write(tmp_path, content, member=_member(content, flags, time, extra))
     out = tmp_path / 'out.nii.gz'
@@ -255,7 +255,7 @@ def _with(at: int, value: bytes) -> bytes:
     ],
 )
 @pytest.mark.parametrize('name', ['a.nii', 'a.nii.gz'])
-def test_what_is_no_nifti_is_an_error_and_leaves_nothing(tmp_path, content, name):
+def test_a_file_that_is_not_nifti_is_an_error(tmp_path, content, name):
     path, out = _write(tmp_path, content, name), tmp_path / 'out' / name
     with pytest.raises(UnreadableImageError, match=name):
         headers.find(path, NAME)
@@ -283,14 +283,14 @@ def test_damaged_compression_is_an_error(tmp_path):
         headers.find(tmp_path / 'missing.nii.gz', NAME)
 
 
-def test_a_file_may_be_replaced_by_its_clean_self(tmp_path):
+def test_a_file_may_be_scrubbed_in_place(tmp_path):
     path = _write(tmp_path, _image(descrip=b'Jane Doe'))
     assert headers.scrub(path, path)
     assert headers.find(path, NAME) == ()
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
-def test_a_long_series_is_never_in_memory(tmp_path):
+def test_a_long_series_is_streamed(tmp_path):
     image = nib.Nifti1Image(np.zeros((64, 64, 64, 256), np.int16), np.eye(4))  # 128 MiB
     image.header['descrip'] = b'Jane Doe'
     path = tmp_path / 'a.nii.gz'

@@ -75,7 +75,7 @@ def test_a_copy_has_the_time_of_the_source_and_ordinary_permissions(source, targ
     assert only(target)
 
 
-def test_what_git_annex_keeps_is_copied_unless_links_are_asked_for(annexed, target):
+def test_objects_of_git_annex_are_copied_unless_links_are_requested(annexed, target):
     link_or_copy(annexed, target, 'hard')
     assert os.path.samefile(annexed, target)
     link_or_copy(annexed, target)
@@ -85,7 +85,7 @@ def test_what_git_annex_keeps_is_copied_unless_links_are_asked_for(annexed, targ
     assert only(target)
 
 
-def test_a_link_stands_for_what_it_leads_to(annexed, target, tmp_path):
+def test_symbolic_links_are_followed(annexed, target, tmp_path):
     link = tmp_path / 'raw' / 'a.nii.gz'
     link.symlink_to(annexed)
     for how in ('hard', 'auto', 'copy'):
@@ -96,7 +96,7 @@ def test_a_link_stands_for_what_it_leads_to(annexed, target, tmp_path):
 
 
 @pytest.mark.parametrize('code', [errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK])
-def test_where_there_are_no_links_auto_copies_and_hard_fails(source, target, monkeypatch, code):
+def test_without_hard_links_auto_copies_and_hard_fails(source, target, monkeypatch, code):
     refuse(monkeypatch, code)
     with pytest.raises(OutputError, match='hard link') as caught:
         link_or_copy(source, target, 'hard')
@@ -109,7 +109,7 @@ def test_where_there_are_no_links_auto_copies_and_hard_fails(source, target, mon
 
 
 @pytest.mark.parametrize('how', ['auto', 'hard', 'copy'])
-def test_what_is_there_already_is_left_alone(source, target, monkeypatch, how):
+def test_an_existing_link_or_copy_is_kept(source, target, monkeypatch, how):
     link_or_copy(source, target, how)
     before = target.stat()
     monkeypatch.setattr(module, '_link', None)
@@ -118,9 +118,7 @@ def test_what_is_there_already_is_left_alone(source, target, monkeypatch, how):
     assert os.path.samestat(before, target.stat())
 
 
-def test_a_copy_of_an_earlier_run_is_left_alone_where_there_are_no_links(
-    source, target, monkeypatch
-):
+def test_an_existing_copy_is_kept_without_hard_links(source, target, monkeypatch):
     refuse(monkeypatch, errno.EXDEV)
     link_or_copy(source, target)
     before = target.stat()
@@ -186,7 +184,7 @@ def test_a_file_above_the_target_is_an_error(source, target, how):
 
 
 @pytest.mark.parametrize('how', ['auto', 'hard', 'copy'])
-def test_a_source_that_is_gone_is_an_error(tmp_path, target, how):
+def test_a_missing_source_is_an_error(tmp_path, target, how):
     with pytest.raises(DatasetError, match='gone'):
         link_or_copy(tmp_path / 'gone', target, how)
     assert not target.exists()
@@ -203,7 +201,7 @@ def test_an_interrupted_copy_leaves_nothing(source, target, monkeypatch):
     assert not list(target.parent.iterdir())
 
 
-def test_an_unknown_way_is_a_mistake_of_the_program(source, target):
+def test_an_unknown_mode_is_an_error_of_the_program(source, target):
     with pytest.raises(ValueError, match='soft'):
         link_or_copy(source, target, 'soft')
 
@@ -223,7 +221,7 @@ def test_other_files_and_empty_folders_are_deleted(tmp_path):
     assert left == wanted | {'sub-01', 'sub-01/anat'}
 
 
-def test_links_are_deleted_and_what_they_lead_to_stays(tmp_path, source):
+def test_links_are_deleted_and_their_targets_are_kept(tmp_path, source):
     release = tmp_path / 'release'
     release.mkdir()
     (release / 'sub-01').symlink_to(source.parent)
@@ -235,7 +233,7 @@ def test_links_are_deleted_and_what_they_lead_to_stays(tmp_path, source):
     assert list(release.iterdir()) == []
 
 
-def test_a_folder_that_is_not_there_has_nothing_to_delete(tmp_path):
+def test_a_missing_folder_has_nothing_to_delete(tmp_path):
     assert remove_others(tmp_path / 'release', set()) == []
     assert not (tmp_path / 'release').exists()
 
@@ -249,7 +247,7 @@ def test_the_history_of_a_repository_is_not_deleted(tmp_path, make):
     assert (tmp_path / 'README').exists()
 
 
-def test_what_cannot_be_deleted_is_an_error(tmp_path, monkeypatch):
+def test_a_file_that_cannot_be_deleted_is_an_error(tmp_path, monkeypatch):
     (tmp_path / 'README').touch()
 
     def unlink(path, **_):

@@ -136,13 +136,13 @@ PRIVATE = {
 
 
 @pytest.mark.parametrize('name', SHARED)
-def test_what_scientific_sidecars_hold_is_no_finding(name):
+def test_common_keys_of_sidecars_are_not_reported(name):
     text = json.dumps(SHARED[name], indent='\t') + '\n'
     assert scrub_json(text, SIDECAR) == (text, ())
 
 
 @pytest.mark.parametrize('key', PRIVATE)
-def test_what_identifies_is_removed_and_everything_else_stays(key):
+def test_identifying_keys_are_removed_and_others_are_kept(key):
     before, after = dict(list(SIEMENS.items())[:15]), {'EchoTime': 0.037}
     text = json.dumps(before | {key: PRIVATE[key]} | after, indent='\t')
     clean, findings = scrub_json(text, SIDECAR)
@@ -158,7 +158,7 @@ def test_keys_match_in_any_spelling(spelling):
     assert scrub_json(json.dumps({spelling: 'Doe'}), SIDECAR)[0] == '{}'
 
 
-def test_nested_summaries_are_walked():
+def test_nested_summaries_are_searched():
     text = json.dumps(
         {
             'global': {
@@ -198,7 +198,7 @@ def test_nested_summaries_are_walked():
         ('{"a": 1, "2019-03-04": 2}', '{"a": 1}'),
     ],
 )  # fmt: skip
-def test_a_file_is_cut_and_not_written_anew(text, left):
+def test_a_file_is_cut_and_otherwise_unchanged(text, left):
     assert scrub_json(text, SIDECAR)[0] == left
 
 
@@ -208,7 +208,7 @@ def test_a_file_is_cut_and_not_written_anew(text, left):
      '00:00:00.000000', 'xxx', [], {}, ['', None], False, '000-000-0000'],
 )  # fmt: skip
 @pytest.mark.parametrize('key', ['PatientName', 'AcquisitionTime', 'InstitutionName'])
-def test_what_was_made_anonymous_is_no_finding(key, value):
+def test_placeholders_are_not_reported(key, value):
     text = json.dumps({key: value})
     assert scrub_json(text, SIDECAR) == (text, ())
 
@@ -234,7 +234,7 @@ def test_what_was_made_anonymous_is_no_finding(key, value):
         ('ImageComments', 'magnitude', True),
     ],
 )  # fmt: skip
-def test_shifted_dates_and_labels_are_no_findings(key, value, harmless):
+def test_shifted_dates_and_labels_are_not_reported(key, value, harmless):
     assert (scrub_json(json.dumps({key: value}), SIDECAR)[1] == ()) is harmless
 
 
@@ -258,7 +258,7 @@ def test_shifted_dates_and_labels_are_no_findings(key, value, harmless):
         ('1.3.12.2.1107.5.2.43.66044.2019030410111', 'UID in text'),
     ],
 )
-def test_what_identifies_is_found_in_any_text(text, rule):
+def test_identifying_text_is_found(text, rule):
     for value in (text, ['a', text], [['b', [text]]]):
         clean, findings = scrub_json(json.dumps({'a': 1, 'Other': value}), SIDECAR)
         assert json.loads(clean) == {'a': 1}
@@ -286,24 +286,24 @@ def test_what_identifies_is_found_in_any_text(text, rule):
         'task 1 of 12, 300 s',
     ],
 )
-def test_what_only_looks_alike_is_no_finding(text):
+def test_similar_text_is_not_reported(text):
     content = json.dumps({'Other': text})
     assert scrub_json(content, SIDECAR) == (content, ())
 
 
-def test_a_long_number_counts_where_somebody_typed_it():
+def test_long_numbers_count_in_typed_text_only():
     for key, found in {'StudyDescription': 1, 'Notes': 1, 'Description': 0, 'Other': 0}.items():
         assert len(scrub_json(json.dumps({key: 'head 1234567'}), SIDECAR)[1]) == found
 
 
-def test_of_a_required_key_only_what_identifies_goes():
+def test_required_keys_lose_the_identifying_part_only():
     text = '{"TimeZero": "2019-03-04T10:11:12", "TaskName": "rest 20190304", "a": 1}'
     clean, findings = scrub_json(text, 'sub-03/pet/sub-03_pet.json')
     assert clean == '{"TimeZero": "10:11:12", "TaskName": "rest", "a": 1}'
     assert [finding.where for finding in findings] == ['TimeZero', 'TaskName']
 
 
-def test_a_data_dictionary_may_describe_what_identifies():
+def test_a_data_dictionary_may_describe_identifying_columns():
     text = json.dumps(
         {
             'date_of_birth': {'Description': 'Day of birth', 'Units': 'day'},
@@ -316,7 +316,7 @@ def test_a_data_dictionary_may_describe_what_identifies():
     assert scrub_json(dated, 'participants.json')[0] == '{"q1": {"Units": "day"}}'
 
 
-def test_the_description_of_the_dataset_is_its_authors_own():
+def test_the_description_of_the_dataset_is_text_by_its_authors():
     text = json.dumps(
         {
             'Name': 'Heads of 2019-03-04',
@@ -335,12 +335,12 @@ def test_the_description_of_the_dataset_is_its_authors_own():
 @pytest.mark.parametrize(
     'content', [b'{"a": }', b'', b'{"a": 1', b'\xff\xfe{\0}\0', b'{"a": "\xe4"}']
 )
-def test_what_cannot_be_read_is_an_error_that_names_the_file(content):
+def test_an_unreadable_file_is_an_error_that_names_it(content):
     with pytest.raises(DatasetError, match=re.escape(SIDECAR)):
         scrub(content, SIDECAR)
 
 
-def test_files_are_looked_at_by_their_kind():
+def test_only_json_and_tsv_files_are_searched():
     sidecar = b'\xef\xbb\xbf{"PatientName": "Doe", "a": "\xc3\xa4"}'
     clean, findings = scrub(sidecar, 'sub-03/anat/sub-03_T1w.JSON')
     assert clean == '{"a": "ä"}'.encode() and len(findings) == 1
@@ -357,7 +357,7 @@ def _schema() -> dict:
 
 
 @pytest.mark.filterwarnings('ignore')
-def test_of_the_keys_that_bids_knows_only_these_are_findings():
+def test_only_these_keys_of_bids_are_identifying():
     known = {entry['name'] for entry in _schema().objects.metadata.to_dict().values()}
     assert len(known) > 400
     assert {name for name in known if rules.of_key(name)} == {
@@ -396,7 +396,7 @@ def test_no_key_that_bids_requires_is_removed():
 
 
 @pytest.mark.filterwarnings('ignore')
-def test_of_the_columns_that_bids_knows_only_these_have_a_rule():
+def test_only_these_columns_of_bids_have_a_rule():
     known = {entry['name'] for entry in _schema().objects.columns.to_dict().values()}
     assert {name for name in known if rules.of_column(name)} == {'age', 'acq_time', 'name'}
 
@@ -444,7 +444,7 @@ def test_ages_above_89_are_capped(column, value, expected):
     assert _column(column, value) == expected
 
 
-def test_the_data_dictionary_tells_the_unit_of_ages():
+def test_the_data_dictionary_has_the_unit_of_ages():
     table = b'participant_id\tage\nsub-01\t120\n'
     dictionary = b'{"age": {"Description": "Age", "Units": "month"}}'
     assert scrub(table, 'participants.tsv', dictionary) == (table, ())
@@ -484,7 +484,7 @@ def test_the_data_dictionary_tells_the_unit_of_ages():
         ('anything', '2019-03-04'),
     ],
 )
-def test_columns_that_identify_become_not_available(column, value):
+def test_cells_of_identifying_columns_become_not_available(column, value):
     for path in ('participants.tsv', 'phenotype/survey.tsv', 'sub-01/sub-01_sessions.tsv'):
         assert _column(column, value, path) == 'n/a'
 
@@ -512,7 +512,7 @@ def test_columns_that_identify_become_not_available(column, value):
         ('sentence_comprehension', '7'),
     ],
 )
-def test_other_columns_stay(column, value):
+def test_other_columns_are_kept(column, value):
     assert _column(column, value) == value
 
 
@@ -528,7 +528,7 @@ def test_other_columns_stay(column, value):
         ('n/a', 'n/a'),
     ],
 )
-def test_times_of_acquisition_stay_only_where_they_were_shifted(value, expected):
+def test_only_shifted_times_of_acquisition_are_kept(value, expected):
     text = f'filename\tacq_time\tx\r\nfunc/sub-01_bold.nii.gz\t{value}\t1.50\r\n'
     clean, findings = scrub_table(text, 'sub-01/sub-01_scans.tsv')
     assert clean == text.replace(value, expected)
@@ -536,7 +536,7 @@ def test_times_of_acquisition_stay_only_where_they_were_shifted(value, expected)
     assert _column('acq_time', value, 'sub-01/sub-01_sessions.tsv') == expected
 
 
-def test_tables_of_an_experiment_are_searched_by_their_columns_only():
+def test_only_columns_of_experimental_tables_are_searched():
     path = 'sub-01/func/sub-01_task-faces_events.tsv'
     text = 'onset\tname\tage\taddress\tnote\n1.0\tJane Doe\t93\tMain Street\t2019-03-04\n'
     assert scrub_table(text, path) == (text, ())
@@ -554,7 +554,7 @@ def test_cells_beyond_the_header_are_searched_too():
     assert findings[0].where == 'column 2 of sub-01'
 
 
-def test_the_place_of_a_finding_tells_no_secret():
+def test_the_place_of_a_finding_does_not_identify():
     table = 'name\temail\nJane Doe\tjane@example.org\n'
     for finding in scrub_table(table, 'phenotype/list.tsv')[1]:
         assert finding.where in ('name of row 1', 'email of row 1')
@@ -570,7 +570,7 @@ def test_a_table_without_tabs_is_an_error():
         scrub_table('participant_id,name\nsub-01,Jane\n', 'phenotype/survey.tsv')
 
 
-def test_what_is_cleaned_is_clean():
+def test_a_scrubbed_file_has_no_findings():
     text = json.dumps(SIEMENS | PRIVATE, indent=2)
     clean, findings = scrub_json(text, SIDECAR)
     assert len(findings) == len(PRIVATE)

@@ -87,13 +87,13 @@ KEPT = (
 
 
 @pytest.mark.parametrize('name', LEFT_OUT)
-def test_what_is_no_raw_data_is_left_out(tmp_path, name):
+def test_other_files_are_not_released(tmp_path, name):
     write(tmp_path / name)
     assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize('name', KEPT)
-def test_what_is_raw_data_is_kept(tmp_path, name):
+def test_raw_data_are_released(tmp_path, name):
     write(tmp_path / name)
     assert names(tmp_path) == [name]
 
@@ -119,7 +119,7 @@ def test_the_dataset_itself_may_be_a_link(tmp_path):
 
 
 @pytest.mark.parametrize('target', ['..', '.', '../..'])
-def test_links_to_folders_above_are_no_endless_way(tmp_path, target):
+def test_links_to_parent_folders_do_not_loop(tmp_path, target):
     write(tmp_path / 'raw' / T1W)
     link(tmp_path / 'raw/sub-01/loop', target)
     found = names(tmp_path / 'raw')
@@ -127,7 +127,7 @@ def test_links_to_folders_above_are_no_endless_way(tmp_path, target):
     assert len(found) <= 2  # a folder over the dataset shows it once again
 
 
-def test_links_between_two_folders_are_no_endless_way(tmp_path):
+def test_links_between_two_folders_do_not_loop(tmp_path):
     for one, other in (('sub-01', 'sub-02'), ('sub-02', 'sub-01')):
         write(tmp_path / one / 'a.json')
         link(tmp_path / one / 'other', tmp_path / other)
@@ -140,7 +140,7 @@ def test_links_between_two_folders_are_no_endless_way(tmp_path):
 
 
 @pytest.mark.parametrize('target', ['nowhere', 'b', 'README/x'])
-def test_a_link_to_nothing_is_missing(tmp_path, target):
+def test_a_broken_link_is_missing(tmp_path, target):
     write(tmp_path / 'README')
     link(tmp_path / 'b', target)  # the second one leads to itself
     found = {source.relative: source for source in tree.walk(tmp_path)}
@@ -148,13 +148,13 @@ def test_a_link_to_nothing_is_missing(tmp_path, target):
     assert not found['README'].missing
 
 
-def test_what_is_neither_file_nor_folder_is_an_error(tmp_path):
+def test_a_special_file_is_an_error(tmp_path):
     os.mkfifo(tmp_path / 'pipe')
     with pytest.raises(DatasetError, match='pipe is neither'):
         tree.walk(tmp_path)
 
 
-def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(DatasetError, match='nowhere cannot be read'):
         tree.walk(tmp_path / 'nowhere')
 
@@ -187,7 +187,7 @@ def test_annexed_content_is_read_through_the_link(tmp_path):
     assert only(tmp_path) == Source(T1W, content, size=7)
 
 
-def test_annexed_content_that_was_not_fetched_is_missing(tmp_path):
+def test_a_broken_link_of_git_annex_is_missing(tmp_path):
     (tmp_path / '.git').mkdir()
     link(tmp_path / T1W, f'../../.git/annex/objects/xX/yY/{KEY}/{KEY}')
     assert only(tmp_path) == Source(T1W, tmp_path / T1W, missing=True)
@@ -220,7 +220,7 @@ def test_other_small_files_are_content(tmp_path, content):
     assert only(tmp_path) == Source('README', tmp_path / 'README', size=len(content))
 
 
-def test_a_long_file_is_no_pointer(tmp_path):
+def test_a_long_file_is_not_a_pointer(tmp_path):
     write(tmp_path / 'README', '/annex/objects/KEY\n' + 'x' * tree.POINTER_SIZE)
     assert not only(tmp_path).missing
 

@@ -88,7 +88,7 @@ def test_errors_are_found_in_names_in_headers_and_in_sidecars(bids_dir):
 
 
 @installed
-def test_the_masks_that_a_raw_dataset_may_have(tmp_path, bids_dir):
+def test_masks_of_a_raw_dataset_are_valid(tmp_path, bids_dir):
     folder = bids_dir / 'sub-02' / 'anat'
     for name in ('mod-T1w', 'mod-MEGRE_echo-1', 'echo-1_mod-MEGRE'):
         shutil.copy(folder / 'sub-02_T1w.nii.gz', folder / f'sub-02_{name}_defacemask.nii.gz')
@@ -138,7 +138,7 @@ def test_inside_of_a_checkout_its_version_is_its_own(tmp_path, bids_dir, monkeyp
 
 
 @installed
-def test_a_dataset_that_is_not_there_is_not_valid(tmp_path):
+def test_a_missing_dataset_is_an_error(tmp_path):
     with pytest.raises(FacebidsError, match=r'The BIDS validator failed .*No such file'):
         validator.validate(tmp_path / 'nowhere')
 
@@ -164,7 +164,7 @@ def test_a_report_is_read(tmp_path, stand_in):
     assert not report.valid
 
 
-def test_no_folder_of_the_machine_is_in_a_report(tmp_path, stand_in):
+def test_no_absolute_path_is_in_a_report(tmp_path, stand_in):
     said = f'cannot read {tmp_path.resolve()}/sub-01/x.json'
     issue = {'code': 'A', 'severity': 'error', 'location': '/x', 'issueMessage': said}
     stand_in(answer(ANSWER | {'issues': {'issues': [issue], 'codeMessages': {}}}) + 'exit 16')

@@ -291,7 +291,7 @@ def test_a_missing_file_is_downloaded(home, monkeypatch, tmp_path):
     assert asked['root'] == tmp_path
 
 
-def test_half_a_file_is_not_taken_for_the_whole(monkeypatch, tmp_path):
+def test_an_incomplete_download_is_not_used(monkeypatch, tmp_path):
     monkeypatch.setenv('TEMPLATEFLOW_HOME', str(tmp_path))
     stub = tmp_path / HEAD
     stub.parent.mkdir(parents=True)
@@ -306,7 +306,7 @@ def test_half_a_file_is_not_taken_for_the_whole(monkeypatch, tmp_path):
             templateflow.find_template(Template.from_text(CHILD))
 
 
-def test_a_mask_that_only_templateflow_has_is_not_done_without(home, tmp_path, monkeypatch):
+def test_a_missing_mask_of_a_template_is_an_error(home, tmp_path, monkeypatch):
     monkeypatch.setenv('TEMPLATEFLOW_HOME', str(tmp_path))
     (tmp_path / FOLDER).mkdir(parents=True)
     (tmp_path / HEAD).write_bytes(b'head')
@@ -326,7 +326,7 @@ def test_a_damaged_file_is_named(home, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('text', ['', 'A:foo', 'A:cohort-', 'A:res-x', 'A:res-1:cohort-2', 'A/B'])
-def test_what_is_no_template_is_refused(text):
+def test_an_invalid_name_of_a_template_is_refused(text):
     with pytest.raises(UsageError, match='NAME'):
         Template.from_text(text)
 
