@@ -8,9 +8,9 @@ from facebids.core.atlas import generic_atlas
 from facebids.core.grids import grid_points
 from facebids.core.images import Volume
 from facebids.core.phantoms import phantom
-from facebids.core.thresholds import THRESHOLDS
+from facebids.core.thresholds import limit
 
-FAILS, DOUBTFUL = (t.least for t in THRESHOLDS if t.number == 'registration.coregistration')
+FAILS, DOUBTFUL = (limit(f'coregistration_{what}').least for what in ('failed', 'doubtful'))
 
 
 def rigid(degrees, axis, shift):
