@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether participants are recognised after defacing more often than by chance."""
 
+from dataclasses import replace
+
 import pytest
 
 from facebids.release import cohort
@@ -61,3 +63,11 @@ def test_several_comparisons_share_the_confidence():
     alone = check(outcome(4 / 52))[0]
     together = check(*[outcome(4 / 52)] * 10)[0]
     assert together.low < alone.low < alone.high < together.high
+
+
+def test_single_views_do_not_widen_the_intervals_of_other_comparisons():
+    alone = check(outcome(4 / 52))[0]
+    views = [replace(outcome(4 / 52), study='S3')] * 17
+    among, *others = check(outcome(4 / 52), *views)
+    assert (among.low, among.high) == (alone.low, alone.high)
+    assert all(item.low < alone.low for item in others)
