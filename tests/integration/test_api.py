@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Python interface, as its documentation shows it."""
+
+import doctest
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+import facebids
+from facebids import api
+
+
+def test_the_documented_example_holds():
+    found = doctest.testmod(api)
+    assert found.attempted >= 5
+    assert not found.failed
+
+
+def test_an_unknown_mode_is_refused_before_anything_is_read():
+    with pytest.raises(ValueError, match='Choose one of remove, blur, reface'):
+        facebids.deface('no file', mode='erase')
+
+
+def test_an_image_in_memory_is_attacked(phantom_scan):
+    found = facebids.attack(nib.Nifti1Image(phantom_scan.data, phantom_scan.affine))
+    random = found.recognition.random
+    assert found.recognition.certain[random].sum() > 5
+    assert not np.isnan(found.face_templates['geometry']['relief']).all()
+
+
+def test_the_package_has_nothing_else():
+    with pytest.raises(AttributeError, match='no attribute'):
+        facebids.nothing  # noqa: B018
