@@ -67,10 +67,10 @@ class Sink(SimpleInterface):
         for path in metadata.public_paths(self.inputs.output_dir, image):
             path.unlink(missing_ok=True)
         self._write_private(image, enrolled=not record.passed_on)
-        place = self._withheld if record.verdict == 'fail' else self._released
-        self._write_public(image, place, record.mode)
+        destination = self._withheld if record.verdict == 'fail' else self._released
+        self._write_public(image, destination, record.mode)
         records.merge(self.inputs.output_dir, names.metrics(image), [record])
-        _copy(self.inputs.defaced, place(names.defaced(image)))
+        _copy(self.inputs.defaced, destination(names.defaced(image)))
         path = Path(self.inputs.work_dir) / names.record(image)
         records.write(path, record)
         self._results['out_file'] = str(path)
@@ -94,19 +94,19 @@ class Sink(SimpleInterface):
     def _withheld(self, name):
         return Path(self.inputs.private_dir) / names.withheld(name)
 
-    def _write_public(self, image, place, mode):
+    def _write_public(self, image, destination, mode):
         """Write all public outputs except the defaced image."""
-        self._write_transforms(image, place)
-        _copy(self.inputs.slices, place(names.figure(image, 'slices')))
-        _copy(self.inputs.renders, place(names.figure(image, 'renders')))
-        _copy(self.inputs.mask, place(names.mask(image)))
+        self._write_transforms(image, destination)
+        _copy(self.inputs.slices, destination(names.figure(image, 'slices')))
+        _copy(self.inputs.renders, destination(names.figure(image, 'renders')))
+        _copy(self.inputs.mask, destination(names.mask(image)))
         for name, sidecar in (
             (names.mask(image), metadata.mask_sidecar(image)),
             (names.defaced(image), metadata.defaced_sidecar(image, mode)),
         ):
-            filesystem.write_json_atomic(place(names.sidecar(name)), sidecar)
+            filesystem.write_json_atomic(destination(names.sidecar(name)), sidecar)
 
-    def _write_transforms(self, image, place):
+    def _write_transforms(self, image, destination):
         found = files.read_alignment(self.inputs.registration)
         affine, template = found.affine, names.HEAD_ATLAS
         if through := found.template:
@@ -115,13 +115,13 @@ class Sink(SimpleInterface):
             sidecar = metadata.transform_sidecar(
                 image, through.name, through.files, through.from_atlas, through.fit
             )
-            filesystem.write_json_atomic(place(name), sidecar)
+            filesystem.write_json_atomic(destination(name), sidecar)
         # An ITK transform maps points of the target space to points of the image.
         for name, matrix in (
             (names.to_template(image, template), affine),
             (names.from_template(image, template), np.linalg.inv(affine)),
         ):
-            filesystem.write_text_atomic(place(name), registration.itk_text(matrix))
+            filesystem.write_text_atomic(destination(name), registration.itk_text(matrix))
 
     def _write_private(self, image, *, enrolled):
         root = Path(self.inputs.private_dir)

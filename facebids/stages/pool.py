@@ -28,27 +28,27 @@ class OneByOnePlugin(PluginBase):
         """Run all steps except those that depend on a failed step, then raise the first error."""
         from networkx import descendants, lexicographical_topological_sort
 
-        tell = self.plugin_args['status_callback']
+        callback = self.plugin_args['status_callback']
         stop = config['execution']['stop_on_first_crash'] == 'true'
         errors: list[Exception] = []
         blocked: set[Any] = set()
         for node in lexicographical_topological_sort(graph, key=_place):
             if node in blocked:
                 continue
-            tell(node, 'start')
+            callback(node, 'start')
             try:
                 node.run(updatehash=updatehash)
             except Exception as error:
                 if str(error).rstrip().endswith('KeyboardInterrupt'):
                     raise KeyboardInterrupt from error  # Nipype treats it as a crash
                 report_crash(node)
-                tell(node, 'exception')
+                callback(node, 'exception')
                 errors.append(error)
                 blocked |= descendants(graph, node)
                 if stop:
                     break
             else:
-                tell(node, 'end')
+                callback(node, 'end')
         if errors:
             raise errors[0]
 

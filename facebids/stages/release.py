@@ -259,10 +259,10 @@ def report(
     for what, count in certificate.summary(made).items():
         reporter.say(f'{what}: {count}')
     root = wanted.release_dir
-    places = {'release': root, 'certificate': root.parent / certificate.MARKDOWN}
+    paths = {'release': root, 'certificate': root.parent / certificate.MARKDOWN}
     if made['Metadata']['Removed']:
-        places['removed metadata (private)'] = settings.private_dir / FINDINGS
-    reporter.show_paths(places)
+        paths['removed metadata (private)'] = settings.private_dir / FINDINGS
+    reporter.show_paths(paths)
 
 
 def describe(decisions: Sequence[Decision]) -> str:

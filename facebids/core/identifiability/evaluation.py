@@ -71,15 +71,15 @@ def summarise(
     area = _auc(pairs, resampling.pair_people(mates, probe_people, gallery_people), draws)
     intra, inter = verification.similarity(*pairs)
     svm, no_svm = verification.same_person_svm(scores, probe_people, gallery_people, seed)
-    everybody = len(np.union1d(probe_people, gallery_people))
+    participants = len(np.union1d(probe_people, gallery_people))
     reasons = [
-        *_no_search(scores, mates, everybody, len(people)),
+        *_no_search(scores, mates, participants, len(people)),
         *_no_interval(area),
         *filter(None, [no_svm]),
         *_no_tail(pairs[1]),
     ]
     return Summary(
-        people=everybody,
+        people=participants,
         probes=len(probe_people),
         gallery_size=len(gallery_people),
         chance=1 / len(gallery_people) if len(gallery_people) else None,
@@ -188,7 +188,7 @@ def _larger_galleries(
 
 
 def _no_search(
-    scores: FloatArray, mates: BoolArray, everybody: int, gallery_people: int
+    scores: FloatArray, mates: BoolArray, participants: int, gallery_people: int
 ) -> Iterable[str]:
     """Yield why identification is undefined or says nothing."""
     known = ~np.isnan(scores)
@@ -198,7 +198,7 @@ def _no_search(
         yield 'No genuine pair has a score.'
     if not mates.any():
         yield 'No probe has a mate in the gallery.'
-    if everybody < 2:
+    if participants < 2:
         yield 'Fewer than two participants: there is no impostor pair.'
     elif gallery_people == 1:
         yield 'The gallery holds one participant: every search in it succeeds.'

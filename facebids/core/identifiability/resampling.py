@@ -125,9 +125,9 @@ def pair_people(
 def _owners(people: Sequence[ArrayLike]) -> tuple[list[IntArray], int]:
     """Return numbers for the people of each sample, (n_k, 1 or 2), and how many there are."""
     labels = [np.asarray(some) for some in people]
-    everybody = np.unique(np.concatenate([some.ravel() for some in labels]))
-    numbers = [np.searchsorted(everybody, some) for some in labels]
-    return [some[:, None] if some.ndim == 1 else some for some in numbers], len(everybody)
+    participants = np.unique(np.concatenate([some.ravel() for some in labels]))
+    numbers = [np.searchsorted(participants, some) for some in labels]
+    return [some[:, None] if some.ndim == 1 else some for some in numbers], len(participants)
 
 
 def _draw(number: int, seed: int, count: int) -> IntArray:
