@@ -51,13 +51,13 @@ def metric(
 class Registration:
     """How the image was aligned with the head atlas, and how well."""
 
-    quality: float = metric(
+    quality: float | None = metric(
         'Registration quality',
         'Agreement of the registered image with the head atlas: geometric mean of brain agreement '
         'and head overlap.',
         safer='higher',
     )
-    brain: float = metric(
+    brain: float | None = metric(
         'Brain agreement',
         'Correlation ratio between the intensities of the atlas and of the image over the brain, '
         'from 0 to 1.',

@@ -12,6 +12,7 @@ from facebids.core.alignment import coregistration, registration
 from facebids.core.alignment.coregistration import Coregistration
 from facebids.core.alignment.quality import Quality
 from facebids.core.alignment.registration import Registration
+from facebids.core.verdict import fails
 from facebids.errors import GridError, UnexpectedError, UnreadableImageError
 from facebids.interfaces import files
 from facebids.interfaces.files import RegistrationFile
@@ -109,6 +110,17 @@ def test_what_was_acquired_together_shares_its_affine(tmp_path):
 def test_another_grid_shares_nothing(tmp_path, changes):
     with pytest.raises(GridError, match='mask would not fit'):
         files.read_alignment(share(tmp_path, **changes))
+
+
+def test_a_quality_that_cannot_be_measured_is_undefined_and_fails(tmp_path, monkeypatch):
+    """Correlations of huge intensities overflow."""
+    broken = replace(QUALITY, brain=float('nan'), score=float('nan'))
+    found = Registration(0.9 * np.eye(4), broken, 'here', {})
+    monkeypatch.setattr(registration, 'register', lambda *_: found)
+    path = run(Register, tmp_path, in_file=image(tmp_path, 'in.nii.gz'), modality='T1w')
+    numbers = files.read_alignment(path).numbers
+    assert (numbers.brain, numbers.quality) == (None, None)
+    assert fails(numbers)
 
 
 def test_an_unforeseen_error_stops_only_the_image_itself(tmp_path, monkeypatch):

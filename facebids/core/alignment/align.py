@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From an image to its alignment: registered by itself, borrowed, or shared."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -70,9 +71,9 @@ def align(
         found = registration.register(*image, atlas, contrast, seed)
     fit = found.quality
     numbers = Registration(
-        quality=fit.score,
-        brain=fit.brain,
-        tissue=fit.tissue,
+        quality=_finite(fit.score),
+        brain=_finite(fit.brain),
+        tissue=_finite(fit.tissue),
         head=fit.head,
         brain_in_view=fit.brain_in_view,
         scale=_scale(found.affine),
@@ -113,7 +114,7 @@ def borrow(
         found.affine,
         origin='borrowed',
         source=name,
-        coregistration=found.quality,
+        coregistration=_finite(found.quality),
         scale=_scale(found.affine @ alignment.affine),
         start=found.start,
     )
@@ -125,6 +126,11 @@ def share(alignment: Alignment, name: str) -> Alignment:
     """Return the alignment of an image acquired together with another one, on the same grid."""
     numbers = replace(alignment.numbers, origin='shared', source=name)
     return replace(alignment, numbers=numbers)
+
+
+def _finite(number: float | None) -> float | None:
+    """Return a number, or None if it could not be measured: intensities may be too large."""
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _scale(affine: FloatArray) -> float:
