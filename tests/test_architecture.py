@@ -91,6 +91,7 @@ DOWNWARDS = {
     },
     'facebids.reports': {
         'facebids.reports',
+        'facebids.release.certificate_types',
         'facebids.studies.results',
         'facebids.bids',
         *TABLES,

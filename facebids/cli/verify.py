@@ -6,12 +6,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING
 
 from facebids import __version__
 from facebids.cli.console import make_console
 from facebids.cli.run import set_environment
 from facebids.errors import FacebidsError, UsageError
+
+if TYPE_CHECKING:
+    from facebids.release.certificate_types import Certificate
 
 DESCRIPTION = """\
 Check that a release holds exactly the files of its certificate, unchanged.
@@ -75,38 +78,37 @@ def verify(path: Path, root: Path, *, attack: bool = False) -> int:
     DatasetError
         If the certificate cannot be read.
     """
-    from facebids.release import certificate
+    from facebids.release.certificate import differences
+    from facebids.release.certificate_types import read_certificate
 
-    certified = certificate.read(path)
+    certificate = read_certificate(path)
     if not root.is_dir():
         raise UsageError(f'{root}: no such folder.')
     console = make_console()
-    differences = certificate.differences(certified, root)
-    for difference in differences:
+    found = differences(certificate, root)
+    for difference in found:
         console.print(difference, style='red', soft_wrap=True)
-    state = f'{len(differences)} differences from' if differences else 'all as in'
-    console.print(
-        f'{len(certified["Files"])} files, {state} the certificate of {certified["Date"]}'
-    )
-    failures = _attack(root, certified) if attack else 0
-    return int(bool(differences) or bool(failures))
+    state = f'{len(found)} differences from' if found else 'all as in'
+    console.print(f'{len(certificate.files)} files, {state} the certificate of {certificate.date}')
+    failures = _attack(root, certificate) if attack else 0
+    return int(bool(found) or bool(failures))
 
 
-def _attack(root: Path, certified: dict[str, Any]) -> int:
+def _attack(root: Path, certificate: 'Certificate') -> int:
     """Attack every defaced image; return how many failed."""
     with TemporaryDirectory(prefix='facebids-') as cache:
         set_environment(Path(cache), 1)
-        return _attack_each(root, certified)
+        return _attack_each(root, certificate)
 
 
-def _attack_each(root: Path, certified: dict[str, Any]) -> int:
+def _attack_each(root: Path, certificate: 'Certificate') -> int:
     from facebids.release.attack import attack, to_attack
 
     console = make_console()
-    images = to_attack(root, certified)
+    targets = to_attack(root, certificate)
     failures = 0
-    for image in images:
-        seen = attack(root, image)
+    for target in targets:
+        seen = attack(root, target)
         wrong = seen.problem or seen.objection
         failures += bool(wrong)
         console.print(
@@ -114,7 +116,7 @@ def _attack_each(root: Path, certified: dict[str, Any]) -> int:
             f'{seen.certain}' + (f': {wrong}' if wrong else ''),
             style='red' if wrong else None, soft_wrap=True,
         )  # fmt: skip
-    console.print(f'{len(images)} images attacked, {failures} failed')
+    console.print(f'{len(targets)} images attacked, {failures} failed')
     console.print(
         'Without the original images the heads are aligned and seen differently than at the '
         'participant level, so the counts differ from those of the certificate. In a refaced head '

@@ -1,17 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attack a released image without access to anything but the release."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from facebids.bids import suffixes
 from facebids.core.modes import MODES
 from facebids.errors import ImageError
+from facebids.release.certificate_types import Certificate
 from facebids.release.gate import NIFTI, suffix_of
 
 SEED = 1  # not the default of the participant level, for different views
+
+
+@dataclass(frozen=True)
+class Target:
+    """An image to attack.
+
+    Attributes
+    ----------
+    image
+        Path relative to the release.
+    mode
+        Defacing mode, or None if the image is not known to be defaced.
+    """
+
+    image: str
+    mode: str | None
 
 
 @dataclass(frozen=True)
@@ -38,7 +53,7 @@ class Attacked:
     objection: str | None = None
 
 
-def to_attack(root: Path, certificate: Mapping[str, Any]) -> list[dict[str, Any]]:
+def to_attack(root: Path, certificate: Certificate) -> tuple[Target, ...]:
     """Return all head images of a release, including those that its certificate lacks.
 
     Parameters
@@ -47,19 +62,14 @@ def to_attack(root: Path, certificate: Mapping[str, Any]) -> list[dict[str, Any]
         Folder of the release.
     certificate
         Its certificate.
-
-    Returns
-    -------
-    list of dict
-        ``image`` and ``mode``, which is None if the certificate lacks the image.
     """
-    modes = {item['image']: item['mode'] for item in certificate['Images']}
+    modes = {item.image: item.mode for item in certificate.images}
     paths = [path.relative_to(root) for path in sorted(root.rglob('*')) if path.is_file()]
-    return [
-        {'image': path.as_posix(), 'mode': modes.get(path.as_posix())}
+    return tuple(
+        Target(path.as_posix(), modes.get(path.as_posix()))
         for path in paths
         if path.as_posix() in modes or _is_head(path)
-    ]
+    )
 
 
 def _is_head(path: Path) -> bool:
@@ -68,7 +78,7 @@ def _is_head(path: Path) -> bool:
     return bool(NIFTI.search(path.name)) and suffix_of(path.name) in known
 
 
-def attack(root: Path, image: dict[str, Any]) -> Attacked:
+def attack(root: Path, target: Target) -> Attacked:
     """Search a released image for faces.
 
     The defaced head is registered again, as the transform of the original is not available.
@@ -77,8 +87,8 @@ def attack(root: Path, image: dict[str, Any]) -> Attacked:
     ----------
     root
         Folder of the release.
-    image
-        Its path ``image`` and its ``mode``, which is None if it is not known to be defaced.
+    target
+        The image.
     """
     from facebids.core import images
     from facebids.core.alignment import registration
@@ -86,10 +96,9 @@ def attack(root: Path, image: dict[str, Any]) -> Attacked:
     from facebids.core.attack.head import view_head
     from facebids.core.contrasts import HOUNSFIELD, contrast_of
 
-    path = image['image']
-    suffix = suffix_of(path)
+    path = target.image
     try:
-        contrast = contrast_of(suffix)
+        contrast = contrast_of(suffix_of(path))
         volume = images.read_volume(root / path, hounsfield=contrast in HOUNSFIELD)
         atlas = generic_atlas(registration.RESOLUTION)
         found = registration.register(volume.data, volume.affine, atlas, contrast, SEED)
@@ -99,7 +108,7 @@ def attack(root: Path, image: dict[str, Any]) -> Attacked:
     seen = head.recognition
     faces = int((seen.found & seen.random).sum())
     certain = int((seen.certain & seen.random).sum())
-    objection = _objection(certain, image['mode'])
+    objection = _objection(certain, target.mode)
     return Attacked(path, int(seen.random.sum()), faces, certain, objection=objection)
 
 

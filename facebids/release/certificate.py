@@ -1,22 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The certificate of a release: its images and their verdicts, and the hashes of all files."""
+"""Certify a release, and compare a release with its certificate."""
 
-import json
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import facebids
 from facebids import provenance
 from facebids.bids import names
 from facebids.bids.names import HeadImage
 from facebids.core.record import Record
-from facebids.errors import DatasetError, OutputError
+from facebids.errors import OutputError
 from facebids.filesystem import sha256 as sha256_of_file
+from facebids.release.certificate_types import (
+    Atlas,
+    Certificate,
+    CertifiedImage,
+    ListedFile,
+    Metadata,
+    Software,
+    Thresholds,
+    ValidatorReport,
+    read_certificate,
+)
 from facebids.release.cohort import Check
 from facebids.release.contents import Contents, was_defaced
 from facebids.release.gate import COPY, EXCLUDE, REPLACE, Decision
@@ -82,8 +91,8 @@ def hash_files(root: Path) -> dict[str, str]:
     }
 
 
-def make(release: Release, hashes: Mapping[str, str]) -> dict[str, Any]:
-    """Return the certificate of a release as a JSON object.
+def certify(release: Release, hashes: Mapping[str, str]) -> Certificate:
+    """Return the certificate of a release.
 
     Parameters
     ----------
@@ -92,73 +101,48 @@ def make(release: Release, hashes: Mapping[str, str]) -> dict[str, Any]:
     hashes
         SHA-256 hash of each file, from :func:`hash_files`.
     """
-    decided = release.decisions
-    accepted = [item.accepted for item in decided if item.accepted]
-    cohort = [asdict(item) for item in release.checks]
+    decisions, checks = release.decisions, release.checks
     removed = Counter(finding.rule for finding in release.contents.findings)
-    return {
-        'Release': release.name,
-        'Date': release.date,
-        'Software': {
-            'Name': 'FaceBIDS',
-            'Version': facebids.__version__,
-            'SHA256': provenance.source_digest(),
-        },
-        'Command': release.command,
-        **versions(),
-        'Limits': LIMITS,
-        'Images': [
+    return Certificate(
+        release=release.name,
+        date=release.date,
+        software=Software('FaceBIDS', facebids.__version__, provenance.source_digest()),
+        command=release.command,
+        atlas=_atlas(),
+        thresholds=_thresholds(),
+        limits=LIMITS,
+        images=tuple(
             _image(item, item.record, hashes)
-            for item in decided
+            for item in decisions
             if item.action == REPLACE and item.record is not None
-        ],
-        'NotExamined': _with_reason(decided, COPY),
-        'Excluded': _with_reason(decided, EXCLUDE),
-        'Accepted': [asdict(item) for item in accepted],
-        'Cohort': cohort or ONE_PERSON,
-        'CohortNote': _note(cohort),
-        'Metadata': {'Mode': release.metadata, 'Removed': dict(sorted(removed.items()))},
-        'Validator': _validator(release.report),
-        'Files': dict(hashes),
-    }
+        ),
+        not_examined=_with_reason(decisions, COPY),
+        excluded=_with_reason(decisions, EXCLUDE),
+        accepted=tuple(item.accepted for item in decisions if item.accepted),
+        cohort=checks or ONE_PERSON,
+        cohort_note=_note(checks),
+        metadata=Metadata(release.metadata, dict(sorted(removed.items()))),
+        validator=_summarise(release.report) if release.report else NOT_VALIDATED,
+        files=dict(hashes),
+    )
 
 
-def versions() -> dict[str, Any]:
-    """Return hashes of the head atlas and of the thresholds that the verdicts are based on."""
+def _atlas() -> Atlas:
     from facebids.core.alignment.registration import RESOLUTION
     from facebids.core.atlas import SPACE, generic_atlas
+
+    return Atlas(SPACE, sha256(generic_atlas(RESOLUTION).labels.tobytes()).hexdigest())
+
+
+def _thresholds() -> Thresholds:
     from facebids.core.thresholds import THRESHOLDS
 
-    labels = generic_atlas(RESOLUTION).labels
-    return {
-        'Atlas': {'Space': SPACE, 'SHA256': sha256(labels.tobytes()).hexdigest()},
-        'Thresholds': {'SHA256': sha256(repr(THRESHOLDS).encode()).hexdigest()},
-    }
+    return Thresholds(sha256(repr(THRESHOLDS).encode()).hexdigest())
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Read a certificate.
-
-    Raises
-    ------
-    DatasetError
-        If the file cannot be read or is not a certificate.
-    """
-    try:
-        value = json.loads(path.read_text(encoding='utf-8'))
-        kinds = (('Files', dict), ('Images', list), ('Date', str))
-        valid = all(isinstance(value[key], kind) for key, kind in kinds)
-        valid = valid and all({'image', 'mode'} <= set(image) for image in value['Images'])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f'{path}: this certificate cannot be read ({error}).') from error
-    if not valid:
-        raise DatasetError(f'{path}: this is not the certificate of a release.')
-    return dict(value)
-
-
-def differences(certificate: Mapping[str, Any], root: Path) -> list[str]:
+def differences(certificate: Certificate, root: Path) -> list[str]:
     """Return a sentence for each difference between a release and its certificate."""
-    there, listed = hash_files(root), certificate['Files']
+    there, listed = hash_files(root), certificate.files
     missing = [f'{path}: missing' for path in listed if path not in there]
     further = [f'{path}: not in the certificate' for path in there if path not in listed]
     changed = [
@@ -179,21 +163,25 @@ def check_own(release_dir: Path) -> None:
     if release_dir.is_symlink() or (release_dir.exists() and not release_dir.is_dir()):
         raise OutputError(f'{release_dir} is not a folder. Choose another --release-dir.')
     path = release_dir.parent / JSON
-    found = read(path) if path.is_file() else {}
+    certificate = read_certificate(path) if path.is_file() else None
     beside = [release_dir.parent / name for name in BESIDE]
-    if not found and (existing := [path for path in beside if os.path.lexists(path)]):
+    if not certificate and (existing := [path for path in beside if os.path.lexists(path)]):
         raise OutputError(
             f'{existing[0]} belongs to no known release and would be overwritten. Move it, or '
             'choose a --release-dir in a folder of its own.'
         )
-    if found.get('Release', release_dir.name) != release_dir.name:
+    if certificate and certificate.release != release_dir.name:
         raise OutputError(
-            f'{path} belongs to another release ({found["Release"]}). Choose a --release-dir in a '
-            'folder of its own.'
+            f'{path} belongs to another release ({certificate.release}). Choose a --release-dir '
+            'in a folder of its own.'
         )
     if not release_dir.exists() or not any(release_dir.iterdir()):
         return
-    wrong = differences(found, release_dir) if found else ['there is no certificate beside it']
+    wrong = (
+        differences(certificate, release_dir)
+        if certificate
+        else ['there is no certificate beside it']
+    )
     if wrong:
         raise OutputError(
             f'{release_dir} is not an unchanged release ({wrong[0]}) and would be overwritten. '
@@ -201,81 +189,75 @@ def check_own(release_dir: Path) -> None:
         )
 
 
-def summary(certificate: Mapping[str, Any]) -> dict[str, str]:
+def summary(certificate: Certificate) -> dict[str, str]:
     """Return a summary of the certificate: labels and values."""
-    images = certificate['Images']
-    cohort = certificate['Cohort']
-    validator = certificate['Validator']
+    cohort, validator = certificate.cohort, certificate.validator
     return {
-        'images released': str(len(images)),
-        'accepted by a person': str(len(certificate['Accepted'])),
-        'not examined': str(len(certificate['NotExamined'])),
-        'excluded': str(len(certificate['Excluded'])),
+        'images released': str(len(certificate.images)),
+        'accepted by a person': str(len(certificate.accepted)),
+        'not examined': str(len(certificate.not_examined)),
+        'excluded': str(len(certificate.excluded)),
         'recognition after defacing': cohort if isinstance(cohort, str) else _chance(cohort),
         'BIDS validator': validator
         if isinstance(validator, str)
-        else f'no error, {validator["Warnings"]} warnings',
+        else f'no error, {validator.warnings} warnings',
     }
 
 
-def _with_reason(decisions: Iterable[Decision], action: str) -> list[dict[str, str]]:
-    return [
-        {'image': item.path, 'reason': item.reason} for item in decisions if item.action == action
-    ]
+def _with_reason(decisions: Iterable[Decision], action: str) -> tuple[ListedFile, ...]:
+    return tuple(ListedFile(item.path, item.reason) for item in decisions if item.action == action)
 
 
-def _chance(cohort: list[dict[str, Any]]) -> str:
-    found = f'not shown to exceed chance in {len(cohort)} comparisons'
-    return f'{found}, but with too few participants' if _people(cohort) < FEW else found
+def _chance(checks: Sequence[Check]) -> str:
+    found = f'not shown to exceed chance in {len(checks)} comparisons'
+    return f'{found}, but with too few participants' if _people(checks) < FEW else found
 
 
-def _note(cohort: list[dict[str, Any]]) -> str:
+def _note(checks: Sequence[Check]) -> str:
     """Return how to interpret the comparisons of participants."""
     note = 'If the interval includes chance, recognition was not shown.'
-    if (people := _people(cohort)) < FEW:
+    if (people := _people(checks)) < FEW:
         note += f' {people} participants are too few: {FEW} or more are needed for a conclusion.'
     return note
 
 
-def _people(cohort: list[dict[str, Any]]) -> int:
-    return max((row['people'] for row in cohort), default=0)
+def _people(checks: Sequence[Check]) -> int:
+    return max((check.people for check in checks), default=0)
 
 
-def _image(decision: Decision, record: Record, hashes: Mapping[str, str]) -> dict[str, Any]:
+def _image(decision: Decision, record: Record, hashes: Mapping[str, str]) -> CertifiedImage:
     image = HeadImage.from_relative_path(decision.path)
     mask = names.raw_mask(image) if was_defaced(record) else None
     faces, proof = record.identifiability, record.provenance
-    return {
-        'image': decision.path,
-        'mode': record.mode,
-        'verdict': record.verdict,
-        'reasons': list(record.codes),
-        'decided': decision.reason,
-        'faces_before': faces.faces_before if faces else None,
-        'faces_after': faces.faces_after if faces else None,
-        'faces_certain_after': faces.faces_certain_after if faces else None,
-        'examined_with': proof.version if proof else None,
-        'examined_with_sha256': proof.software_sha256 if proof else None,
-        'input_sha256': proof.source_sha256 if proof else None,
-        'output_sha256': hashes[decision.path],
-        'mask': mask,
-        'mask_sha256': hashes.get(mask) if mask else None,
-    }
+    return CertifiedImage(
+        image=decision.path,
+        mode=record.mode,
+        verdict=record.verdict,
+        reasons=record.codes,
+        decided=decision.reason,
+        faces_before=faces.faces_before if faces else None,
+        faces_after=faces.faces_after if faces else None,
+        faces_certain_after=faces.faces_certain_after if faces else None,
+        examined_with=proof.version if proof else None,
+        examined_with_sha256=proof.software_sha256 if proof else None,
+        input_sha256=proof.source_sha256 if proof else None,
+        output_sha256=hashes[decision.path],
+        mask=mask,
+        mask_sha256=hashes.get(mask) if mask else None,
+    )
 
 
-def _validator(report: Report | None) -> dict[str, Any] | str:
-    if report is None:
-        return NOT_VALIDATED
-    return {
-        'Version': report.version,
-        'Schema': report.schema,
-        'Errors': len(report.errors),
-        'Warnings': len(report.warnings),
-        'Codes': report.counts,
-    }
+def _summarise(report: Report) -> ValidatorReport:
+    return ValidatorReport(
+        version=report.version,
+        schema=report.schema,
+        errors=len(report.errors),
+        warnings=len(report.warnings),
+        codes=report.counts,
+    )
 
 
-def refused(errors: Iterable[Issue]) -> list[str]:
+def validator_problems(errors: Iterable[Issue]) -> list[str]:
     """Return a sentence for each kind of error in the report of the validator."""
     by_code = defaultdict(list)
     for item in errors:

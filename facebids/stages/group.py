@@ -58,7 +58,7 @@ def run_group(settings: Settings, reporter: Reporter) -> int:
     reporter.show_findings(attacked)
     reporter.show_paths({'group report': settings.output_dir / names.GROUP_PAGE})
     if settings.release:
-        made = release.run_release(
+        certificate = release.run_release(
             settings,
             settings.release,
             found,
@@ -66,7 +66,7 @@ def run_group(settings: Settings, reporter: Reporter) -> int:
                 attacked if leaving == images else _attack(settings, leaving, reporter)
             ),
         )
-        release.report(settings, settings.release, made, reporter)
+        release.report(settings, settings.release, certificate, reporter)
         return 0
     return int(any(record.verdict == 'fail' for record in found))
 

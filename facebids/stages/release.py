@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from facebids.bids import names, records
 from facebids.bids.inputs import read_description
@@ -16,8 +15,21 @@ from facebids.config import ReleaseSettings, Settings
 from facebids.core.record import Record
 from facebids.errors import OutputError, ReleaseRefused, UsageError
 from facebids.filesystem import write_json_atomic, write_text_atomic
-from facebids.release import build, certificate, cohort, gate, tree, validator
-from facebids.release.certificate import Release
+from facebids.release import build, cohort, gate, tree, validator
+from facebids.release.certificate import (
+    ACCEPTED,
+    BESIDE,
+    JSON,
+    MARKDOWN,
+    Release,
+    certify,
+    check_own,
+    differences,
+    hash_files,
+    summary,
+    validator_problems,
+)
+from facebids.release.certificate_types import Certificate, read_certificate, to_json
 from facebids.release.contents import Contents, assemble, was_defaced
 from facebids.release.gate import Decision
 from facebids.release.tree import Source
@@ -32,13 +44,13 @@ FINDING_COLUMNS = ('path', 'where', 'rule', 'value')
 
 
 def run_release(
-    settings: Settings, wanted: ReleaseSettings, found: list[Record], attack: Attack
-) -> dict[str, Any]:
+    settings: Settings, release_settings: ReleaseSettings, found: list[Record], attack: Attack
+) -> Certificate:
     """Write the release, or refuse and report the reasons.
 
     Parameters
     ----------
-    settings, wanted
+    settings, release_settings
         The settings of the run, and those of the release.
     found
         Records of all images.
@@ -47,8 +59,8 @@ def run_release(
 
     Returns
     -------
-    dict
-        The certificate.
+    Certificate
+        The certificate of the release.
 
     Raises
     ------
@@ -61,20 +73,20 @@ def run_release(
     OutputError
         If the release cannot be written to the requested folder.
     """
-    with build.locked(wanted.release_dir):
-        _resume_install(wanted)
-        certificate.check_own(wanted.release_dir)
-        return _release(settings, wanted, found, attack)
+    with build.locked(release_settings.release_dir):
+        _resume_install(release_settings)
+        check_own(release_settings.release_dir)
+        return _release(settings, release_settings, found, attack)
 
 
 def _release(
-    settings: Settings, wanted: ReleaseSettings, found: list[Record], attack: Attack
-) -> dict[str, Any]:
+    settings: Settings, release_settings: ReleaseSettings, found: list[Record], attack: Attack
+) -> Certificate:
     read_description(settings.bids_dir, required=not settings.skip_bids_validation)
-    new = build.staging_dir(wanted.release_dir) / build.NEW
+    new = build.staging_dir(release_settings.release_dir) / build.NEW
     sources = tree.walk(settings.bids_dir)
     tree.check_present(sources)
-    decisions = decide(settings, wanted, [source.relative for source in sources], found)
+    decisions = decide(settings, release_settings, [source.relative for source in sources], found)
     date = _date(settings)
     contents = assemble(sources, decisions, settings.output_dir, date)
     checks = cohort.check(attack(_released_images(decisions)))
@@ -85,29 +97,38 @@ def _release(
         *_links_to_private(settings, sources),
         *_missing_templates(settings, decisions),
         *cohort.objections(checks),
-        *_metadata_problems(settings, wanted, contents),
+        *_metadata_problems(settings, release_settings, contents),
     ]:
         raise ReleaseRefused(problems)
-    build.build(contents.files, new, wanted.link)
+    build.build(contents.files, new, release_settings.link)
     report = validator.validate(new)
     if report and not report.valid:
         shutil.rmtree(new)
-        raise ReleaseRefused(certificate.refused(report.errors))
+        raise ReleaseRefused(validator_problems(report.errors))
     about = Release(
-        wanted.release_dir.name, _command(settings, wanted), date, wanted.metadata, decisions,
-        contents, checks, report,
-    )  # fmt: skip
-    return _install(wanted, about)
+        name=release_settings.release_dir.name,
+        command=_command(settings, release_settings),
+        date=date,
+        metadata=release_settings.metadata,
+        decisions=decisions,
+        contents=contents,
+        checks=checks,
+        report=report,
+    )
+    return _install(release_settings, about)
 
 
 def decide(
-    settings: Settings, wanted: ReleaseSettings, paths: Sequence[str], found: list[Record]
+    settings: Settings,
+    release_settings: ReleaseSettings,
+    paths: Sequence[str],
+    found: list[Record],
 ) -> tuple[Decision, ...]:
     """Decide on every file of a dataset that may show a face, given the command line options.
 
     Parameters
     ----------
-    settings, wanted
+    settings, release_settings
         The settings of the run, and those of the release.
     paths
         All files of the dataset, relative to it.
@@ -119,8 +140,10 @@ def decide(
             '--release-dir releases the whole dataset. Omit --participant-label, and exclude '
             'files that must not be released with --exclude-failed.'
         )
-    failed = wanted.exclude_failed
-    accepted = gate.read_accepted(wanted.accept_file) if wanted.accept_file else {}
+    failed = release_settings.exclude_failed
+    accepted = (
+        gate.read_accepted(release_settings.accept_file) if release_settings.accept_file else {}
+    )
     choices = gate.Choices(accepted, frozenset(failed or ()), exclude_failed=failed == ())
     return gate.decide(paths, found, choices)
 
@@ -156,11 +179,11 @@ def _released_images(decisions: Sequence[Decision]) -> list[HeadImage]:
 
 
 def _metadata_problems(
-    settings: Settings, wanted: ReleaseSettings, contents: Contents
+    settings: Settings, release_settings: ReleaseSettings, contents: Contents
 ) -> list[str]:
     """Return a problem if metadata identify people and are not removed."""
     found = contents.findings
-    if wanted.metadata == 'scrub' or not found:
+    if release_settings.metadata == 'scrub' or not found:
         return []
     rules = ', '.join(f'{rule} {n}' for rule, n in Counter(f.rule for f in found).most_common())
     files = len({item.path for item in found})
@@ -192,75 +215,80 @@ def _date(settings: Settings) -> str:
     return time.strftime('%Y-%m-%d', time.gmtime(table.stat().st_mtime))
 
 
-def _command(settings: Settings, wanted: ReleaseSettings) -> str:
+def _command(settings: Settings, release_settings: ReleaseSettings) -> str:
     """Return the command line, with the names of folders but not their paths."""
     words = [
         'facebids', settings.bids_dir.name, settings.output_dir.name, 'group',
-        '--release-dir', wanted.release_dir.name,
+        '--release-dir', release_settings.release_dir.name,
     ]  # fmt: skip
-    if wanted.exclude_failed is not None:
-        words += ['--exclude-failed', *wanted.exclude_failed]
-    if wanted.accept_file:
-        words += ['--accept', wanted.accept_file.name]
-    return ' '.join([*words, '--link', wanted.link, '--metadata', wanted.metadata])
+    if release_settings.exclude_failed is not None:
+        words += ['--exclude-failed', *release_settings.exclude_failed]
+    if release_settings.accept_file:
+        words += ['--accept', release_settings.accept_file.name]
+    return ' '.join(
+        [*words, '--link', release_settings.link, '--metadata', release_settings.metadata]
+    )
 
 
-def _install(wanted: ReleaseSettings, about: Release) -> dict[str, Any]:
+def _install(release_settings: ReleaseSettings, about: Release) -> Certificate:
     """Write the certificate, and move dataset and certificate to their destinations."""
     from facebids.reports.certificate import certificate_markdown
 
-    staging = build.staging_dir(wanted.release_dir)
-    hashes = certificate.hash_files(staging / build.NEW)
+    staging = build.staging_dir(release_settings.release_dir)
+    hashes = hash_files(staging / build.NEW)
     if wrong := [p for p, known in about.contents.examined.items() if hashes.get(p) != known]:
         shutil.rmtree(staging / build.NEW)
         raise OutputError(
             f'{wrong[0]}: the written file is not the one that was attacked. Run it again.'
         )
-    made = certificate.make(about, hashes)
-    if made['Accepted'] and wanted.accept_file:
-        accepted = wanted.accept_file.read_text(encoding='utf-8-sig')
-        write_text_atomic(staging / certificate.ACCEPTED, accepted)
+    certificate = certify(about, hashes)
+    if certificate.accepted and release_settings.accept_file:
+        accepted = release_settings.accept_file.read_text(encoding='utf-8-sig')
+        write_text_atomic(staging / ACCEPTED, accepted)
     else:
-        (staging / certificate.ACCEPTED).unlink(missing_ok=True)
-    write_text_atomic(staging / certificate.MARKDOWN, certificate_markdown(made))
-    write_json_atomic(staging / certificate.JSON, made)
-    build.install(staging / build.NEW, wanted.release_dir)
-    _move_certificate(wanted.release_dir, made)
-    return made
+        (staging / ACCEPTED).unlink(missing_ok=True)
+    write_text_atomic(staging / MARKDOWN, certificate_markdown(certificate))
+    write_json_atomic(staging / JSON, to_json(certificate))
+    build.install(staging / build.NEW, release_settings.release_dir)
+    _move_certificate(release_settings.release_dir, certificate)
+    return certificate
 
 
-def _resume_install(wanted: ReleaseSettings) -> None:
+def _resume_install(release_settings: ReleaseSettings) -> None:
     """Move the certificate beside its release if a killed run did not do so."""
-    root, staging = wanted.release_dir, build.staging_dir(wanted.release_dir)
-    path = staging / certificate.JSON
+    root, staging = release_settings.release_dir, build.staging_dir(release_settings.release_dir)
+    path = staging / JSON
     if not path.is_file() or (staging / build.NEW).exists() or not root.is_dir():
         return
-    made = certificate.read(path)
-    if not certificate.differences(made, root):
-        _move_certificate(root, made)
+    certificate = read_certificate(path)
+    if not differences(certificate, root):
+        _move_certificate(root, certificate)
 
 
-def _move_certificate(root: Path, made: dict[str, Any]) -> None:
+def _move_certificate(root: Path, certificate: Certificate) -> None:
     """Move the certificate beside its release."""
     staging = build.staging_dir(root)
-    for name in reversed(certificate.BESIDE):  # the machine-readable one is moved last
+    for name in reversed(BESIDE):  # the machine-readable one is moved last
         if (staging / name).exists():
             shutil.move(staging / name, root.parent / name)
-        elif name == certificate.ACCEPTED and not made.get('Accepted'):
+        elif name == ACCEPTED and not certificate.accepted:
             (root.parent / name).unlink(missing_ok=True)
     build.clear(root)
 
 
 def report(
-    settings: Settings, wanted: ReleaseSettings, made: dict[str, Any], reporter: Reporter
+    settings: Settings,
+    release_settings: ReleaseSettings,
+    certificate: Certificate,
+    reporter: Reporter,
 ) -> None:
     """Report what was released, and where it is."""
     reporter.say()
-    for what, count in certificate.summary(made).items():
+    for what, count in summary(certificate).items():
         reporter.say(f'{what}: {count}')
-    root = wanted.release_dir
-    paths = {'release': root, 'certificate': root.parent / certificate.MARKDOWN}
-    if made['Metadata']['Removed']:
+    root = release_settings.release_dir
+    paths = {'release': root, 'certificate': root.parent / MARKDOWN}
+    if certificate.metadata.removed:
         paths['removed metadata (private)'] = settings.private_dir / FINDINGS
     reporter.show_paths(paths)
 

@@ -22,6 +22,7 @@ from facebids.config import ReleaseSettings, Settings
 from facebids.core.record import Provenance, Reason
 from facebids.errors import DatasetError, OutputError, ReleaseRefused, UsageError
 from facebids.release import build, certificate, validator
+from facebids.release.certificate_types import ListedFile, Software, read_certificate
 from facebids.stages import release
 from facebids.studies.results import Estimate, Outcome, Results, Summary
 
@@ -122,7 +123,7 @@ def releasing(settings, **changes):
 def run(settings):
     found = records.read_all(settings.output_dir)
     release.run_release(settings, settings.release, found, lambda images: Results())
-    return certificate.read(settings.release.release_dir.parent / certificate.JSON)
+    return read_certificate(settings.release.release_dir.parent / certificate.JSON)
 
 
 def files(root):
@@ -137,8 +138,8 @@ def test_the_real_validator_finds_no_error(settings):
     if validator.find() is None:
         pytest.skip('bids-validator-deno is not installed: pip install facebids[validate]')
     made = run(settings)
-    assert made['Validator']['Errors'] == 0
-    assert made['Validator']['Version']
+    assert made.validator.errors == 0
+    assert made.validator.version
 
 
 def test_a_release_has_exactly_the_expected_files(settings, no_validator):
@@ -147,7 +148,7 @@ def test_a_release_has_exactly_the_expected_files(settings, no_validator):
     sidecars = {names.sidecar(path) for path in (*HEADS, *masks)}
     kept = {path for path in TEXTS if not path.startswith(('source', 'deriv', '.git', 'figures'))}
     expected = {*kept, BOLD, *HEADS, *masks, *sidecars, 'CHANGES'}
-    assert files(settings.release.release_dir) == expected == set(made['Files'])
+    assert files(settings.release.release_dir) == expected == set(made.files)
 
 
 def test_released_images_are_defaced_and_keep_their_names(settings, no_validator):
@@ -234,7 +235,7 @@ def test_an_unprocessed_image_stops_the_release(settings, no_validator):
     refused(settings, path)
     refused(releasing(settings, exclude_failed=()), path)
     made = run(releasing(settings, exclude_failed=(path,)))
-    assert made['Excluded'] == [{'image': path, 'reason': 'excluded by name'}]
+    assert made.excluded == (ListedFile(path, 'excluded by name'),)
 
 
 @pytest.mark.parametrize('changed', ['source', 'defaced', 'mask', 'gone'])
@@ -254,7 +255,7 @@ def test_a_file_changed_after_the_attack_stops_the_release(settings, no_validato
 def test_any_file_can_be_excluded_by_name(settings, no_validator, path):
     made = run(releasing(settings, exclude_failed=(path,)))
     assert not (settings.release.release_dir / path).exists()
-    assert [item['image'] for item in made['Excluded']] == [path]
+    assert [item.image for item in made.excluded] == [path]
 
 
 @pytest.mark.parametrize(
@@ -315,7 +316,7 @@ def test_an_excluded_image_is_mentioned_in_the_certificate_only(settings, no_val
     examine(settings, T2W, 'fail')
     refused(settings, T2W)
     made = run(releasing(settings, exclude_failed=()))
-    assert [item['image'] for item in made['Excluded']] == [T2W]
+    assert [item.image for item in made.excluded] == [T2W]
     assert not [path for path in files(settings.release.release_dir) if 'T2w' in path]
     assert T2W[7:] not in (settings.release.release_dir / 'sub-01/sub-01_scans.tsv').read_text()
     left = json.loads((settings.release.release_dir / fmap).read_text())
@@ -411,7 +412,7 @@ def test_a_damaged_image_is_excluded_or_stops_the_release(settings, no_validator
     (settings.bids_dir / BOLD).write_bytes(b'')
     refused(settings, f'--exclude-failed {BOLD}')
     made = run(releasing(settings, exclude_failed=(BOLD,)))
-    assert BOLD not in made['Files']
+    assert BOLD not in made.files
 
 
 def test_a_review_is_released_with_the_name_of_a_person(settings, no_validator):
@@ -420,7 +421,7 @@ def test_a_review_is_released_with_the_name_of_a_person(settings, no_validator):
     table = settings.bids_dir.parent / 'accepted.tsv'
     table.write_text(ACCEPTED_TABLE)
     made = run(releasing(settings, accept_file=table))
-    assert made['Accepted'][0]['decided_by'] == 'A. Example'
+    assert made.accepted[0].decided_by == 'A. Example'
     beside = settings.release.release_dir.parent / certificate.ACCEPTED
     assert beside.read_text() == table.read_text()
     run(releasing(settings, exclude_failed=()))  # nobody accepts it any more
@@ -460,7 +461,7 @@ def test_errors_of_the_validator_stop_the_release(settings, monkeypatch):
 
 
 def test_without_the_validator_the_certificate_says_so(settings, no_validator):
-    assert 'not validated' in run(settings)['Validator']
+    assert 'not validated' in run(settings).validator
 
 
 # --- again, and killed --------------------------------------------------------------------------
@@ -486,6 +487,7 @@ STEPS = [
     (build.shutil, 'rmtree'),
     (release.shutil, 'move'),
     (certificate, 'hash_files'),
+    (release, 'hash_files'),
     (release, 'write_json_atomic'),
 ]
 
@@ -670,33 +672,104 @@ def test_a_link_instead_of_a_file_is_reported(settings, no_validator, capsys, to
     assert f'{T1W}: changed' in capsys.readouterr().out
 
 
+def certificate_path(settings):
+    return settings.release.release_dir.parent / certificate.JSON
+
+
 @pytest.mark.parametrize(
-    'change', [{'Date': None}, {'Images': [1]}, {'Images': [{}]}, {'Files': []}]
+    'text',
+    ['', 'no JSON', '[]', '{}', '{"Files": {', '\xff', '[' * 10_000, '{"Files": ' * 10_000],
+    ids=['empty', 'text', 'list', 'object', 'cut', 'latin-1', 'deep list', 'deep object'],
 )
-def test_an_edited_certificate_is_an_error(settings, no_validator, capsys, change):
+def test_a_file_that_is_not_a_certificate_is_an_error(settings, tmp_path, capsys, text):
+    path = tmp_path / 'x.json'
+    path.write_bytes(text.encode('latin-1'))
+    assert verify.main([str(path), str(settings.bids_dir)]) == 65
+    assert f'{path}: this is not the certificate of a release (' in capsys.readouterr().err
+
+
+def test_a_missing_certificate_is_an_error(settings, tmp_path, capsys):
+    path = tmp_path / 'x.json'
+    assert verify.main([str(path), str(settings.bids_dir)]) == 65
+    assert f'{path}: this certificate cannot be read' in capsys.readouterr().err
+
+
+def test_the_file_of_a_certificate_is_as_documented(settings, no_validator):
     made = run(settings)
-    path = settings.release.release_dir.parent / certificate.JSON
-    path.write_text(json.dumps(made | change))
+    content = json.loads(certificate_path(settings).read_text())
+    assert ' '.join(content) == (
+        'Release Date Software Command Atlas Thresholds Limits Images NotExamined Excluded '
+        'Accepted Cohort CohortNote Metadata Validator Files'
+    )
+    assert content['Software'].keys() == {'Name', 'Version', 'SHA256'}
+    assert content['Metadata'] == {'Mode': 'report', 'Removed': {}}
+    assert content['Images'][0]['image'] == T1W
+    assert content['Images'][0]['mode'] == 'remove'
+    assert content['Files'] == made.files
+
+
+def test_a_certificate_with_comparisons_and_a_report_is_read_as_it_was_written(
+    settings, monkeypatch
+):
+    warning = validator.Issue('RECOMMENDED', 'warning', T1W, 'it is recommended')
+    report = validator.Report('3', None, 1, (), (warning,))
+    monkeypatch.setattr(validator, 'validate', lambda root: report)
+    summary = Summary(
+        people=50, probes=50, gallery_size=50, people_with_mates=50, rank1=Estimate(0.0),
+        auc=Estimate(float('nan')),
+    )  # fmt: skip
+    outcome = Outcome('scans', 'same_scan', '', 'after', '', '', 'dlib', summary)
+    found = records.read_all(settings.output_dir)
+    release.run_release(
+        settings, settings.release, found, lambda images: Results(outcomes=(outcome,))
+    )
+    path = certificate_path(settings)
+    made = read_certificate(path)
+    assert made.cohort[0].people == 50
+    assert made.cohort[0].auc is None
+    assert made.validator.codes == {'RECOMMENDED': 1}
+    content = json.loads(path.read_text())
+    assert content['Cohort'][0]['engine'] == 'dlib'
+    assert content['Validator'] == {
+        'Version': '3', 'Schema': None, 'Errors': 0, 'Warnings': 1, 'Codes': {'RECOMMENDED': 1}
+    }  # fmt: skip
+
+
+DAMAGES = {  # what is wrong, and where the message says it is
+    'missing key': (lambda content: content.pop('Date'), 'Date: '),
+    'wrong type': (lambda content: content.update(Date=None), 'Date: '),
+    'number for text': (lambda content: content.update(Release=1), 'Release: '),
+    'list for object': (lambda content: content.update(Files=[]), 'Files: '),
+    'hash': (lambda content: content['Files'].update(README=1), 'Files.README: '),
+    'image': (lambda content: content.update(Images=[1]), 'Images.0: '),
+    'empty image': (lambda content: content.update(Images=[{}]), 'Images.0.image: '),
+    'count': (lambda content: content['Images'][1].update(faces_after='0'), 'Images.1.faces_aft'),
+    'verdict': (lambda content: content['Images'][0].update(verdict='good'), 'Images.0.verdict: '),
+    'cohort': (lambda content: content.update(Cohort=[{}]), 'Cohort.'),
+    'validator': (lambda content: content.update(Validator={'Errors': 0}), 'Validator.'),
+    'metadata': (lambda content: content['Metadata'].pop('Mode'), 'Metadata.Mode: '),
+}
+
+
+@pytest.mark.parametrize(('damage', 'where'), DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_certificate_is_an_error(settings, no_validator, capsys, damage, where):
+    run(settings)
+    path = certificate_path(settings)
+    content = json.loads(path.read_text())
+    damage(content)
+    path.write_text(json.dumps(content))
     assert check(settings) == 65
-    assert str(path) in capsys.readouterr().err
-
-
-def test_a_file_that_is_not_a_certificate_is_an_error(settings, tmp_path, capsys):
-    (tmp_path / 'x.json').write_text('[]')
-    assert verify.main([str(tmp_path / 'x.json'), str(settings.bids_dir)]) == 65
-    assert 'certificate' in capsys.readouterr().err
+    assert f'{path}: this is not the certificate of a release ({where}' in capsys.readouterr().err
+    with pytest.raises(DatasetError, match=str(path)):
+        run(settings)
 
 
 def test_the_certificate_tells_which_code_made_it_and_which_examined_each_image(
     settings, no_validator
 ):
     found = run(settings)
-    assert found['Software'] == {
-        'Name': 'FaceBIDS',
-        'Version': facebids.__version__,
-        'SHA256': provenance.source_digest(),
-    }
-    assert {image['examined_with_sha256'] for image in found['Images']} == {'a' * 64}
+    assert found.software == Software('FaceBIDS', facebids.__version__, provenance.source_digest())
+    assert {image.examined_with_sha256 for image in found.images} == {'a' * 64}
     text = Path(settings.release.release_dir.parent, certificate.MARKDOWN).read_text()
     assert provenance.source_digest() in text
 
@@ -724,7 +797,7 @@ def test_three_hundred_participants(settings):
             shutil.copyfile(first.parent / path, target)
         examine(settings, f'{folder.name}/anat/{folder.name}_T1w.nii.gz')
     made = run(settings)
-    assert len(made['Images']) == 300 + len(HEADS)
-    assert len(made['NotExamined']) == 300 + 1
+    assert len(made.images) == 300 + len(HEADS)
+    assert len(made.not_examined) == 300 + 1
     assert not (settings.release.release_dir / 'participants.tsv').exists()
     assert check(settings) == 0

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The attack on a released image."""
 
+from types import SimpleNamespace
+
 import nibabel as nib
 import numpy as np
 import pytest
 
-from facebids.release.attack import attack, to_attack
+from facebids.release.attack import Target, attack, to_attack
 
 IMAGE = 'sub-01/anat/sub-01_T1w.nii.gz'
 
@@ -17,7 +19,7 @@ def seen(phantom_scan, tmp_path_factory):
     path = root / IMAGE
     path.parent.mkdir(parents=True)
     nib.save(nib.Nifti1Image(phantom_scan.data, phantom_scan.affine), path)
-    return [attack(root, {'image': IMAGE, 'mode': mode}) for mode in ('remove', 'reface')]
+    return [attack(root, Target(IMAGE, mode)) for mode in ('remove', 'reface')]
 
 
 def test_a_remaining_face_is_detected(seen):
@@ -35,7 +37,7 @@ def test_an_image_that_cannot_be_attacked_is_a_problem(tmp_path):
     path = tmp_path / IMAGE
     path.parent.mkdir(parents=True)
     nib.save(nib.Nifti1Image(np.zeros((20, 20, 20), np.int16), np.eye(4)), path)
-    assert attack(tmp_path, {'image': IMAGE, 'mode': 'remove'}).problem
+    assert attack(tmp_path, Target(IMAGE, 'remove')).problem
 
 
 def test_an_image_missing_from_the_certificate_is_attacked_too(tmp_path):
@@ -43,8 +45,7 @@ def test_an_image_missing_from_the_certificate_is_attacked_too(tmp_path):
         path = tmp_path / 'sub-01/anat' / f'sub-01_{name}'
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('')
-    listed = [{'image': IMAGE, 'mode': 'blur'}]
-    assert to_attack(tmp_path, {'Images': listed}) == [
-        *listed,
-        {'image': 'sub-01/anat/sub-01_T2w.nii', 'mode': None},
-    ]
+    listed = Target(IMAGE, 'blur')
+    certificate = SimpleNamespace(images=(listed,))
+    further = Target('sub-01/anat/sub-01_T2w.nii', None)
+    assert to_attack(tmp_path, certificate) == (listed, further)
