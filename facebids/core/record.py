@@ -116,7 +116,8 @@ def _seen(zone: str) -> Any:
 def _gone(zone: str) -> Any:
     return metric(
         f'{zone.capitalize()} gone',
-        f'Share of the {zone} in view without tissue down to 15 mm under the generic skin.',
+        f'Share of the {zone} in view without tissue down to 15 mm under the generic skin; '
+        'n/a if none is in view.',
     )
 
 
