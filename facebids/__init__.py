@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """FaceBIDS: deface head images of a BIDS dataset and prove it by attacking the result."""
 
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from facebids.version import __version__
+
+if TYPE_CHECKING:
+    from facebids.api import attack, deface, phantom
 
 __all__ = ['__version__', 'attack', 'deface', 'phantom']
-
-# An editable installation keeps the version of the day when it was installed:
-# `facebids.provenance` tells two states of the code apart.
-try:
-    __version__ = version('facebids')
-except PackageNotFoundError:  # an uninstalled checkout
-    __version__ = '0+unknown'
 
 
 def __getattr__(name: str) -> Any:

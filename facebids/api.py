@@ -34,6 +34,7 @@ from facebids.core.record import Record
 if TYPE_CHECKING:
     from facebids.core.alignment.result import Alignment
     from facebids.core.attack.attacker import AttackResult
+    from facebids.core.images import Volume
 
 Image: TypeAlias = str | Path | nib.Nifti1Image
 
@@ -65,6 +66,7 @@ def deface(
     seed: int = 0,
     brain_margin: float = 3.0,
     keep: Sequence[str] = (),
+    force: bool = False,
 ) -> DefacedImage:
     """Deface an image, attack the original and the result, and judge it.
 
@@ -73,7 +75,8 @@ def deface(
     image
         A NIfTI image, or the path of one.
     suffix
-        BIDS suffix, which determines the contrast: ``'T1w'``, ``'FLAIR'``, ``'ct'``.
+        BIDS suffix, which determines the contrast: ``'T1w'``, ``'FLAIR'``, ``'ct'``. Suffixes
+        without a contrast of their own are registered to the most similar one.
     mode
         What replaces the face: ``'remove'``, ``'blur'`` or ``'reface'``.
     seed
@@ -82,18 +85,20 @@ def deface(
         Least distance (mm) between replaced voxels and the brain.
     keep
         Parts that are not defaced: of ``'ears'`` and ``'eyes'``.
+    force
+        Whether an image that arrives defaced is defaced, too.
 
     Returns
     -------
     DefacedImage
-        It is returned whatever the verdict: look at ``record.verdict`` before sharing the image.
+        Returned for every verdict: check ``record.verdict`` before you share the image.
 
     Raises
     ------
     ImageError
         If the image cannot be read, or no head is found in it.
     ValueError
-        If there is no such mode.
+        If there is no such mode, or no such part to keep.
     """
     from facebids.core import images
     from facebids.core.attack import evidence
@@ -103,46 +108,36 @@ def deface(
     from facebids.core.defacing.masks import mask_image
     from facebids.core.verdict import judge
 
-    if mode not in MODES:
-        raise ValueError(f'{mode!r} is not a mode. Choose one of {", ".join(MODES)}.')
+    _check_options(mode, keep)
     contrast = contrast_of(suffix)
     hounsfield = contrast in HOUNSFIELD
     with _as_file(image) as path, tempfile.TemporaryDirectory() as folder:
         defaced_path, mask_path = Path(folder, 'defaced.nii.gz'), Path(folder, 'mask.nii.gz')
         volume = images.read_volume(path, hounsfield=hounsfield)
-        alignment = _align(path, contrast, seed)
-        screening = screen(volume, alignment, contrast, seed)
-        face = mask_image(path, volume, alignment, margin=brain_margin, keep=keep)
+        alignment = _align(volume, contrast, seed)
+        screening = screen(volume, alignment, contrast, seed, force=force)
+        face = mask_image(
+            path, volume, alignment, margin=brain_margin, keep=keep, passed_on=screening.passed_on
+        )
         images.write_mask(face.mask, path, mask_path)
         defacing = deface_file(
-            path,
-            mask_path,
-            face.guard,
-            defaced_path,
-            alignment,
-            mode,
-            seed=seed,
+            path, mask_path, face.guard, defaced_path, alignment, mode, seed=seed,
             hounsfield=hounsfield,
-        )
+        )  # fmt: skip
+        defaced = images.read_volume(defaced_path, hounsfield=hounsfield)
         before = _attack(path, alignment, seed, hounsfield)
         after = _attack(defaced_path, alignment, seed, hounsfield, before)
-        again = _align(defaced_path, contrast, seed) if MODES[mode].register_again else None
+        again = _align(defaced, contrast, seed).affine if MODES[mode].register_again else None
         record = Record(
             image=path.name,
             participant_id='n/a',
             session_id=None,
             suffix=suffix,
-            mode=mode,
+            mode=None if screening.passed_on else mode,
             registration=alignment.numbers,
             screening=screening,
             mask=defacing.numbers(face.coverage),
-            utility=cost.measure(
-                images.read_volume(path),
-                images.read_volume(defaced_path),
-                alignment.affine,
-                suffix,
-                again.affine if again else None,
-            ),
+            utility=cost.measure(volume, defaced, alignment.affine, suffix, again),
             identifiability=evidence.compare(before, after, seed),
             provenance=defacing.provenance,
         )
@@ -150,7 +145,7 @@ def deface(
 
 
 def attack(image: Image, suffix: str = 'T1w', *, seed: int = 0) -> 'AttackResult':
-    """Attack an image with face recognition, as somebody who has nothing but the image.
+    """Attack an image with face recognition, without its original.
 
     Parameters
     ----------
@@ -171,13 +166,17 @@ def attack(image: Image, suffix: str = 'T1w', *, seed: int = 0) -> 'AttackResult
     ImageError
         If the image cannot be read, or no head is found in it.
     """
+    from facebids.core import images
+
     contrast = contrast_of(suffix)
+    hounsfield = contrast in HOUNSFIELD
     with _as_file(image) as path:
-        return _attack(path, _align(path, contrast, seed), seed, contrast in HOUNSFIELD)
+        alignment = _align(images.read_volume(path, hounsfield=hounsfield), contrast, seed)
+        return _attack(path, alignment, seed, hounsfield)
 
 
 def phantom(seed: int = 0, suffix: str = 'T1w', *, spacing: float = 1.5) -> nib.Nifti1Image:
-    """Scan a person who does not exist.
+    """Simulate a scan of a phantom, a person who does not exist.
 
     Parameters
     ----------
@@ -215,11 +214,18 @@ def _in_memory(path: Path) -> nib.Nifti1Image:
     return nib.Nifti1Image.from_bytes(gzip.decompress(path.read_bytes()))
 
 
-def _align(path: Path, contrast: str, seed: int) -> 'Alignment':
-    from facebids.core import images
+def _check_options(mode: str, keep: Sequence[str]) -> None:
+    from facebids.core.atlas import KEEP_OPTIONS
+
+    if mode not in MODES:
+        raise ValueError(f'{mode!r} is not a mode. Choose one of {", ".join(MODES)}.')
+    if wrong := set(keep) - set(KEEP_OPTIONS):
+        raise ValueError(f'{wrong.pop()!r} cannot be kept. Choose of {", ".join(KEEP_OPTIONS)}.')
+
+
+def _align(volume: 'Volume', contrast: str, seed: int) -> 'Alignment':
     from facebids.core.alignment.align import align
 
-    volume = images.read_volume(path, hounsfield=contrast in HOUNSFIELD)
     return align(volume, contrast, seed)
 
 

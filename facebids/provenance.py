@@ -9,7 +9,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-import facebids
+from facebids.version import __version__
 
 PACKAGE = Path(__file__).parent
 SUFFIXES = {'.css', '.j2', '.py'}
@@ -42,7 +42,7 @@ def source_digest(package: Path = PACKAGE) -> str:
 
 def identity() -> str:
     """Return the version and the first 12 digits of the source digest, joined by a hyphen."""
-    return f'{facebids.__version__}-{source_digest()[:12]}'
+    return f'{__version__}-{source_digest()[:12]}'
 
 
 def _sources(folder: Path, prefix: str) -> dict[str, Path]:

@@ -26,6 +26,7 @@ FOLDERS = {'facebids': ROOT / 'facebids', 'facebids.workflows': ROOT / 'workflow
 
 # The imports that each part of the package may have. `facebids` is its __init__: the version.
 EVERYONE = {
+    'facebids.version',
     'facebids',
     'facebids.config',
     'facebids.errors',
@@ -52,6 +53,7 @@ GROUND = {
 TABLES = {f'facebids.core.{name}' for name in ('contrasts', 'metrics', 'modes', 'record')}
 DOWNWARDS = {
     'facebids.errors': set(),
+    'facebids.version': set(),
     'facebids.config': set(),
     'facebids.filesystem': {'facebids.errors'},
     'facebids.provenance': set(),

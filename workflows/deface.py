@@ -36,7 +36,7 @@ def init_register_wf(*, item, settings, template=None, name='register_wf'):
     )
     inputnode.inputs.in_file = item.image.path
     outputnode = pe.Node(niu.IdentityInterface(fields=['registration']), name='outputnode')
-    own = {'modality': item.contrast, 'seed': settings.seed}
+    own = {'contrast': item.contrast, 'seed': settings.seed}
     if template:
         own['template'] = str(template)
     source = item.source and {
@@ -90,7 +90,7 @@ def init_deface_wf(*, contrast, settings, part):
     )
     seed = settings.seed
     screen = pe.Node(
-        Screen(modality=contrast, seed=seed, force=settings.force), name='screen', mem_gb=2
+        Screen(contrast=contrast, seed=seed, force=settings.force), name='screen', mem_gb=2
     )
     face_mask = pe.Node(
         FaceMask(contrast=contrast, brain_margin=settings.brain_margin, keep=list(settings.keep)),

@@ -34,7 +34,7 @@ def init_utility_wf(*, item, settings, template=None):
     )
     outputnode = pe.Node(niu.IdentityInterface(fields=['utility']), name='outputnode')
     utility = pe.Node(
-        Utility(modality=item.image.suffix),
+        Utility(suffix=item.image.suffix),
         name='utility',
         n_procs=settings.omp_nthreads,
         mem_gb=2,
@@ -49,7 +49,7 @@ def init_utility_wf(*, item, settings, template=None):
     ])  # fmt: skip
     if MODES[settings.mode].register_again:
         register_after = pe.Node(
-            Register(modality=item.contrast, seed=settings.seed),
+            Register(contrast=item.contrast, seed=settings.seed),
             name='register_after',
             n_procs=settings.omp_nthreads,
             mem_gb=1,

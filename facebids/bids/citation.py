@@ -4,7 +4,7 @@
 import re
 from dataclasses import dataclass
 
-import facebids
+from facebids.version import __version__
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ bootstrap intervals, computed by resampling participants.
 def paragraphs() -> list[str]:
     """Return the paragraphs of the methods, with numbered citations (``[1]``)."""
     order = {reference.key: number for number, reference in enumerate(REFERENCES, 1)}
-    text = METHODS.format(version=facebids.__version__)
+    text = METHODS.format(version=__version__)
     text = re.sub(r'\[(\w+)\]', lambda match: f'[{order[match[1]]}]', text)
     return [' '.join(paragraph.split()) for paragraph in text.split('\n\n')]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import facebids
 from facebids.bids import citation, names
 from facebids.bids.names import HeadImage
 from facebids.core.modes import MODES
 from facebids.filesystem import write_json_atomic, write_text_atomic
+from facebids.version import __version__
 
 BIDS_VERSION = '1.11.1'
 
@@ -179,14 +179,14 @@ def dataset_description(
 
 def defaced_by() -> str:
     """Return the name and version of this program."""
-    return f'FaceBIDS {facebids.__version__}'
+    return f'FaceBIDS {__version__}'
 
 
 def generated_by() -> dict[str, str]:
     """Return the ``GeneratedBy`` entry of this program."""
     return {
         'Name': 'FaceBIDS',
-        'Version': facebids.__version__,
+        'Version': __version__,
         'Description': 'Defacing of head images, tested by attacks with face recognition',
     }
 

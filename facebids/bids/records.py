@@ -184,7 +184,7 @@ def _described(name: str, meaning: str) -> dict[str, Any]:
 
 
 def _describe(metric: Metric) -> dict[str, Any]:
-    safer = f'{metric.safer.capitalize()} is safer.' if metric.safer else 'Neither way is safer.'
+    safer = f'{(metric.safer or "neither direction").capitalize()} is safer.'
     units = {'Units': metric.unit} if metric.unit else {}
     return {'LongName': metric.label, 'Description': f'{metric.meaning} {safer}', **units}
 

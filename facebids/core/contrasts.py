@@ -11,7 +11,7 @@ SIGNAL_ORDER = (
     'air', 'skin', 'fat', 'muscle', 'bone', 'marrow', 'fluid', 'vitreous', 'cord', 'mucosa',
     'grey', 'white', 'fluid in brain',
 )  # fmt: skip
-_MEASURED = 'measured on public scans of 52 adults, correct and deliberately wrong registrations'
+MEASURED = 'measured on public scans of 52 adults, correct and deliberately wrong registrations'
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,13 @@ _ROWS = (
         ('inplaneT1', 'UNIT1', 'MP2RAGE', 'IRT1', 'VFA', 'MPM', 'MTR', 'MTS', 'FLASH', 'angio',
          'T1map', 'R1map', 'MTRmap', 'MTsat', 'pet'),
         (0, 0.70, 1.05, 0.60, 0.12, 0.40, 0.22, 0.25, 0.90, 0.42, 0.70, 1.00, 0.22),
-        0.25, 0.30, f'{_MEASURED}: T1w correct 0.28-0.70, wrong up to 0.25', 0.30,
+        0.25, 0.30, f'{MEASURED}: T1w correct 0.28-0.70, wrong up to 0.25', 0.30,
         tissues=('csf', 'gm', 'wm'),
     ),
     Contrast(
         'FLAIR', 'FLAIR', (),
         (0, 0.55, 0.85, 0.38, 0.08, 0.35, 0.12, 0.14, 0.60, 0.60, 0.85, 0.62, 0.12),
-        0.15, 0.18, f'{_MEASURED}: FLAIR correct 0.19-0.45, wrong up to 0.15', 0.20,
+        0.15, 0.18, f'{MEASURED}: FLAIR correct 0.19-0.45, wrong up to 0.15', 0.20,
         tissues=('csf', 'wm', 'gm'),
     ),
     Contrast(

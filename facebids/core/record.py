@@ -78,9 +78,7 @@ class Registration:
     scale: float = metric(
         'Head size', 'Size of the head relative to the atlas, which is about a tenth too large.'
     )
-    start: str = metric(
-        'Start of the registration', 'Initial pose from which the registration was kept.'
-    )
+    start: str = metric('Start of the registration', 'Initial pose that led to the registration.')
     origin: Literal['own', 'borrowed', 'shared'] = metric(
         'Origin of the registration',
         'own: the image itself was registered to the atlas. borrowed: the image was co-registered '
@@ -261,7 +259,7 @@ class Utility:
     registration_shift_mean_mm: float | None = metric(
         'Shift of the registration, mean',
         'Mean distance, over the surface of the atlas brain, between the registrations of the '
-        'source and of the defaced image; measured where a face was put on.',
+        'source and of the defaced image; measured only with --mode reface.',
         unit='mm',
     )
     registration_shift_max_mm: float | None = metric(
@@ -308,7 +306,7 @@ class Identifiability:
     distance_within_before: float | None = metric(
         'Distance within the original',
         'Mean distance between face embeddings of different views of the source image: how far '
-        'apart two pictures of one person are. It is the yardstick of the next number.',
+        'apart two pictures of one person are. Baseline of the distance to the original.',
         unit='arbitrary',
     )
     distance_before_after: float | None = metric(
@@ -448,6 +446,13 @@ class Record:
 
 
 @dataclass(frozen=True)
+class _Version:
+    """What every metrics file has, whatever its version."""
+
+    schema_version: int = 1
+
+
+@dataclass(frozen=True)
 class _MetricsFile:
     """A metrics file: the version of its schema, and the record of each image."""
 
@@ -506,9 +511,10 @@ def from_json(text: str | bytes) -> tuple[Record, ...]:
     ValueError
         If the file is of another schema version, or a record is damaged or of an unknown mode.
     """
+    version = loads(_Version, text).schema_version
+    if version != SCHEMA_VERSION:
+        raise ValueError(f'schema version {version}, not {SCHEMA_VERSION}')
     found = loads(_MetricsFile, text)
-    if found.schema_version != SCHEMA_VERSION:
-        raise ValueError(f'schema version {found.schema_version}, not {SCHEMA_VERSION}')
     for item in found.images:
         if item.mode is not None and item.mode not in MODES:
             raise ValueError(f'{item.image}: there is no defacing mode {item.mode!r}')

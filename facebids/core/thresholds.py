@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The limits on the numbers of a defaced image, and where they come from."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from facebids.core.contrasts import CONTRASTS
+from facebids.core.contrasts import CONTRASTS, MEASURED
 from facebids.core.metrics import Metric, metric_of
 from facebids.core.record import Severity
 
@@ -53,13 +54,14 @@ class Threshold:
         return limits[0] if len(limits) == 1 else limits
 
     def met_by(self, number: float) -> bool:
-        """Return whether a number is within the limit."""
+        """Return whether a number is within the limit; NaN is not."""
+        if math.isnan(number):
+            return False
         if self.least is not None and number < self.least:
             return False
         return self.most is None or number <= self.most
 
 
-MEASURED = 'measured on public scans of 52 adults, correct and deliberately wrong registrations'
 COREGISTERED = (
     'FLAIR to T1w of public scans of eight adults: correct 0.61-0.80 (whole, thick slices, 40 mm '
     'slabs), 0.39-0.45 (simulated echo-planar images); 20 degrees off at most 0.20, slabs 0.36; '
@@ -129,13 +131,13 @@ REMOVAL = (
     Threshold(
         'face_skin_left', metric_of('mask', 'skin_removed_share'), 'review',
         'Some skin of the face was not removed.',
-        'public scans: 0.96-1.00, a cropped one 0.93; what is left lies at the rim',
+        'public scans: 0.96-1.00, a cropped one 0.93; the rest is at the rim of the region',
         least=0.95,
     ),
     Threshold(
         'face_skin_left', metric_of('mask', 'skin_removed_share'), 'fail',
         'Much skin of the face was not removed.',
-        'a tenth is more than an ear', least=0.90,
+        '10 % is more than an ear', least=0.90,
     ),
     Threshold(
         'brain_guard_costs', metric_of('mask', 'guard_cost_ml'), 'review',
@@ -148,7 +150,7 @@ REMOVAL = (
     ),
     Threshold(
         'voxels_changed_outside', metric_of('mask', 'voxels_changed_outside'), 'fail',
-        'Voxels outside the mask changed.', 'defacing is lossless or not at all', most=0,
+        'Voxels outside the mask changed.', 'voxels outside the mask must not change', most=0,
     ),
     Threshold(
         'brain_changed', metric_of('utility', 'brain_voxels_changed'), 'fail',
@@ -173,12 +175,15 @@ RECOGNITION = (
     ),
     Threshold(
         'face_recognised_after', metric_of('identifiability', 'distance_before_after'), 'fail',
-        'What is detected after defacing is nearer to the original than a stranger.',
+        'The face detected after defacing is more similar to the original than faces of two '
+        'people are.',
         STRANGERS, least=0.5,
     ),
     Threshold(
         'face_recognised_at_place', metric_of('identifiability', 'distance_at_known_place'),
-        'fail', 'The place where the face was is nearer to the original than a stranger.',
+        'fail',
+        'At the known position of the face, the embedding is more similar to the original than '
+        'those of two people are.',
         STRANGERS, least=0.5,
     ),
     Threshold(
@@ -189,7 +194,7 @@ RECOGNITION = (
     ),
     Threshold(
         'shape_recognised_after', metric_of('identifiability', 'agreement_before_after'), 'fail',
-        'The shape of what is left is nearer to the original than a stranger.',
+        'The remaining shape agrees with the original more than the shapes of two people do.',
         STRANGERS_SHAPE, most=0.45, if_missing='review',
     ),
 )  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from facebids.core.contrasts import CONTRASTS
+from facebids.core.contrasts import BY_SUFFIX, CONTRASTS
 from facebids.core.metrics import Metric, metric_of
 from facebids.core.modes import MODES
 from facebids.core.record import Reason, Record, Registration, Severity
@@ -25,7 +25,7 @@ SEVERITIES: tuple[Severity, ...] = get_args(Severity)  # the mildest first
 
 
 def _has_tissues(record: Record) -> bool:
-    contrast = CONTRASTS.get(record.suffix)
+    contrast = BY_SUFFIX.get(record.suffix)
     return contrast is not None and contrast.tissues is not None
 
 
@@ -100,7 +100,7 @@ def judge(record: Record) -> Record:
 def _questions(
     record: Record,
 ) -> tuple[Sequence[Threshold], Callable[[Record], list[Reason]]]:
-    """Return the limits that apply to an image, and what is said of its kind."""
+    """Return the limits that apply to an image, and what adds the reasons of its kind."""
     if record.passed_on:
         return [t for t in THRESHOLDS if t.metric in JUDGED_IF_PASSED_ON], _already_defaced
     if record.mask and record.mask.no_face:
@@ -111,7 +111,7 @@ def _questions(
 
 
 def certain(registration: Registration, besides: Collection[str] = ()) -> bool:
-    """Return whether nothing speaks against a registration.
+    """Return whether a registration meets every limit.
 
     Parameters
     ----------

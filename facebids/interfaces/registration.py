@@ -20,6 +20,7 @@ from nipype.interfaces.base import (
 from facebids.core import images
 from facebids.core.alignment import space_template
 from facebids.core.alignment.align import PreparedTemplate, align, borrow, share
+from facebids.core.alignment.quality import Quality
 from facebids.core.contrasts import HOUNSFIELD
 from facebids.errors import GridError, ImageError, UnexpectedError
 from facebids.interfaces import files
@@ -30,7 +31,7 @@ LOGGER = logging.getLogger('facebids')
 
 class _RegisterInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=False, mandatory=True, desc='head image')
-    modality = traits.Str(mandatory=True, desc='contrast of the atlas to register to')
+    contrast = traits.Str(mandatory=True, desc='contrast of the atlas to register to')
     template = File(exists=True, desc='prepared template to register to')
     seed = traits.Int(0, usedefault=True, desc='random seed of the sampling')
 
@@ -76,10 +77,10 @@ class Register(SimpleInterface):
         return runtime
 
     def _find(self):
-        return self._own(_read(self.inputs.in_file, self.inputs.modality))
+        return self._own(_read(self.inputs.in_file, self.inputs.contrast))
 
     def _own(self, volume):
-        return align(volume, self.inputs.modality, self.inputs.seed, self._template())
+        return align(volume, self.inputs.contrast, self.inputs.seed, self._template())
 
     def _template(self):
         if not self.inputs.template:
@@ -87,7 +88,9 @@ class Register(SimpleInterface):
         arrays = files.read_arrays(self.inputs.template)
         made_of = json.loads(str(arrays['provenance']))
         target = space_template.SpaceTemplate.from_arrays(arrays)
-        return PreparedTemplate(target, made_of['name'], made_of['files'], made_of['quality'])
+        return PreparedTemplate(
+            target, made_of['name'], made_of['files'], Quality(**made_of['quality'])
+        )
 
 
 class Coregister(Register):
@@ -96,7 +99,7 @@ class Coregister(Register):
     input_spec = _CoregisterInputSpec
 
     def _find(self):
-        volume = _read(self.inputs.in_file, self.inputs.modality)
+        volume = _read(self.inputs.in_file, self.inputs.contrast)
         return self._borrowed(volume) or self._own(volume)
 
     def _borrowed(self, volume):

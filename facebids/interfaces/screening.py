@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Screening of an image for a face before defacing."""
 
-from dataclasses import replace
-
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
     File,
@@ -12,7 +10,7 @@ from nipype.interfaces.base import (
 )
 
 from facebids.core import images
-from facebids.core.attack import screening
+from facebids.core.attack.screening import screen
 from facebids.core.contrasts import HOUNSFIELD
 from facebids.interfaces import files
 
@@ -20,7 +18,7 @@ from facebids.interfaces import files
 class _ScreenInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc='head image')
     registration = File(exists=True, mandatory=True, desc='from Register')
-    modality = traits.Str(mandatory=True, desc='contrast of the image')
+    contrast = traits.Str(mandatory=True, desc='contrast of the image')
     seed = traits.Int(0, usedefault=True, desc='random seed of the views')
     force = traits.Bool(False, usedefault=True, desc='deface images that are already defaced')
 
@@ -37,14 +35,15 @@ class Screen(SimpleInterface):
 
     def _run_interface(self, runtime):
         volume = images.read_volume(
-            self.inputs.in_file, hounsfield=self.inputs.modality in HOUNSFIELD
+            self.inputs.in_file, hounsfield=self.inputs.contrast in HOUNSFIELD
         )
         alignment = files.read_alignment(self.inputs.registration)
-        found = screening.screen(volume, alignment, self.inputs.modality, self.inputs.seed)
-        # With a borrowed registration, the finding depends on the alignment of another image.
-        own = alignment.numbers.coregistration is None
-        passed_on = found.finding == screening.DEFACED and own and not self.inputs.force
-        self._results['out_file'] = files.write_numbers(
-            runtime.cwd, 'screening.json', replace(found, passed_on=passed_on)
+        found = screen(
+            volume,
+            alignment,
+            self.inputs.contrast,
+            self.inputs.seed,
+            force=self.inputs.force,
         )
+        self._results['out_file'] = files.write_numbers(runtime.cwd, 'screening.json', found)
         return runtime

@@ -9,6 +9,7 @@ as complete.
 """
 
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +114,7 @@ class Sink(SimpleInterface):
             affine, template = np.array(through.affine), Template.from_text(through.name)
             name = names.sidecar(names.to_template(image, template))
             sidecar = metadata.transform_sidecar(
-                image, through.name, through.files, through.from_atlas, through.fit
+                image, through.name, through.files, through.from_atlas, asdict(through.fit)
             )
             filesystem.write_json_atomic(destination(name), sidecar)
         # An ITK transform maps points of the target space to points of the image.

@@ -17,7 +17,7 @@ from facebids.interfaces import files
 class _UtilityInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc='head image')
     defaced = File(exists=True, mandatory=True, desc='from Deface')
-    modality = traits.Str(mandatory=True, desc='contrast, for the intensities of the tissues')
+    suffix = traits.Str(mandatory=True, desc='contrast, for the intensities of the tissues')
     registration = File(exists=True, mandatory=True, desc='from Register')
     registration_after = File(exists=True, desc='from Register, for the defaced image')
 
@@ -38,7 +38,7 @@ class Utility(SimpleInterface):
             images.read_volume(self.inputs.in_file),
             images.read_volume(self.inputs.defaced),
             files.read_alignment(self.inputs.registration).affine,
-            self.inputs.modality,
+            self.inputs.suffix,
             files.read_alignment(after).affine if after else None,
         )
         self._results['out_file'] = files.write_numbers(runtime.cwd, 'utility.json', numbers)

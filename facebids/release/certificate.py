@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-import facebids
 from facebids import provenance
 from facebids.bids import names
 from facebids.bids.names import HeadImage
@@ -30,6 +29,7 @@ from facebids.release.cohort import Check
 from facebids.release.contents import Contents, was_defaced
 from facebids.release.gate import COPY, EXCLUDE, REPLACE, Decision
 from facebids.release.validator import Issue, Report
+from facebids.version import __version__
 
 BESIDE = JSON, MARKDOWN, ACCEPTED = 'CERTIFICATE.json', 'CERTIFICATE.md', 'ACCEPTED.tsv'
 LIMITS = (
@@ -106,7 +106,7 @@ def certify(release: Release, hashes: Mapping[str, str]) -> Certificate:
     return Certificate(
         release=release.name,
         date=release.date,
-        software=Software('FaceBIDS', facebids.__version__, provenance.source_digest()),
+        software=Software('FaceBIDS', __version__, provenance.source_digest()),
         command=release.command,
         atlas=_atlas(),
         thresholds=_thresholds(),

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import facebids
 from facebids.bids import citation, names
 from facebids.core.metrics import Metric, metric_of
 from facebids.core.record import TISSUES, VERDICTS, Record
 from facebids.filesystem import write_text_atomic
 from facebids.reports import comparisons, curves, render, tables
 from facebids.studies.results import Results
+from facebids.version import __version__
 
 
 def write_page(
@@ -44,7 +44,7 @@ def write_page(
         participants=len({record.participant_id for record in found}),
         methods=citation.paragraphs(),
         references=citation.REFERENCES,
-        version=facebids.__version__,
+        version=__version__,
         results=results,
         caption=curves.caption,
         rate=tables.rate,

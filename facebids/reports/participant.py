@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import facebids
 from facebids.bids import citation, names, records
 from facebids.bids.names import HeadImage
 from facebids.core.metrics import SECTIONS, Metric, values
 from facebids.core.record import VERDICTS, Record
 from facebids.filesystem import write_text_atomic
 from facebids.reports import render
+from facebids.version import __version__
 
 FIGURES = {
     'renders': 'Renders of the head',
@@ -79,7 +79,7 @@ def write_pages(output_dir: str | Path, private_dir: str | Path, participant: st
             headings={section: heading for section, (_, heading) in SECTIONS.items()},
             methods=citation.paragraphs(),
             references=citation.REFERENCES,
-            version=facebids.__version__,
+            version=__version__,
         )
         folder = Path(private_dir if private else output_dir)
         write_text_atomic(folder / names.page(participant), text)

@@ -42,6 +42,8 @@ def run_participants(settings: Settings, reporter: Reporter) -> int:
     plans = _plans(settings)
     _report_not_defaced(settings, plans, reporter)
     check_template(settings)
+    # metrics that cannot be merged would stop the run at its end
+    records.read_all(settings.output_dir, [plan.participant for plan in plans])
     create_folders(settings)
     sweep(settings.output_dir, [plan.participant for plan in plans])
     run_id = f'{time.strftime("%Y%m%d-%H%M%S")}_{uuid.uuid4().hex[:8]}'

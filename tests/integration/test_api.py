@@ -17,9 +17,11 @@ def test_the_documented_example_holds():
     assert not found.failed
 
 
-def test_an_unknown_mode_is_refused_before_anything_is_read():
+def test_unknown_options_are_refused_before_anything_is_read():
     with pytest.raises(ValueError, match='Choose one of remove, blur, reface'):
         facebids.deface('no file', mode='erase')
+    with pytest.raises(ValueError, match="'hair' cannot be kept"):
+        facebids.deface('no file', keep=['hair'])
 
 
 def test_an_image_in_memory_is_attacked(phantom_scan):

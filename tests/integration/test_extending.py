@@ -21,7 +21,8 @@ ADDED = {
     ),
     'facebids/core/contrasts.py': (
         ')  # fmt: skip\nCONTRASTS',
-        "    Contrast('STIR', 'T2star', (), tuple(range(13)), 0.1, 0.2, 'a test', 0.3),\n",
+        "    Contrast('STIR', 'T2star', (), tuple(range(13)), 0.1, 0.2, 'a test', 0.3,\n"
+        "        tissues=('csf', 'gm', 'wm')),\n",
     ),
 }
 FILES = {
@@ -52,6 +53,7 @@ from facebids.cli.parser import parse
 from facebids.core.atlas import generic_atlas
 from facebids.core.attack import engines
 from facebids.core.contrasts import contrast_of
+from facebids.core.defacing import cost
 from facebids.core.defacing.fill import fill
 from facebids.core.images import Volume
 from facebids.core.thresholds import THRESHOLDS
@@ -76,7 +78,10 @@ assert contrast_of('T2star') == 'STIR'
 assert {t.name for t in THRESHOLDS if t.contrast == 'STIR'} == {
     'registration_failed', 'registration_doubtful',
 }
-assert 8 < generic_atlas(4.0).contrast('STIR').max() <= 12
+atlas = generic_atlas(4.0)
+assert 8 < atlas.contrast('STIR').max() <= 12
+head = Volume(atlas.contrast('STIR').astype(np.float32), atlas.affine)
+assert cost.measure(head, head, np.eye(4), 'T2star').brain_voxels_changed == 0
 
 # the engine
 assert 'toy' in engines.engines()

@@ -50,7 +50,7 @@ def borrow(tmp_path, monkeypatch, source, quality=0.9):
     found = Coregistration(SHIFT, quality, 'header', {})
     monkeypatch.setattr(coregistration, 'coregister', lambda *_: found)
     path = run(
-        Coregister, tmp_path, in_file=image(tmp_path, 'in.nii.gz'), modality='FLAIR',
+        Coregister, tmp_path, in_file=image(tmp_path, 'in.nii.gz'), contrast='FLAIR',
         source_file=image(tmp_path, 'source.nii.gz'), source='source.nii.gz',
         source_registration=source,
     )  # fmt: skip
@@ -58,7 +58,7 @@ def borrow(tmp_path, monkeypatch, source, quality=0.9):
 
 
 def source_of(tmp_path, **changes):
-    path = run(Register, tmp_path, in_file=image(tmp_path, 'source.nii.gz'), modality='T1w')
+    path = run(Register, tmp_path, in_file=image(tmp_path, 'source.nii.gz'), contrast='T1w')
     found = files.read_alignment(path)
     found = replace(found, numbers=replace(found.numbers, **changes))
     return files.write_numbers(tmp_path, 'source.json', RegistrationFile(found))
@@ -78,7 +78,7 @@ def test_what_cannot_be_borrowed_is_registered_by_itself(tmp_path, monkeypatch, 
     source = source_of(tmp_path, brain=0.05 if why == 'bad source' else 0.7)
     if why == 'broken source':
         (tmp_path / 'broken.nii').write_bytes(b'no image')
-        source = run(Register, tmp_path, in_file=str(tmp_path / 'broken.nii'), modality='T1w')
+        source = run(Register, tmp_path, in_file=str(tmp_path / 'broken.nii'), contrast='T1w')
     found = borrow(tmp_path, monkeypatch, source, 0.1 if why == 'no agreement' else 0.9)
     told = found.numbers
     assert (told.origin, told.source, told.contrast) == ('own', None, 'FLAIR')
@@ -87,7 +87,7 @@ def test_what_cannot_be_borrowed_is_registered_by_itself(tmp_path, monkeypatch, 
 
 def test_an_error_reaches_whoever_needs_the_registration(tmp_path):
     (tmp_path / 'broken.nii').write_bytes(b'no image')
-    path = run(Register, tmp_path, in_file=str(tmp_path / 'broken.nii'), modality='T1w')
+    path = run(Register, tmp_path, in_file=str(tmp_path / 'broken.nii'), contrast='T1w')
     with pytest.raises(UnreadableImageError, match='cannot be read as NIfTI'):
         files.read_alignment(path)
 
@@ -117,7 +117,7 @@ def test_a_quality_that_cannot_be_measured_is_undefined_and_fails(tmp_path, monk
     broken = replace(QUALITY, brain=float('nan'), score=float('nan'))
     found = Registration(0.9 * np.eye(4), broken, 'here', {})
     monkeypatch.setattr(registration, 'register', lambda *_: found)
-    path = run(Register, tmp_path, in_file=image(tmp_path, 'in.nii.gz'), modality='T1w')
+    path = run(Register, tmp_path, in_file=image(tmp_path, 'in.nii.gz'), contrast='T1w')
     numbers = files.read_alignment(path).numbers
     assert (numbers.brain, numbers.quality) == (None, None)
     assert fails(numbers)
@@ -130,6 +130,6 @@ def test_an_unforeseen_error_stops_only_the_image_itself(tmp_path, monkeypatch):
         raise RuntimeError('of a library')
 
     monkeypatch.setattr(registration, 'register', broken)
-    path = run(Register, tmp_path, in_file=image(tmp_path, 'in.nii.gz'), modality='T1w')
+    path = run(Register, tmp_path, in_file=image(tmp_path, 'in.nii.gz'), contrast='T1w')
     with pytest.raises(UnexpectedError, match='RuntimeError'):
         files.read_alignment(path)

@@ -114,7 +114,6 @@ DAMAGED = {
     'a list': '[]',
     'nothing': '{}',
     'nested too deeply': '[' * 100_000,
-    'an older version': '{"schema_version": 1, "images": []}',
     'no Unicode': b'\xff\xfe',
 }
 
@@ -125,6 +124,19 @@ def test_damaged_metrics_are_named(tmp_path, text):
     path.parent.mkdir(parents=True)
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(DatasetError, match='desc-identifiability_metrics'):
+        records.read_all(tmp_path)
+
+
+@pytest.mark.parametrize('version', [None, 1, 3])
+def test_metrics_of_another_version_say_so(tmp_path, version):
+    content = record.to_json([_record(T1W, identifiability=None)])
+    content['images'][0]['registration'] = {'way': 'own'}  # as version 1 had it
+    del content['schema_version']
+    content |= {'schema_version': version} if version else {}
+    path = tmp_path / NAME
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match=f'schema version {version or 1}, not 2'):
         records.read_all(tmp_path)
 
 

@@ -213,7 +213,7 @@ def test_an_image_that_arrives_defaced_is_passed_on_unchanged(
         'in_file': str(tmp_path / 'in.nii.gz'),
         'registration': written_alignment(tmp_path, scan.transform, **changes),
     }
-    screened = Screen(**base, modality='T1w', force=force).run().outputs.out_file
+    screened = Screen(**base, contrast='T1w', force=force).run().outputs.out_file
     found = loads(Screening, Path(screened).read_bytes())
     assert (found.finding, found.passed_on) == ('defaced', expected)
     made = FaceMask(**base, screening=screened).run().outputs

@@ -12,6 +12,7 @@ import pytest
 from facebids import filesystem
 from facebids.bids import names, records
 from facebids.bids.names import HeadImage
+from facebids.core.alignment.quality import Quality
 from facebids.core.alignment.result import TemplateAlignment, as_matrix
 from facebids.core.record import to_json
 from facebids.errors import UnreadableImageError
@@ -124,7 +125,7 @@ def test_the_sidecar_tells_whether_a_face_was_replaced(write, tmp_path, passed_o
     write('pass', passed_on=passed_on)
     sidecar = json.loads((tmp_path / 'output' / names.sidecar(names.defaced(IMAGE))).read_text())
     assert ('DeidentificationMethod' in sidecar) != passed_on
-    assert ('arrived without a face' in sidecar['Description']) == passed_on
+    assert ('already defaced' in sidecar['Description']) == passed_on
 
 
 def test_an_image_that_arrived_defaced_is_in_no_study(write, tmp_path, monkeypatch):
@@ -142,7 +143,7 @@ def test_an_image_that_arrived_defaced_is_in_no_study(write, tmp_path, monkeypat
 TEMPLATE = TemplateAlignment(
     name='Child:cohort-3:res-2',
     files={'tpl-Child_cohort-3_res-2_T1w.nii.gz': 'abc'},
-    fit={'brain': 0.5},
+    fit=Quality(brain=0.5, tissue=0.2, head=0.9, brain_in_view=1.0, score=0.67),
     from_atlas=as_matrix(np.eye(4)),
     affine=as_matrix(np.diag([0.5, 0.5, 0.5, 1])),
 )

@@ -125,7 +125,7 @@ def test_a_child_is_registered_through_the_template(
     truth = pose((0.70, 0.72, 0.71), (4, 3, -6))
     scan = phantom.scan(phantom_person[1], truth, 'T1w', np.random.default_rng(1), spacing=2.5)
     save(tmp_path / 'child.nii.gz', scan.data, scan.affine)
-    step = Register(in_file=str(tmp_path / 'child.nii.gz'), modality='T1w', template=str(prepared))
+    step = Register(in_file=str(tmp_path / 'child.nii.gz'), contrast='T1w', template=str(prepared))
     found = json.loads(Path(step.run().outputs.out_file).read_text())
     assert mean_error(np.array(found['affine']), truth) < 2
     atlas = generic_atlas(registration.RESOLUTION)

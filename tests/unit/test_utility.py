@@ -210,8 +210,8 @@ def steps(phantom_scan, tmp_path):
 
 def test_the_interface_writes_every_number_that_is_described(steps, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = files.read_numbers(Utility, Measure(modality='PDw', **steps).run().outputs.out_file)
+    found = files.read_numbers(Utility, Measure(suffix='PDw', **steps).run().outputs.out_file)
     assert found.registration_shift_mean_mm == pytest.approx(2)
     steps.pop('registration_after')
-    found = files.read_numbers(Utility, Measure(modality='PDw', **steps).run().outputs.out_file)
+    found = files.read_numbers(Utility, Measure(suffix='PDw', **steps).run().outputs.out_file)
     assert found.registration_shift_mean_mm is None

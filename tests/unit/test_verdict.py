@@ -201,6 +201,10 @@ def test_registrations_are_judged_by_themselves():
     assert fails(replace(section, contrast='unheard of'))
 
 
+def test_nan_is_within_no_limit():
+    assert not any(threshold.met_by(float('nan')) for threshold in THRESHOLDS)
+
+
 def test_a_limit_is_found_by_its_name():
     assert limit('face_skin_left').severity == 'review'
     assert limit('face_skin_left', 'fail').least == 0.9

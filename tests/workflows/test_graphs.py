@@ -74,7 +74,7 @@ def test_every_image_has_every_step(workflow, image):
 def test_a_refaced_image_is_registered_again(tmp_path):
     steps = nodes(graph(tmp_path, 'reface'), 'sub_01_ses_A_FLAIR')
     assert set(steps) == STEPS | {'register_after'}
-    assert steps['register_after'].inputs.modality == 'FLAIR'
+    assert steps['register_after'].inputs.contrast == 'FLAIR'
     assert steps['register_after'].inputs.seed == steps['register'].inputs.seed
     item = make_plan([HeadImage.from_relative_path(NAMES[1])])[0].images[0]
     workflow = init_utility_wf(item=item, settings=make_settings(tmp_path, 'reface'))
@@ -92,7 +92,7 @@ def test_no_step_depends_on_another_image(workflow):
 
 def test_settings_reach_the_steps(workflow):
     steps = nodes(workflow, 'sub_01_ses_A_FLAIR')
-    assert steps['register'].inputs.modality == 'FLAIR'
+    assert steps['register'].inputs.contrast == 'FLAIR'
     assert steps['register'].n_procs == 2
     assert steps['screen'].inputs.force is True
     assert not isdefined(steps['register'].inputs.template)
@@ -140,7 +140,7 @@ def test_an_image_waits_for_the_registration_that_it_borrows(tmp_path):
     assert ('sub_01_T1w_wf.register_wf.register', target) in waits_through(workflow)
     inputs = inputs_of(workflow, target)
     assert inputs.source == 'sub-01/anat/sub-01_T1w.nii.gz'
-    assert inputs.modality == 'PDw'
+    assert inputs.contrast == 'PDw'
 
 
 def test_the_source_of_a_registration_need_not_be_defaced(tmp_path):

@@ -3,12 +3,12 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from facebids.core import verdict
 from facebids.core.alignment import coregistration, registration, space_template
+from facebids.core.alignment.quality import Quality
 from facebids.core.alignment.result import Alignment, TemplateAlignment, as_matrix
 from facebids.core.arrays import FloatArray
 from facebids.core.atlas import generic_atlas
@@ -31,7 +31,7 @@ class PreparedTemplate:
     target: space_template.SpaceTemplate
     name: str
     files: dict[str, str]
-    fit: dict[str, Any]
+    fit: Quality
 
 
 def align(

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known once an image is registered, as it passes from step to step."""
+"""The result of a registration, as passed between steps."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from facebids.core.alignment.quality import Quality
 from facebids.core.arrays import FloatArray
 from facebids.core.record import Registration
 
@@ -37,7 +38,7 @@ class TemplateAlignment:
 
     name: str
     files: dict[str, str]
-    fit: dict[str, Any]
+    fit: Quality
     from_atlas: Matrix
     affine: Matrix
 
@@ -51,7 +52,7 @@ class Alignment:
     matrix
         Head atlas RAS mm to subject RAS mm.
     numbers
-        What the record says of it.
+        Section of the record.
     attempts
         Score of each start that was tried.
     template
@@ -81,7 +82,7 @@ class Alignment:
         rigid
             Subject RAS mm of this image to that of the other, shape (4, 4).
         numbers
-            What the record says of the other instead.
+            Fields of that section which differ for the other image.
         """
         template = self.template and replace(
             self.template, affine=as_matrix(rigid @ np.array(self.template.affine))

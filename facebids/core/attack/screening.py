@@ -64,7 +64,9 @@ class ZoneView(NamedTuple):
     gone: float | None
 
 
-def screen(volume: Volume, alignment: Alignment, contrast: str, seed: int) -> Screening:
+def screen(
+    volume: Volume, alignment: Alignment, contrast: str, seed: int, *, force: bool = False
+) -> Screening:
     """Decide whether an image shows a face.
 
     An image is attacked if it seems to be defaced and its alignment is certain.
@@ -79,11 +81,14 @@ def screen(volume: Volume, alignment: Alignment, contrast: str, seed: int) -> Sc
         Contrast of the image.
     seed : int
         Random seed of the views of the attack.
+    force : bool
+        Whether images that arrive defaced are defaced, too.
 
     Returns
     -------
     Screening
-        `passed_on` is False.
+        An image that arrives defaced is passed on, unless its alignment is that of another image:
+        the finding then depends on the alignment of the other one.
 
     Raises
     ------
@@ -98,7 +103,8 @@ def screen(volume: Volume, alignment: Alignment, contrast: str, seed: int) -> Sc
     seen = view_head(volume, alignment.affine, seed).recognition
     certain = int((seen.certain & seen.random).sum())
     finding: Finding = DEFACED if FEW_FACES.met_by(certain) else FACE
-    return replace(found, finding=finding, faces_certain=certain)
+    passed_on = finding == DEFACED and alignment.numbers.coregistration is None and not force
+    return replace(found, finding=finding, passed_on=passed_on, faces_certain=certain)
 
 
 def measure(volume: Volume, affine: FloatArray, *, relied_on: bool = False) -> Screening:

@@ -14,7 +14,7 @@ from scipy import ndimage
 from facebids.core.alignment.registration import resample_isotropic
 from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.atlas import HeadAtlas, generic_atlas
-from facebids.core.contrasts import CONTRASTS
+from facebids.core.contrasts import BY_SUFFIX
 from facebids.core.defacing import tissues
 from facebids.core.defacing.masks import RESOLUTION
 from facebids.core.defacing.tissues import Tissues
@@ -78,7 +78,7 @@ def measure(
     """
     atlas = generic_atlas(RESOLUTION)
     shift = registration_shift(affine, affine_after, atlas)
-    if suffix not in CONTRASTS or CONTRASTS[suffix].tissues is None:
+    if suffix not in BY_SUFFIX or BY_SUFFIX[suffix].tissues is None:
         return _utility(None, NO_VOLUMES, shift)
     coarse, grid = resample_isotropic(before.data, before.affine, tissues.SPACING)
     distance = carry_over(atlas.brain, atlas, coarse.shape, grid, affine)

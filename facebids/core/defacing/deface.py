@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From an image and its mask to the defaced file, and what changed in it that must not."""
+"""Deface a file, and check that nothing but the mask changed."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import facebids
 from facebids import filesystem
 from facebids.core import images
 from facebids.core.alignment.result import Alignment
@@ -13,6 +12,7 @@ from facebids.core.defacing.fill import fill_image
 from facebids.core.record import Coverage, Integrity, MaskNumbers, Provenance
 from facebids.errors import UnreadableImageError
 from facebids.provenance import source_digest
+from facebids.version import __version__
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class Defacing:
     mask_sha256: str
 
     def numbers(self, coverage: Coverage) -> MaskNumbers:
-        """Return what the record says of the mask."""
+        """Return the section of the record on the mask."""
         return MaskNumbers(**vars(coverage), **vars(self.integrity))
 
     @property
     def provenance(self) -> Provenance:
-        """What the record says of the files and of the software."""
+        """Section of the record on the files and the software."""
         return Provenance(
-            version=facebids.__version__,
+            version=__version__,
             software_sha256=source_digest(),
             source_sha256=self.source_sha256,
             defaced_sha256=self.defaced_sha256,

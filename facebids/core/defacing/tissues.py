@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from facebids.core.alignment.registration import flatten_bias, to_ants
 from facebids.core.arrays import BoolArray, FloatArray
-from facebids.core.contrasts import CONTRASTS
+from facebids.core.contrasts import BY_SUFFIX
 
 SPACING = 2.0  # mm
 # Distance (mm) from the brain of the atlas: where classes are fitted, about as far as the guard of
@@ -41,7 +41,7 @@ def segment(
     distance : shape (X, Y, Z)
         Signed distance (mm, negative inside) to the brain of the atlas.
     suffix
-        A contrast that shows tissues.
+        Suffix of the image, whose contrast has to show tissues.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def segment(
         Probability of each tissue up to `REACH_MM`, zero where nothing was segmented. None if
         there is too little signal, or too few intensities, to distinguish tissues.
     """
-    contrast = CONTRASTS[suffix]
+    contrast = BY_SUFFIX[suffix]
     region = distance < REACH_MM
     if not region.any():
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the face becomes: a module for each row of :mod:`facebids.core.modes`.
+"""The defacing modes: a module for each row of :mod:`facebids.core.modes`.
 
 A module has ``fill(context)``, which computes the new voxels from a
 :class:`facebids.core.defacing.fill.FillContext`.
