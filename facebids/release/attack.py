@@ -106,10 +106,10 @@ def attack(root: Path, target: Target) -> Attacked:
     except ImageError as error:
         return Attacked(path, problem=str(error))
     seen = head.recognition
-    faces = int((seen.found & seen.random).sum())
-    certain = int((seen.certain & seen.random).sum())
-    objection = _objection(certain, target.mode)
-    return Attacked(path, int(seen.random.sum()), faces, certain, objection=objection)
+    objection = _objection(seen.certain_faces, target.mode)
+    return Attacked(
+        path, int(seen.random.sum()), seen.faces, seen.certain_faces, objection=objection
+    )
 
 
 def _objection(certain: int, mode: str | None) -> str | None:

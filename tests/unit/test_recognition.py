@@ -28,6 +28,20 @@ def test_no_face_in_a_blank_picture(size, value):
     assert (result.boxes == -1).all()
 
 
+def test_only_faces_of_random_views_are_counted():
+    found = np.array([True, True, False, True])
+    result = recognition.Recognition(
+        names=np.array(['random_0', 'random_1', 'random_2', 'frontal']),
+        found=found,
+        detector=np.where(found, 'hog', ''),
+        score=np.array([recognition.CERTAIN, 0.1, np.nan, 1.0]),
+        boxes=np.full((4, 4), -1),
+        embeddings=np.full((4, 128), np.nan),
+    )
+    assert result.faces == 2
+    assert result.certain_faces == 1
+
+
 def test_the_embedding_at_a_known_box_is_the_same(found, phantom_pictures):
     again = recognition.embed_at(phantom_pictures[0], found.boxes)
     np.testing.assert_array_equal(again, found.embeddings)

@@ -46,10 +46,10 @@ def compare(before: AttackResult, after: AttackResult, seed: int) -> Identifiabi
     agreement = engines.score('geometry', shapes[:1], shapes[1:])[0, 0]
     return Identifiability(
         views=int(random.sum()),
-        faces_before=int((old.found & random).sum()),
-        faces_after=int((new.found & random).sum()),
-        faces_certain_before=int((old.certain & random).sum()),
-        faces_certain_after=int((new.certain & random).sum()),
+        faces_before=old.faces,
+        faces_after=new.faces,
+        faces_certain_before=old.certain_faces,
+        faces_certain_after=new.certain_faces,
         distance_within_before=_mean(within),
         distance_before_after=_mean(across),
         distance_before_after_min=float(across.min()) if across.size else None,

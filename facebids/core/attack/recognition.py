@@ -86,6 +86,16 @@ class Recognition:
         """Whether a view is random (`is_random`), shape (V,)."""
         return is_random(self.names)
 
+    @property
+    def faces(self) -> int:
+        """Number of random views with a face."""
+        return int((self.found & self.random).sum())
+
+    @property
+    def certain_faces(self) -> int:
+        """Number of random views with a face detected with certainty."""
+        return int((self.certain & self.random).sum())
+
     def to_arrays(self) -> dict[str, AnyArray]:
         """Return the arrays by name, to be saved."""
         return {field.name: getattr(self, field.name) for field in fields(self)}

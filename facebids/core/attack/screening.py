@@ -100,8 +100,7 @@ def screen(
         return found
     if not is_aligned(alignment.numbers, contrast):
         return replace(found, finding=FACE)
-    seen = view_head(volume, alignment.affine, seed).recognition
-    certain = int((seen.certain & seen.random).sum())
+    certain = view_head(volume, alignment.affine, seed).recognition.certain_faces
     finding: Finding = DEFACED if FEW_FACES.met_by(certain) else FACE
     passed_on = finding == DEFACED and alignment.numbers.coregistration is None and not force
     return replace(found, finding=finding, passed_on=passed_on, faces_certain=certain)
