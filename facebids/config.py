@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of a run as one frozen value.
+"""The options of a command as one frozen value.
 
-:mod:`facebids.cli.parser` creates it once; it is passed on unchanged and never becomes a global.
+:mod:`facebids.cli` creates it once; it is passed on unchanged and never becomes a global.
 This module imports nothing of FaceBIDS and only the standard library.
 """
 
@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 LinkMode = Literal['auto', 'hard', 'copy']
 MetadataMode = Literal['report', 'scrub']
+
+PHANTOM_MODALITIES = ('T1w', 'FLAIR', 'T2w', 'PDw')  # BIDS has no suffix for CT in `anat`
 
 
 @dataclass(frozen=True)
@@ -139,6 +141,35 @@ class Settings:
         if values.get('release'):
             values['release'] = ReleaseSettings(**_restored(values['release']))
         return cls(**values)
+
+
+@dataclass(frozen=True)
+class PhantomSettings:
+    """The options of a dataset of phantoms.
+
+    Attributes
+    ----------
+    output_dir
+        Folder to write the dataset to: a new or an empty one.
+    participants, sessions
+        Number of participants, and of sessions of each participant.
+    modalities
+        Scans of each session, out of `PHANTOM_MODALITIES`.
+    photographs
+        Number of photographs of each participant.
+    seed
+        Random seed.
+    resolution
+        Voxel size (mm).
+    """
+
+    output_dir: Path
+    participants: int = 2
+    sessions: int = 1
+    modalities: tuple[str, ...] = ('T1w',)
+    photographs: int = 0
+    seed: int = 0
+    resolution: float = 2.0
 
 
 def _restored(values: dict[str, Any]) -> dict[str, Any]:

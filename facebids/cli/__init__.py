@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: options to settings, the two stages, and what the user sees of them."""
+"""The command line: options to settings, calls of the stages, and what the user sees of them."""

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from facebids import __version__
 from facebids.cli.console import make_console
 from facebids.cli.run import set_environment
-from facebids.errors import FacebidsError, UsageError
+from facebids.errors import FacebidsError
 
 if TYPE_CHECKING:
-    from facebids.release.certificate_types import Certificate
+    from facebids.stages.verify import Comparison
 
 DESCRIPTION = """\
 Check that a release holds exactly the files of its certificate, unchanged.
@@ -70,60 +70,44 @@ def verify(path: Path, root: Path, *, attack: bool = False) -> int:
     -------
     int
         0, or 1 if the release is not as certified.
-
-    Raises
-    ------
-    UsageError
-        If the folder of the release does not exist.
-    DatasetError
-        If the certificate cannot be read.
     """
-    from facebids.release.certificate import differences
-    from facebids.release.certificate_types import read_certificate
+    from facebids.stages.verify import compare
 
-    certificate = read_certificate(path)
-    if not root.is_dir():
-        raise UsageError(f'{root}: no such folder.')
+    compared = compare(path, root)
     console = make_console()
-    found = differences(certificate, root)
-    for difference in found:
+    for difference in compared.differences:
         console.print(difference, style='red', soft_wrap=True)
-    state = f'{len(found)} differences from' if found else 'all as in'
+    certificate, count = compared.certificate, len(compared.differences)
+    state = f'{count} differences from' if count else 'all as in'
     console.print(f'{len(certificate.files)} files, {state} the certificate of {certificate.date}')
-    failures = _attack(root, certificate) if attack else 0
-    return int(bool(found) or bool(failures))
+    failures = _attack(root, compared) if attack else 0
+    return int(bool(count) or bool(failures))
 
 
-def _attack(root: Path, certificate: 'Certificate') -> int:
-    """Attack every defaced image; return how many failed."""
+def _attack(root: Path, compared: 'Comparison') -> int:
+    """Attack each image of a release, print the results, and return how many images failed."""
+    from facebids.stages.verify import attack_release
+
+    console = make_console()
+    failed = []
     with TemporaryDirectory(prefix='facebids-') as cache:
         set_environment(Path(cache), 1)
-        return _attack_each(root, certificate)
-
-
-def _attack_each(root: Path, certificate: 'Certificate') -> int:
-    from facebids.release.attack import attack, to_attack
-
-    console = make_console()
-    targets = to_attack(root, certificate)
-    failures = 0
-    for target in targets:
-        seen = attack(root, target)
-        wrong = seen.problem or seen.objection
-        failures += bool(wrong)
-        console.print(
-            f'{seen.image}: a face in {seen.faces} of {seen.views} views, certain in '
-            f'{seen.certain}' + (f': {wrong}' if wrong else ''),
-            style='red' if wrong else None, soft_wrap=True,
-        )  # fmt: skip
-    console.print(f'{len(targets)} images attacked, {failures} failed')
+        for seen in attack_release(root, compared.certificate):
+            problem = seen.problem or seen.objection
+            failed.append(bool(problem))
+            console.print(
+                f'{seen.image}: faces in {seen.faces} of {seen.views} views, {seen.certain} with '
+                'certainty' + (f': {problem}' if problem else ''),
+                style='red' if problem else None, soft_wrap=True,
+            )  # fmt: skip
+    console.print(f'{len(failed)} images attacked, {sum(failed)} failed')
     console.print(
-        'Without the original images the heads are aligned and seen differently than at the '
-        'participant level, so the counts differ from those of the certificate. In a refaced head '
-        'a face is expected.',
+        'The original images are not available, so the heads are registered and rendered '
+        'differently than at the participant level, and the counts differ from those of the '
+        'certificate. A refaced head is expected to show a face.',
         soft_wrap=True,
     )
-    return failures
+    return sum(failed)
 
 
 if __name__ == '__main__':

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stages of the analysis levels: participant, group and release."""
+"""What the commands do: participant level, group level, release, verification, phantoms."""

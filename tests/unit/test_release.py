@@ -22,8 +22,10 @@ from facebids.config import ReleaseSettings, Settings
 from facebids.core.record import Provenance, Reason
 from facebids.errors import DatasetError, OutputError, ReleaseRefused, UsageError
 from facebids.release import build, certificate, validator
+from facebids.release.attack import Attacked
 from facebids.release.certificate_types import ListedFile, Software, read_certificate
 from facebids.stages import release
+from facebids.stages import verify as verification
 from facebids.studies.results import Estimate, Outcome, Results, Summary
 
 T1W = 'sub-01/anat/sub-01_T1w.nii.gz'
@@ -670,6 +672,23 @@ def test_a_link_instead_of_a_file_is_reported(settings, no_validator, capsys, to
     (settings.release.release_dir / T1W).symlink_to(to)
     assert check(settings) == 1
     assert f'{T1W}: changed' in capsys.readouterr().out
+
+
+def test_the_attack_on_a_release_is_reported(settings, no_validator, capsys, monkeypatch):
+    run(settings)
+    root = settings.release.release_dir
+    found = {
+        T1W: Attacked(T1W, views=10, faces=2, certain=1),
+        HEADS[2]: Attacked(HEADS[2], views=10, faces=9, certain=8, objection='It has a face.'),
+    }
+    monkeypatch.setattr(verification, 'to_attack', lambda *_: list(found))
+    monkeypatch.setattr(verification, 'attack', lambda _, image: found[image])
+    monkeypatch.setattr(verify, 'set_environment', lambda *_: None)
+    assert verify.main([str(certificate_path(settings)), str(root), '--attack']) == 1
+    told = capsys.readouterr().out
+    assert f'{T1W}: faces in 2 of 10 views, 1 with certainty\n' in told
+    assert f'{HEADS[2]}: faces in 9 of 10 views, 8 with certainty: It has a face.\n' in told
+    assert '2 images attacked, 1 failed' in told
 
 
 def certificate_path(settings):
