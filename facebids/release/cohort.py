@@ -82,7 +82,7 @@ def _check(outcome: Outcome, rank1: float, confidence: float) -> Check:
     summary = outcome.summary
     trials = max(summary.people_with_mates, 1)
     interval = binomtest(round(rank1 * trials), trials).proportion_ci(confidence, method='exact')
-    chance = 1 / max(summary.people, 1)
+    chance = summary.chance or 0.0  # None only where rank 1 is undefined too
     auc_low = summary.auc.low
     return Check(
         comparison=outcome.key,

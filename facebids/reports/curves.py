@@ -101,8 +101,9 @@ def cmc(outcomes: Sequence[Outcome]) -> Plot | None:
                     ranks, low, high, color=COLOURS[item.condition], alpha=0.13, linewidth=0
                 )
             tooltips += _curve(axes, item, ranks, item.summary.cmc.rates[: len(ranks)])
-        chance = [rank / known[0].summary.gallery_size for rank in ranks]
-        axes.plot(ranks, chance, color=COLOURS['chance'], linewidth=1, label='chance')
+        if chance := known[0].summary.chance:
+            level = [rank * chance for rank in ranks]
+            axes.plot(ranks, level, color=COLOURS['chance'], linewidth=1, label='chance')
         axes.set(xlim=(1, max(len(ranks), 2)), xticks=_rank_ticks(len(ranks)))
         axes.set(xlabel='rank', ylabel='identification rate')
         _percent(axes.yaxis)

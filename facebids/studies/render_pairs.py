@@ -133,7 +133,6 @@ def _summarise(
         people=len({*people_a, *people_b}),
         probes=len(people_a),
         gallery_size=len(people_b),
-        chance=1 / len(people_b) if len(people_b) else None,
         people_with_mates=len({*people_a} & {*people_b}),
         detection=detection,
         auc=estimate(verification.auc(*pairs), *interval),

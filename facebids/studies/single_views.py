@@ -236,15 +236,14 @@ def _outcome(
     people = np.array(probes.people, str)
     hits = resampling.rate(ranking.hits(ranks, [1, HIT_RANK]), people, seed)
     rank1, rank5 = (estimate(*(values[index] for values in hits)) for index in (0, 1))
-    size = len(gallery.entries)
     return Outcome(
         **names,
         engine=gallery.engine,
         summary=Summary(
             people=len(set(probes.people)),
             probes=len(probes.people),
-            gallery_size=size,
-            chance=1 / size if size else None,
+            gallery_size=len(gallery.entries),
+            chance=ranking.chance_level(mates),
             people_with_mates=len(set(people[mates.any(axis=1)])),
             missing=int(np.isnan(scores).sum()),
             detection=finite(np.mean([_shows_face(face) for face in probes.faces])),

@@ -353,15 +353,16 @@ def test_recognised_participants_stop_the_release(settings, no_validator):
         people=50,
         probes=50,
         gallery_size=50,
+        chance=1 / 50,
         people_with_mates=50,
         rank1=Estimate(1.0),
         auc=Estimate(1.0, 1.0),
     )
-    told = Outcome('scans', 'same_scan', '', 'after', '', '', 'dlib', summary)
+    recognised = Outcome('scans', 'same_scan', '', 'after', '', '', 'dlib', summary)
     found = records.read_all(settings.output_dir)
     with pytest.raises(ReleaseRefused, match='are at rank 1'):
         release.run_release(
-            settings, settings.release, found, lambda images: Results(outcomes=(told,))
+            settings, settings.release, found, lambda images: Results(outcomes=(recognised,))
         )
 
 
@@ -734,8 +735,8 @@ def test_a_certificate_with_comparisons_and_a_report_is_read_as_it_was_written(
     report = validator.Report('3', None, 1, (), (warning,))
     monkeypatch.setattr(validator, 'validate', lambda root: report)
     summary = Summary(
-        people=50, probes=50, gallery_size=50, people_with_mates=50, rank1=Estimate(0.0),
-        auc=Estimate(float('nan')),
+        people=50, probes=50, gallery_size=50, chance=1 / 50, people_with_mates=50,
+        rank1=Estimate(0.0), auc=Estimate(float('nan')),
     )  # fmt: skip
     outcome = Outcome('scans', 'same_scan', '', 'after', '', '', 'dlib', summary)
     found = records.read_all(settings.output_dir)

@@ -9,11 +9,12 @@ from facebids.release import cohort
 from facebids.studies.results import Estimate, Outcome, Results, Summary
 
 
-def outcome(rank1, people=52, condition='after', auc=0.5, auc_low=0.4):
+def outcome(rank1, people=52, condition='after', auc=0.5, auc_low=0.4, chance=None):
     summary = Summary(
         people=people,
         probes=people,
         gallery_size=people,
+        chance=chance or 1 / people,
         people_with_mates=people,
         rank1=Estimate(rank1),
         auc=Estimate(auc, auc_low),
@@ -43,6 +44,17 @@ def test_many_hits_are_none(hits):
 def test_two_participants_cannot_be_above_chance():
     (found,) = check(outcome(1.0, people=2, auc=1.0, auc_low=None))
     assert found.at_chance
+
+
+def test_the_chance_level_is_that_of_the_gallery():
+    """Whatever the number of probes."""
+    (lenient,) = check(outcome(0.3, people=10, chance=0.10))
+    (strict,) = check(outcome(0.3, people=10, chance=0.02))
+    assert (lenient.at_chance, strict.at_chance) == (True, False)
+    assert strict.chance == 0.02
+    (allowed,) = check(outcome(0.2, people=50, chance=0.20))
+    assert allowed.at_chance
+    assert not check(outcome(0.2, people=50, chance=0.02))[0].at_chance
 
 
 def test_a_high_auc_is_above_chance():

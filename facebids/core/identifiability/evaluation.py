@@ -82,7 +82,7 @@ def summarise(
         people=participants,
         probes=len(probe_people),
         gallery_size=len(gallery_people),
-        chance=1 / len(gallery_people) if len(gallery_people) else None,
+        chance=ranking.chance_level(best_mates),
         people_with_mates=len(np.unique(probe_people[mates.any(axis=1)])),
         missing=int(np.isnan(scores).sum()),
         rank1=_at_rank(1, curve),

@@ -69,6 +69,27 @@ def _mate_rank(scores: FloatArray, mates: BoolArray) -> float:
     return 1 + np.count_nonzero(others > best) + np.count_nonzero(others == best) / 2
 
 
+def chance_level(mates: BoolArray) -> float | None:
+    """Return the chance level of the rank-1 identification rate.
+
+    If the scores are independent of the people, each gallery entry is equally likely to have the
+    highest score: a search succeeds with a probability of its number of mates / G.
+
+    Parameters
+    ----------
+    mates : ndarray of bool, shape (P, G)
+        Probes without a mate are left out.
+
+    Returns
+    -------
+    float or None
+        Mean over the probes, None where no probe has a mate.
+    """
+    counts = mates.sum(axis=1)
+    mated = counts > 0
+    return float(counts[mated].mean()) / mates.shape[1] if mated.any() else None
+
+
 def hits(ranks: FloatArray, limits: IntArray | list[int]) -> FloatArray:
     """Return whether each search found its person at rank n or better.
 

@@ -169,8 +169,8 @@ class Summary:
         A sentence for each number that cannot be computed.
 
     The other fields are described where they are declared: they are columns. In S3 `auc`,
-    `open_set`, `intra`, `inter` and `svm` are unknown, in S4 `missing`, `rank1`, `rank5` and
-    `open_set`: the one ranks, the other classifies pairs.
+    `open_set`, `intra`, `inter` and `svm` are unknown, in S4 `chance`, `missing`, `rank1`,
+    `rank5` and `open_set`: the one ranks, the other classifies pairs.
     """
 
     reasons: Annotated[
@@ -182,7 +182,14 @@ class Summary:
     gallery_size: Annotated[
         int, Column('Number of gallery entries that each search goes through.')
     ]
-    chance: Annotated[float | None, Column('Chance level of rank 1: 1 / gallery_size.')] = None
+    chance: Annotated[
+        float | None,
+        Column(
+            'Chance level of the rank-1 identification rate: 1 / number of participants in the '
+            'gallery. S3, which ranks single photographs: share of the photographs that are of '
+            'the right participant, mean over mated searches.'
+        ),
+    ] = None
     left_out: Annotated[
         int, Column('Number of images left out because they were not enrolled in every state.')
     ] = 0

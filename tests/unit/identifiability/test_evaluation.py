@@ -84,6 +84,16 @@ def test_several_scans_of_one_person_are_searched_as_one_person():
     assert found.auc != once.auc
 
 
+def test_the_chance_level_counts_the_people_of_the_gallery():
+    """Of more probes than gallery entries, and of several entries per person."""
+    scores, mates, people, _ = cohort(20)
+    found = summary(scores[:, :5], mates[:, :5], people, people[:5])
+    assert (found.people, found.chance) == (20, 1 / 5)
+    more = np.tile(mates[:4], 3)
+    found = summary(np.tile(scores[:4], 3), more, people[:4], np.tile(people, 3))
+    assert (found.gallery_size, found.chance) == (60, 1 / 20)
+
+
 def test_order_does_not_matter():
     scores, mates, people, _ = data = cohort(30)
     rng = np.random.default_rng(2)
@@ -156,6 +166,7 @@ def test_nobody_has_a_mate():
     strangers = np.char.add(people, 'x')
     found = summary(scores, np.zeros((20, 20), bool), people, strangers)
     assert (found.rank1, found.auc, found.svm) == (UNKNOWN, UNKNOWN, None)
+    assert found.chance is None
     assert (found.cmc, found.roc, found.intra) == (Cmc(), Roc(), Similarity())
     assert found.inter.q1 < found.inter.median < found.inter.q3
     assert found.open_set[0].tpir.value is None

@@ -4,6 +4,7 @@ import pytest
 
 from facebids.core.identifiability.ranking import (
     best_of_each_person,
+    chance_level,
     hits,
     mate_ranks,
 )
@@ -91,3 +92,21 @@ def test_one_scan_each_is_left_as_it_is():
     nobody, _, people = best_of_each_person(np.empty((3, 0)), np.empty((3, 0), bool), [])
     assert nobody.shape == (3, 0)
     assert not people.size
+
+
+def test_the_chance_level_is_the_rank1_rate_of_random_scores():
+    rng = np.random.default_rng(3)
+    gallery = np.repeat(np.arange(5), [1, 2, 3, 4, 10])
+    probes = rng.integers(6, size=20_000)  # person 5 is not in the gallery
+    mates = probes[:, None] == gallery
+    found = mate_ranks(rng.random(mates.shape), mates) == 1
+    expected = chance_level(mates)
+    assert found[probes < 5].mean() == pytest.approx(expected, abs=0.01)
+    assert expected == pytest.approx(0.2, abs=0.01)
+    assert chance_level(mates[probes == 4]) == 0.5
+
+
+def test_there_is_no_chance_level_without_a_mate():
+    assert chance_level(np.zeros((3, 4), bool)) is None
+    assert chance_level(np.zeros((0, 4), bool)) is None
+    assert chance_level(np.zeros((3, 0), bool)) is None

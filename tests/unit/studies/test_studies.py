@@ -185,6 +185,29 @@ def test_searches_of_s3_count_in_the_check_of_a_release():
     checks = cohort.check(results.Results(outcomes=s3))
     assert len(checks) == 5  # four orientations and one hairstyle, after defacing
     assert {item.people for item in checks} == {6}
+    assert {item.chance for item in checks} == {2 / 12}
+
+
+@pytest.mark.parametrize(
+    ('scanned', 'photographed', 'each', 'chance'), [(2, 10, 2, 1 / 10), (10, 2, 3, 1 / 2)]
+)
+def test_the_chance_level_is_that_of_the_gallery(scanned, photographed, each, chance):
+    """In S1 and S3 the participants with scans are the probes, those with photographs not."""
+    faces = _faces(photographed, each)
+    outcomes, _ = against_photographs.compare(_enrolled(scanned), faces, seed=0)
+    found = [item for item in outcomes if item.study in ('S1', 'S3') and item.condition == 'after']
+    assert {item.study for item in found} == {'S1', 'S3'}
+    assert {item.summary.chance for item in found} == {chance}
+    checks = cohort.check(results.Results(outcomes=tuple(found)))
+    assert {item.chance for item in checks} == {chance}
+
+
+def test_participants_with_more_photographs_are_found_more_often_by_chance():
+    faces = _faces(2, 1) | {'02': _faces(3, 5)['02']}
+    outcomes, _ = against_photographs.compare(_enrolled(3), faces, seed=0)
+    s1, s3 = (_by(outcomes, study=study, condition='after') for study in ('S1', 'S3'))
+    assert s1.summary.chance == 1 / 3
+    assert s3.summary.chance == pytest.approx((1 + 1 + 5) / 7 / 3)
 
 
 def test_photographs_whose_hair_is_hidden_are_a_control_of_their_own():
