@@ -38,9 +38,10 @@ from facebids.core.identifiability import ranking, verification
 from facebids.core.modes import MODES
 from facebids.errors import ImageError, NotAHeadError
 from facebids.studies import enrolment
+from facebids.studies.results import FUSED
 
 ORIGINAL, RAW = 'original', 'not defaced'
-SHOWN = ('dlib', 'geometry', engines.FUSED)
+SHOWN = ('dlib', 'geometry', FUSED)
 # Share of the intensity range. A smaller difference counts as rounding: the voxel is not changed,
 # but the image is not lossless either.
 ROUNDING = 1e-4

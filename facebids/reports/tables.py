@@ -7,6 +7,7 @@ from math import nan
 
 from facebids.reports import curves, number
 from facebids.studies.results import (
+    GALLERIES,
     Estimate,
     NotPossible,
     OpenSetPoint,
@@ -153,13 +154,12 @@ def contrast(side: str) -> str:
 
 
 def _s1(outcomes: Sequence[Outcome]) -> list[Table]:
-    sizes = (50, 100, 150)
     rows: list[tuple[str, str, Callable[[Outcome], str]]] = [
         ('participants', '29', lambda o: number(o.summary.people_with_mates)),
         ('renders with a face', '28 of 29', lambda o: percent(o.summary.detection)),
         *(
             (f'rank 1 of {n} photographs', '28 %', lambda o, n=n: percent(_smaller(o, n)))
-            for n in sizes
+            for n in GALLERIES
         ),
         ('rank 1 of all photographs (closed set)', '', _closed),
         ('rank 5', '', lambda o: rate(o.summary.rank5)),

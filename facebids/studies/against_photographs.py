@@ -23,11 +23,9 @@ from facebids.studies import outcomes as make
 from facebids.studies.comparisons import Comparison, person, plan_photographs, scans_of
 from facebids.studies.enrolment import Enrolment, Photographs, Template
 from facebids.studies.outcomes import TITLES
-from facebids.studies.results import NotPossible, Outcome
+from facebids.studies.results import GALLERIES, NotPossible, Outcome
 from facebids.studies.single_views import compare_controls, compare_views
 from facebids.studies.smaller_galleries import rank1_in_smaller
-
-GALLERIES = (50, 100, 150)  # photographs in the galleries of S1
 
 
 def compare(

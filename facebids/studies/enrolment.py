@@ -14,6 +14,7 @@ from facebids.core.attack import engines
 from facebids.core.attack.engines import FaceTemplate
 from facebids.core.attack.recognition import RANDOM, is_random
 from facebids.studies.comparisons import AFTER, BEFORE, Scan
+from facebids.studies.results import FUSED
 
 Template = dict[str, FaceTemplate]  # by engine
 
@@ -109,7 +110,7 @@ def score(probes: Sequence[Template], gallery: Sequence[Template]) -> dict[str, 
         for name in engines.engines()
         if any(name in item for item in probes) and any(name in item for item in gallery)
     }
-    return scores | {engines.FUSED: engines.fuse(scores)} if len(scores) > 1 else scores
+    return scores | {FUSED: engines.fuse(scores)} if len(scores) > 1 else scores
 
 
 def view(template: FaceTemplate, name: str) -> FaceTemplate | None:

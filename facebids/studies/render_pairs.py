@@ -11,7 +11,7 @@ import numpy as np
 
 from facebids.core.arrays import BoolArray, FloatArray, StrArray
 from facebids.core.identifiability import resampling, verification
-from facebids.core.identifiability.evaluation import estimate
+from facebids.core.identifiability.evaluation import ROC_POINTS, estimate
 from facebids.core.identifiability.summary import Summary
 from facebids.studies import enrolment
 from facebids.studies.comparisons import ONE_PERSON, SCAN_CONDITIONS, Condition, Scan
@@ -21,7 +21,6 @@ from facebids.studies.results import NotPossible, Outcome
 
 RENDERS = 300  # of each half: more take longer and change little
 DRAWS = 200  # of the bootstrap, of up to RENDERS ** 2 pairs
-ROC_POINTS = 101
 NO_ENGINE = 'No engine stored embeddings of single renders.'
 
 

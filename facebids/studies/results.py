@@ -20,6 +20,7 @@ from facebids.core.identifiability.summary import (
 
 __all__ = [
     'FUSED',
+    'GALLERIES',
     'HIT_RANK',
     'Estimate',
     'NotPossible',
@@ -34,7 +35,8 @@ __all__ = [
 ]
 
 HIT_RANK = 5  # a search is a hit at this rank or better, as in S2 and S3
-FUSED = 'fused'
+FUSED = 'fused'  # the engine of scores that combine those of all engines
+GALLERIES = (50, 100, 150)  # photographs in the smaller galleries of S1
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ from facebids.core.attack.recognition import Picture
 
 __all__ = ['Engine', 'FaceTemplate', 'FaceTemplates', 'PhotographEngine', 'SearchEngine']
 
-FUSED = 'fused'
 BLOCK_PAIRS = 8_000_000  # scores in memory at a time in `search`
 
 
