@@ -339,7 +339,7 @@ def test_console_scripts_exist():
         assert function in functions, target
 
 
-def test_the_image_has_the_fallback_version_unless_told_otherwise():
+def test_the_image_has_the_fallback_version_by_default():
     default = re.search(r'^ARG VERSION=(.+)$', (ROOT / 'Dockerfile').read_text(), re.M)[1]
     assert default == PROJECT['tool']['setuptools_scm']['fallback_version']
 
@@ -352,7 +352,7 @@ def test_ci_tests_every_supported_python():
 
 
 @pytest.mark.parametrize('name', sorted(PROJECT['project']['scripts']))
-def test_every_command_tells_its_version(name):
+def test_every_command_prints_its_version(name):
     module, _, function = PROJECT['project']['scripts'][name].partition(':')
     code = f'import sys; from {module} import {function}; sys.argv = ["{name}", "--version"]; '
     done = subprocess.run(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from facebids.studies.results import Outcome, Results
 
 SINGLE_VIEWS = 'S3'  # a family of its own: its many views must not widen the other intervals
-CONFIDENCE = 0.95  # of all intervals of rank-1 together
+CONFIDENCE = 0.95  # simultaneous, of the rank-1 intervals of each family
 # Genuine pairs may score higher than impostor pairs even where nobody is at rank 1. This is the
 # highest ROC-AUC after defacing with the weaker tool in a study of head CT (PMID 39754865).
 MOST_AUC = 0.60

@@ -164,9 +164,9 @@ def _s1(outcomes: Sequence[Outcome]) -> list[Table]:
         ('rank 1 of all photographs (closed set)', '', _closed),
         ('rank 5', '', lambda o: rate(o.summary.rank5)),
         ('open set, no false positive before: TPIR', '28 %', lambda o: rate(_point(o, 0).tpir)),
-        ('its FPIR', '0', lambda o: rate(_point(o, 0).fpir)),
+        ('FPIR at this threshold', '0', lambda o: rate(_point(o, 0).fpir)),
         ('open set, 10 % false positives before: TPIR', '', lambda o: rate(_point(o, 1).tpir)),
-        ('its FPIR', '', lambda o: rate(_point(o, 1).fpir)),
+        ('FPIR at this threshold', '', lambda o: rate(_point(o, 1).fpir)),
         ('observers, closed set', '88 %', lambda o: 'not done'),
         ('observers, open set', '50 %', lambda o: 'not done'),
     ]

@@ -67,10 +67,10 @@ def source_of(tmp_path, **changes):
 def test_a_borrowed_affine_goes_by_way_of_the_source(tmp_path, monkeypatch):
     found = borrow(tmp_path, monkeypatch, source_of(tmp_path, brain=0.5))
     np.testing.assert_allclose(found.affine, SHIFT @ (0.9 * np.eye(4)))
-    told = found.numbers
-    assert (told.origin, told.source, told.contrast) == ('borrowed', 'source.nii.gz', 'T1w')
-    assert (told.coregistration, told.brain) == (0.9, 0.5)
-    assert told.scale == pytest.approx(0.9)
+    result = found.numbers
+    assert (result.origin, result.source, result.contrast) == ('borrowed', 'source.nii.gz', 'T1w')
+    assert (result.coregistration, result.brain) == (0.9, 0.5)
+    assert result.scale == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize('why', ['no agreement', 'bad source', 'broken source'])
@@ -80,9 +80,9 @@ def test_what_cannot_be_borrowed_is_registered_by_itself(tmp_path, monkeypatch, 
         (tmp_path / 'broken.nii').write_bytes(b'no image')
         source = run(Register, tmp_path, in_file=str(tmp_path / 'broken.nii'), contrast='T1w')
     found = borrow(tmp_path, monkeypatch, source, 0.1 if why == 'no agreement' else 0.9)
-    told = found.numbers
-    assert (told.origin, told.source, told.contrast) == ('own', None, 'FLAIR')
-    assert told.coregistration is None
+    result = found.numbers
+    assert (result.origin, result.source, result.contrast) == ('own', None, 'FLAIR')
+    assert result.coregistration is None
 
 
 def test_an_error_reaches_whoever_needs_the_registration(tmp_path):

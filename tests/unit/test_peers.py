@@ -32,27 +32,27 @@ def test_a_lossless_copy_altered_nothing_but_what_was_cut(scanned, phantom_scan,
     mask = np.zeros(image.shape, bool)
     mask[:, -60:, 20:50] = True
     images.replace_voxels(path, mask, tmp_path / 'cut.nii.gz')
-    told = peers.compare(path, tmp_path / 'cut.nii.gz', mask, phantom_scan.transform)
-    assert told['altered'] == []
-    assert 0.02 < told['head_changed'] < 0.2
-    assert 0.9 * mask.sum() < told['brain_changed'] <= mask.sum()
-    told = peers.compare(path, tmp_path / 'cut.nii.gz', ~mask, phantom_scan.transform)
-    assert told['brain_changed'] == 0
-    told = peers.compare(path, tmp_path / 'cut.nii.gz', None, phantom_scan.transform)
-    assert told['brain_changed'] is None
+    compared = peers.compare(path, tmp_path / 'cut.nii.gz', mask, phantom_scan.transform)
+    assert compared['altered'] == []
+    assert 0.02 < compared['head_changed'] < 0.2
+    assert 0.9 * mask.sum() < compared['brain_changed'] <= mask.sum()
+    compared = peers.compare(path, tmp_path / 'cut.nii.gz', ~mask, phantom_scan.transform)
+    assert compared['brain_changed'] == 0
+    compared = peers.compare(path, tmp_path / 'cut.nii.gz', None, phantom_scan.transform)
+    assert compared['brain_changed'] is None
 
 
 def test_what_a_rewritten_image_lost_is_named(scanned, phantom_scan, tmp_path):
     path, image = scanned
     other = nib.Nifti1Image(image.get_fdata(dtype=np.float32), image.affine)
     nib.save(other, tmp_path / 'float.nii.gz')
-    told = peers.compare(path, tmp_path / 'float.nii.gz', None, phantom_scan.transform)
+    compared = peers.compare(path, tmp_path / 'float.nii.gz', None, phantom_scan.transform)
     header = {'data type', 'slope', 'intercept', 'codes', 'units'}
-    assert set(told['altered']) == header | {'kept voxels'}
-    assert told['head_changed'] == 0  # no voxel looks different
+    assert set(compared['altered']) == header | {'kept voxels'}
+    assert compared['head_changed'] == 0  # no voxel looks different
     nib.save(image.slicer[1:], tmp_path / 'smaller.nii.gz')
-    told = peers.compare(path, tmp_path / 'smaller.nii.gz', None, phantom_scan.transform)
-    assert 'grid' in told['altered']
+    compared = peers.compare(path, tmp_path / 'smaller.nii.gz', None, phantom_scan.transform)
+    assert 'grid' in compared['altered']
 
 
 def template(position):

@@ -138,9 +138,9 @@ def test_dataset(tmp_path):
 def test_folder_in_use_is_refused(tmp_path, capsys):
     (tmp_path / 'something').write_text('precious')
     assert main([str(tmp_path)]) == 73
-    told = capsys.readouterr()
-    assert 'Choose a new one' in told.err
-    assert told.out == ''
+    printed = capsys.readouterr()
+    assert 'Choose a new one' in printed.err
+    assert printed.out == ''
     assert (tmp_path / 'something').read_text() == 'precious'
 
 
@@ -160,7 +160,7 @@ def test_wrong_numbers_end_with_code_2_and_a_sentence(tmp_path, capsys, option, 
     with pytest.raises(SystemExit) as end:
         main([str(tmp_path / 'phantoms'), f'{option}={value}'])
     assert end.value.code == 2
-    told = capsys.readouterr()
-    assert message in told.err
-    assert told.out == ''
+    printed = capsys.readouterr()
+    assert message in printed.err
+    assert printed.out == ''
     assert not (tmp_path / 'phantoms').exists()

@@ -10,7 +10,7 @@ from facebids.release.metadata import scrub, scrub_json, scrub_table
 
 SIDECAR = 'sub-03/ses-1/func/sub-03_ses-1_task-rest_bold.json'
 
-# what sidecars of dcm2niix hold when it was told to make them anonymous, and BIDS fields beside
+# fields of anonymised sidecars of dcm2niix, and BIDS fields
 SIEMENS = {
     'Modality': 'MR',
     'MagneticFieldStrength': 3,

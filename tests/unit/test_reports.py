@@ -127,7 +127,7 @@ def test_a_pass_is_a_lower_bound_of_the_risk(places):
         assert 'anonym' not in _our_words(text)
 
 
-def test_verdict_reasons_and_every_number_are_told(places):
+def test_the_page_shows_the_verdict_its_reasons_and_every_number(places):
     text = _Page(_pages(places)[0]).text
     assert 'A face was found in 3 of 10 views.' in text
     assert '0.912' in text
@@ -137,7 +137,7 @@ def test_verdict_reasons_and_every_number_are_told(places):
     assert 'No step failed.' in text
 
 
-def test_an_error_is_told_and_text_is_escaped(places):
+def test_the_page_shows_an_error_and_escapes_its_text(places):
     message = 'broken <script>alert(1)</script>.'
     failed = records.failed(T1W, 'unreadable_image_error', message)
     records.merge(places[0], names.metrics(T1W), [failed])
@@ -184,7 +184,7 @@ def test_a_plot_of_nothing_but_errors_has_an_axis():
     assert '1 of 1 images' in plot.summary
 
 
-def test_numbers_stand_under_the_heading_of_their_section(places):
+def test_each_number_is_in_its_section(places):
     text = _Page(_pages(places)[0]).text
     last = text.rpartition(PATH)[2]
     headings = [heading for _, heading in SECTIONS.values()]
@@ -318,7 +318,7 @@ def _dots(plot):
     return [(float(x), float(y)) for x, y in groups]
 
 
-def test_before_and_after_stand_in_one_picture(places):
+def test_each_plot_shows_all_conditions(places):
     text = _group_page(places[0], _outcome(), _outcome('after'), _outcome('after_both'))
     page = _Page(text)
     assert text.count('<title>before defacing</title>') == 2

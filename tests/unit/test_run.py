@@ -248,7 +248,7 @@ def _add_dependents(bids):
 
 
 @pytest.mark.parametrize('left_out', [False, True])
-def test_images_whose_source_was_stopped_are_told_which(run, left_out):
+def test_dependent_images_fail_with_the_name_of_their_source(run, left_out):
     added = _add_dependents(run.bids)
     wanted = [T1W_A, *added]
     options = ['--participant-label', '01', '--session-label', 'A']

@@ -12,12 +12,12 @@ from typing import Annotated
 
 @dataclass(frozen=True)
 class Column:
-    """How a field stands in a table.
+    """Description of a table column.
 
     Attributes
     ----------
     description
-        What the data dictionary says of the column; ``{of}`` stands for `Columns.of`.
+        Description in the data dictionary; ``{of}`` is replaced by `Columns.of`.
     name
         Name of the column, where it is not that of the field.
     """
