@@ -52,10 +52,10 @@ def run_group(settings: Settings, reporter: Reporter) -> int:
         return 0
     make_writable(settings.output_dir, 'output')
     images = [HeadImage.from_relative_path(record.image) for record in found]
-    attacked = _attack(settings, images, reporter)
-    _write(settings, found, attacked)
+    results = _run_studies(settings, images, reporter)
+    _write(settings, found, results)
     reporter.show_results(found, {})
-    reporter.show_findings(attacked)
+    reporter.show_findings(results)
     reporter.show_paths({'group report': settings.output_dir / names.GROUP_PAGE})
     if settings.release:
         certificate = release.run_release(
@@ -63,7 +63,7 @@ def run_group(settings: Settings, reporter: Reporter) -> int:
             settings.release,
             found,
             lambda leaving: (
-                attacked if leaving == images else _attack(settings, leaving, reporter)
+                results if leaving == images else _run_studies(settings, leaving, reporter)
             ),
         )
         release.report(settings, settings.release, certificate, reporter)
@@ -79,7 +79,7 @@ def _dry_run(settings: Settings, found: list[Record]) -> str:
     return '\n'.join(f'{record.image}: {record.verdict}' for record in found)
 
 
-def _attack(settings: Settings, images: list[HeadImage], reporter: Reporter) -> Results:
+def _run_studies(settings: Settings, images: list[HeadImage], reporter: Reporter) -> Results:
     from facebids.studies import dataset
     from facebids.studies.photographs.enrol import enrol
 
@@ -92,10 +92,10 @@ def _attack(settings: Settings, images: list[HeadImage], reporter: Reporter) -> 
     return dataset.attack(settings.private_dir, images, faces, settings.seed, notes)
 
 
-def _write(settings: Settings, found: list[Record], attacked: Results) -> None:
+def _write(settings: Settings, found: list[Record], results: Results) -> None:
     from facebids.reports.group import write_page
 
-    ranks = studies_tables.image_ranks(attacked)
+    ranks = studies_tables.image_ranks(results)
     rows = [records.row(record) | ranks.get(record.image, {}) for record in found]
     meanings = records.dictionary(found) | studies_tables.dictionary(studies_tables.IMAGE_COLUMNS)
     tables = {
@@ -103,19 +103,19 @@ def _write(settings: Settings, found: list[Record], attacked: Results) -> None:
         names.COMPARISONS_TABLE: (
             names.COMPARISONS_DICTIONARY,
             *_described(
-                studies_tables.comparison_rows(attacked), studies_tables.COMPARISON_COLUMNS
+                studies_tables.comparison_rows(results), studies_tables.COMPARISON_COLUMNS
             ),
         ),
         names.SEARCHES_TABLE: (
             names.SEARCHES_DICTIONARY,
-            *_described(studies_tables.search_rows(attacked), studies_tables.SEARCH_COLUMNS),
+            *_described(studies_tables.search_rows(results), studies_tables.SEARCH_COLUMNS),
         ),
     }
     for table, (dictionary, columns, content) in tables.items():
         write_text_atomic(settings.output_dir / table, records.tsv(list(columns), content))
         described = {'GeneratedBy': [generated_by()], **columns}
         write_json_atomic(settings.output_dir / dictionary, described)
-    write_page(settings.output_dir, found, attacked)
+    write_page(settings.output_dir, found, results)
 
 
 def _described(

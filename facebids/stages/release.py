@@ -37,14 +37,17 @@ from facebids.stages.folders import make_writable
 from facebids.stages.reporter import Reporter
 from facebids.studies.results import Results
 
-Attack = Callable[[list[HeadImage]], Results]
+RunStudies = Callable[[list[HeadImage]], Results]
 
 FINDINGS = 'release_metadata.tsv'  # in the private folder
 FINDING_COLUMNS = ('path', 'where', 'rule', 'value')
 
 
 def run_release(
-    settings: Settings, release_settings: ReleaseSettings, found: list[Record], attack: Attack
+    settings: Settings,
+    release_settings: ReleaseSettings,
+    found: list[Record],
+    run_studies: RunStudies,
 ) -> Certificate:
     """Write the release, or refuse and report the reasons.
 
@@ -54,8 +57,8 @@ def run_release(
         The settings of the run, and those of the release.
     found
         Records of all images.
-    attack
-        Runs every attack on the cohort that these images allow.
+    run_studies
+        Makes every comparison that the released images allow.
 
     Returns
     -------
@@ -76,11 +79,14 @@ def run_release(
     with build.locked(release_settings.release_dir):
         _resume_install(release_settings)
         check_own(release_settings.release_dir)
-        return _release(settings, release_settings, found, attack)
+        return _release(settings, release_settings, found, run_studies)
 
 
 def _release(
-    settings: Settings, release_settings: ReleaseSettings, found: list[Record], attack: Attack
+    settings: Settings,
+    release_settings: ReleaseSettings,
+    found: list[Record],
+    run_studies: RunStudies,
 ) -> Certificate:
     read_description(settings.bids_dir, required=not settings.skip_bids_validation)
     new = build.staging_dir(release_settings.release_dir) / build.NEW
@@ -89,7 +95,7 @@ def _release(
     decisions = decide(settings, release_settings, [source.relative for source in sources], found)
     date = _date(settings)
     contents = assemble(sources, decisions, settings.output_dir, date)
-    checks = cohort.check(attack(_released_images(decisions)))
+    checks = cohort.check(run_studies(_released_images(decisions)))
     _write_findings(settings, contents)
     if problems := [
         *(f'{item.path}: {item.reason}.' for item in decisions if item.action == gate.REFUSE),

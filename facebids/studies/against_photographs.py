@@ -21,7 +21,7 @@ from facebids.core.identifiability.summary import Estimate, GalleryRank1
 from facebids.studies import enrolment
 from facebids.studies import outcomes as make
 from facebids.studies.comparisons import Comparison, person, plan_photographs, scans_of
-from facebids.studies.enrolment import Enrolment, Photographs, Template
+from facebids.studies.enrolment import EngineTemplates, Enrolment, Photographs
 from facebids.studies.outcomes import TITLES
 from facebids.studies.results import GALLERIES, NotPossible, Outcome
 from facebids.studies.single_views import compare_controls, compare_views
@@ -153,7 +153,7 @@ def _s1(
     return outcomes
 
 
-def _engines(one: Sequence[Template], other: Sequence[Template]) -> list[str]:
+def _engines(one: Sequence[EngineTemplates], other: Sequence[EngineTemplates]) -> list[str]:
     """Return the engines with templates of all photographs, and of each view of all scans."""
     return [
         name

@@ -16,7 +16,7 @@ from facebids.core.attack.recognition import RANDOM, is_random
 from facebids.studies.comparisons import AFTER, BEFORE, Scan
 from facebids.studies.results import FUSED
 
-Template = dict[str, FaceTemplate]  # by engine
+EngineTemplates = dict[str, FaceTemplate]  # by engine
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Photograph:
     `without_hair` is empty where the hair cannot be hidden, or no face is found then.
     """
 
-    templates: Template
-    without_hair: Template = field(default_factory=dict)
+    templates: EngineTemplates
+    without_hair: EngineTemplates = field(default_factory=dict)
 
 
 Photographs = dict[str, list[Photograph]]  # by participant
@@ -50,11 +50,11 @@ class Enrolment:
     """
 
     scans: tuple[Scan, ...]
-    templates: dict[tuple[str, str], Template]
+    templates: dict[tuple[str, str], EngineTemplates]
     pictures: dict[tuple[str, str], Path]
     without: tuple[str, ...]
 
-    def of(self, scans: Iterable[Scan], state: str) -> list[Template]:
+    def of(self, scans: Iterable[Scan], state: str) -> list[EngineTemplates]:
         """Return the templates of scans in one state."""
         return [self.templates[scan.image, state] for scan in scans]
 
@@ -95,7 +95,9 @@ def read(private_dir: Path, images: Iterable[HeadImage]) -> Enrolment:
     return Enrolment(tuple(scans), templates, pictures, tuple(without))
 
 
-def score(probes: Sequence[Template], gallery: Sequence[Template]) -> dict[str, FloatArray]:
+def score(
+    probes: Sequence[EngineTemplates], gallery: Sequence[EngineTemplates]
+) -> dict[str, FloatArray]:
     """Score probes against a gallery with every engine that has templates of both sides.
 
     Returns
@@ -153,7 +155,7 @@ def detection(templates: Iterable[FaceTemplate]) -> float | None:
     return float(np.concatenate(found).mean()) if any(map(len, found)) else None
 
 
-def _load(path: Path) -> Template:
+def _load(path: Path) -> EngineTemplates:
     """Return the templates of all engines in a file; its pictures stay on disk."""
     with np.load(path) as arrays:
         return engines.unpack({key: arrays[key] for key in arrays.files if '.' in key})

@@ -337,14 +337,14 @@ def test_only_released_images_are_compared(settings, no_validator):
     """Who is recognised can be left out; the others have to be at chance by themselves."""
     asked = []
 
-    def attack(images):
+    def run_studies(images):
         asked.append([image.relative_path for image in images])
         return Results()
 
     examine(settings, T2W, 'fail')
     found = records.read_all(settings.output_dir)
     changed = releasing(settings, exclude_failed=(T1W, T2W))
-    release.run_release(changed, changed.release, found, attack)
+    release.run_release(changed, changed.release, found, run_studies)
     assert asked == [sorted(HEADS[2:])]
 
 

@@ -10,7 +10,7 @@ from facebids.core.arrays import AnyArray
 from facebids.core.attack import engines, recognition
 from facebids.errors import PhotographError
 from facebids.studies import hair
-from facebids.studies.enrolment import Photograph, Photographs, Template
+from facebids.studies.enrolment import EngineTemplates, Photograph, Photographs
 from facebids.studies.photographs.find import PROBLEMS, Problem, find
 from facebids.studies.photographs.read import read
 
@@ -68,7 +68,7 @@ def _enrol(path: Path) -> Photograph | Problem:
     return Photograph(templates, _without_hair(picture))
 
 
-def _without_hair(picture: AnyArray) -> Template:
+def _without_hair(picture: AnyArray) -> EngineTemplates:
     """Return the templates of a photograph with its hair hidden, empty where it cannot be."""
     face = recognition.detect(picture)
     if face is None:
