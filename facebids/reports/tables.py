@@ -248,23 +248,29 @@ def _heading(outcome: Outcome) -> str:
 
 def _s3_hits(engine: str, outcomes: Sequence[Outcome]) -> Table:
     """Return the number of hits of each kind of picture."""
-    size = outcomes[0].summary.gallery_size
     columns: dict[tuple[str, str], dict[str, list[Search]]] = {}
-    names, chances = [], []
+    names, chances, sizes = [], [], []
     for item in outcomes:
         if (item.key, item.condition) not in columns:
             control = ' (control)' if item.condition == 'control' else ''
             names.append(item.probe.partition(',')[0] + control)
             chances.append(percent(item.summary.chance_within_five))
+            sizes.append(item.summary.gallery_size)
         column = columns.setdefault((item.key, item.condition), {})
         for search in item.searches:
             column.setdefault(search.probe_type, []).append(search)
     kinds = dict.fromkeys(kind for column in columns.values() for kind in column)
     rows = tuple(
-        (kind, *(_hits(column.get(kind, []), size) for column in columns.values()))
+        (
+            kind,
+            *(
+                _hits(column.get(kind, []), size)
+                for column, size in zip(columns.values(), sizes, strict=True)
+            ),
+        )
         for kind in kinds
     )
-    caption = f'Hits (rank 5 or better) in a gallery of {size} photographs, {engine}'
+    caption = f'Hits (rank 5 or better) in a gallery of {sizes[0]} photographs, {engine}'
     return Table(caption, ('picture', *names), (*rows, ('chance level', *chances)))
 
 

@@ -111,15 +111,14 @@ def compare_controls(
         none = (None,) * len(gallery.people)
         own = [item for name in people for item in photographs[name]]
         bare = [item.without_hair.get(gallery.engine) for item in own]
-        itself = np.eye(len(gallery.people), dtype=bool)
         variants: dict[str, list[Face]] = {
             'photograph': [*gallery.entries],
             'photograph without hair': bare,
         }
         for kind, faces in variants.items():
             control = Probes(kind, tuple(gallery.people), none, tuple(faces))
-            scores = np.where(itself, np.nan, _scores(control, gallery))
-            mates = _mates(control, gallery) & ~itself
+            scores = _without_itself(_scores(control, gallery))
+            mates = _without_itself(_mates(control, gallery))
             if mates.any() and len(people) > 1 and any(map(_shows_face, faces)):
                 probe = kind.replace('photograph', 'photographs')
                 named: Names = {**names, 'probe': probe}
@@ -216,6 +215,11 @@ def _scores(probes: Probes, gallery: Gallery) -> FloatArray:
     return engines.score(gallery.engine, list(probes.faces), list(gallery.entries))
 
 
+def _without_itself(matrix: AnyArray) -> AnyArray:
+    """Return a matrix (G, G) without its diagonal, (G, G - 1)."""
+    return matrix[~np.eye(len(matrix), dtype=bool)].reshape(len(matrix), -1)
+
+
 def _shows_face(face: Face) -> bool:
     return face is not None and bool(enrolment.faces(face).any())
 
@@ -242,7 +246,7 @@ def _outcome(
         summary=Summary(
             people=len(set(probes.people)),
             probes=len(probes.people),
-            gallery_size=len(gallery.entries),
+            gallery_size=scores.shape[1],
             chance=ranking.chance_level(mates),
             people_with_mates=len(set(people[mates.any(axis=1)])),
             missing=int(np.isnan(scores).sum()),

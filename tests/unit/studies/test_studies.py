@@ -174,6 +174,8 @@ def test_every_orientation_is_searched_and_controls_leave_the_photograph_itself_
     assert set(single_views.ORIENTATIONS) | {'photograph'} <= kinds
     control = _by(outcomes, study='S3', condition='control')
     assert control.summary.rank1.value == 1
+    assert (control.summary.gallery_size, control.summary.missing) == (11, 0)
+    assert control.summary.chance == 1 / 11
     frontal = next(item for item in outcomes if 'frontal' in item.probe and item.study == 'S3')
     assert frontal.searches[0].hit(frontal.summary.gallery_size)
     assert frontal.searches[0].ranks == (1.5, 1.5)
