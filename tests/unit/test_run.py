@@ -456,7 +456,7 @@ def test_group_reduces_all_images_and_tells_of_failures(run, capsys):
     assert len(rows) == 5
     assert set(rows[0].split('\t')) == set(dictionary) - {'GeneratedBy'}
     page = (run.out / names.GROUP_PAGE).read_text()
-    assert 'there is no template in the private folder' in page
+    assert 'the private folder has no template of it' in page
     assert 'face_found_after' in capsys.readouterr().out
     for table, described in (
         (names.COMPARISONS_TABLE, names.COMPARISONS_DICTIONARY),
