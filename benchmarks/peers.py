@@ -268,13 +268,13 @@ def identify(probes, people, gallery, gallery_people):
     outcome = {}
     for name in SHOWN:
         scores = known.get(name, np.full(mates.shape, np.nan))
-        best, own, everybody = ranking.best_of_each_person(scores, mates, np.array(gallery_people))
+        best, own, people = ranking.best_of_each_person(scores, mates, np.array(gallery_people))
         first = int((ranking.mate_ranks(best, own) == 1).sum())
         interval = binomtest(first, len(probes)).proportion_ci(method='exact')
         outcome[name] = {
             'rank_1': first / len(probes),
             'interval': [float(interval.low), float(interval.high)],
-            'holds_chance': bool(interval.low <= 1 / len(everybody) <= interval.high),
+            'holds_chance': bool(interval.low <= 1 / len(people) <= interval.high),
             'auc': verification.auc(*verification.split(scores, mates)),
         }
     return outcome
