@@ -119,6 +119,7 @@ def test_the_atlas_is_registered_to_the_template(prepared, small):
 def test_a_child_is_registered_through_the_template(
     prepared, phantom_person, tmp_path, monkeypatch
 ):
+    from facebids.interfaces import files
     from facebids.interfaces.registration import Register
 
     monkeypatch.chdir(tmp_path)
@@ -126,15 +127,14 @@ def test_a_child_is_registered_through_the_template(
     scan = phantom.scan(phantom_person[1], truth, 'T1w', np.random.default_rng(1), spacing=2.5)
     save(tmp_path / 'child.nii.gz', scan.data, scan.affine)
     step = Register(in_file=str(tmp_path / 'child.nii.gz'), contrast='T1w', template=str(prepared))
-    found = json.loads(Path(step.run().outputs.out_file).read_text())
-    assert mean_error(np.array(found['affine']), truth) < 2
+    found = files.read_alignment(step.run().outputs.out_file)
+    assert mean_error(found.affine, truth) < 2
     atlas = generic_atlas(registration.RESOLUTION)
     direct = registration.quality(scan.data, scan.affine, truth, atlas, 'T1w')
-    assert found['quality']['brain'] == pytest.approx(direct.brain, abs=0.1)
-    assert found['quality']['head'] == pytest.approx(direct.head, abs=0.03)
-    template = found['template']
-    composed = np.array(template['affine']) @ np.array(template['from_atlas'])
-    np.testing.assert_allclose(composed, found['affine'], atol=1e-9)
+    assert found.numbers.brain == pytest.approx(direct.brain, abs=0.1)
+    assert found.numbers.head == pytest.approx(direct.head, abs=0.03)
+    composed = np.array(found.template.affine) @ np.array(found.template.from_atlas)
+    np.testing.assert_allclose(composed, found.affine, atol=1e-9)
 
 
 def test_a_brain_without_a_head_is_no_template(small, tmp_path, monkeypatch, no_network):
