@@ -185,15 +185,15 @@ def test_how_much_of_a_face_is_in_view(phantom_scan, part, least, most):
     volume = slab(phantom_scan, 0, height if part == 'all' else height // 2)
     share = masks.face_in_view(generic_atlas(2.0), volume, phantom_scan.transform)
     assert least <= share <= most
-    assert not masks.shows_no_face({'face_in_view_share': share, 'skin_in_view_ml': 0.0})
+    assert not masks.shows_no_face(share, 0.0)
 
 
 def test_the_top_of_a_head_shows_no_face_and_its_skin_alone_makes_one(phantom_scan):
     height = phantom_scan.data.shape[2]
     volume = slab(phantom_scan, height - 18, height)
     share = masks.face_in_view(generic_atlas(2.0), volume, phantom_scan.transform)
-    assert masks.shows_no_face({'face_in_view_share': share, 'skin_in_view_ml': 0.5})
-    assert not masks.shows_no_face({'face_in_view_share': share, 'skin_in_view_ml': 30.0})
+    assert masks.shows_no_face(share, 0.5)
+    assert not masks.shows_no_face(share, 30.0)
 
 
 def test_the_generic_head_stands_for_one_that_is_lost_in_noise(phantom_scan):

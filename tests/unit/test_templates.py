@@ -170,7 +170,7 @@ def test_a_template_is_prepared_anew_when_what_it_is_made_of_changes(
     elif changed == 'mask':
         (tmp_path / BRAIN).unlink()
     elif changed == 'version':
-        monkeypatch.setattr('facebids.__version__', '999')
+        monkeypatch.setattr('facebids.provenance.__version__', '999')
     elif changed == 'code':
         monkeypatch.setattr('facebids.provenance.source_digest', lambda: 'f' * 64)
     else:

@@ -93,8 +93,8 @@ def test_a_single_voxel_deep_in_the_brain_is_noticed_and_one_beside_it_is_not(
         data.flat[where] += 1
         changed = Volume(data, phantom_scan.affine)
         numbers = cost.brain_change(volume(phantom_scan), changed, depth)
-        assert numbers['brain_voxels_changed'] == expected
-    assert numbers['brain_ml'] == pytest.approx(brain.sum() * 0.008)
+        assert numbers.voxels == expected
+    assert numbers.brain_ml == pytest.approx(brain.sum() * 0.008)
 
 
 def test_the_surface_of_a_mask_lies_between_its_voxels_and_others():
@@ -121,10 +121,9 @@ def test_tissues_keep_their_names_in_other_contrasts(phantom_person, modality):
     assert found['csf'][fluid].mean() > 0.75
 
 
-@pytest.mark.parametrize('modality', ['PDw', 'CT', 'angio'])
+@pytest.mark.parametrize('modality', ['PDw', 'ct', 'angio'])
 def test_contrasts_without_tissues_have_no_numbers(phantom_scan, modality):
     found = measured(phantom_scan, None, modality)
-    assert len(found) == 12
     assert found == NO_UTILITY
 
 
