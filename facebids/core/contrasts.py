@@ -6,11 +6,6 @@ Another contrast is another row. The standard library suffices: the command line
 
 from dataclasses import dataclass
 
-# Order of the signals of a row: tissues of the atlas, then the classes inside its brain.
-SIGNAL_ORDER = (
-    'air', 'skin', 'fat', 'muscle', 'bone', 'marrow', 'fluid', 'vitreous', 'cord', 'mucosa',
-    'grey', 'white', 'fluid in brain',
-)  # fmt: skip
 MEASURED = 'measured on public scans of 52 adults, correct and deliberately wrong registrations'
 
 
@@ -27,8 +22,8 @@ class Contrast:
     similar
         Suffixes of images whose contrast is nearest to this one.
     signal
-        Signal of each tissue of `SIGNAL_ORDER`, relative to white matter in T1w, or Hounsfield
-        units.
+        Signal of each of `facebids.core.atlas.contrasts.TISSUES`, relative to white matter in
+        T1w, or Hounsfield units.
     agreement_fail, agreement_review
         Brain agreement with the atlas below which the registration failed or is doubtful.
     agreement_source
