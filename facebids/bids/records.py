@@ -16,7 +16,7 @@ from facebids import filesystem
 from facebids.bids import names
 from facebids.bids.names import HeadImage
 from facebids.core import record
-from facebids.core.metrics import METRICS, Metric, values
+from facebids.core.metrics import METRICS, Metric, values, view_values
 from facebids.core.modes import MODES
 from facebids.core.record import VERDICTS, Reason, Record
 from facebids.errors import DatasetError
@@ -173,7 +173,7 @@ def row(item: Record) -> Row:
 def dictionary(records: Iterable[Record]) -> dict[str, dict[str, Any]]:
     """Return the data dictionary (a BIDS sidecar) of the table of these records, by column."""
     metrics = dict.fromkeys(METRICS)
-    metrics |= dict.fromkeys(metric for item in records for metric in values(item))
+    metrics |= dict.fromkeys(metric for item in records for metric in view_values(item))
     described = {name: _described(name, meaning) for name, meaning in COLUMNS.items()}
     return described | {metric.column: _describe(metric) for metric in metrics}
 

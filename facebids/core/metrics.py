@@ -79,15 +79,17 @@ def view_metric(view: str, state: str) -> Metric:
 
 
 def values(record: Record) -> dict[Metric, Number]:
-    """Return every number of a record, in the order of the sections.
+    """Return every number of a record, in the order of the sections, and those of named views.
 
-    Numbers of sections that an error left out are None; named views follow their section.
+    Numbers of sections that an error left out are None.
     """
+    return {item: item.read(record) for item in METRICS} | view_values(record)
+
+
+def view_values(record: Record) -> dict[Metric, Number]:
+    """Return whether a face was detected in each named view of a record, before and after."""
     found: dict[Metric, Number] = {}
-    for section in SECTIONS:
-        found |= {item: item.read(record) for item in METRICS if item.section == section}
-        if section == 'identifiability' and record.identifiability:
-            for view, seen in record.identifiability.named.items():
-                found[view_metric(view, 'before')] = seen.before
-                found[view_metric(view, 'after')] = seen.after
+    for view, seen in record.identifiability.named.items() if record.identifiability else ():
+        found[view_metric(view, 'before')] = seen.before
+        found[view_metric(view, 'after')] = seen.after
     return found

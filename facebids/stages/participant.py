@@ -83,17 +83,15 @@ def _process(
     sources = {
         item.image: item.source for plan in plans for item in (*plan.images, *plan.registered)
     }
-    if not finished or (settings.stop_on_first_crash and crashes):  # the others keep their results
-        images = [
-            image
-            for image in images
-            if read_record(image)
-            or reason_for_missing_record(image, crashes, sources).code != NOT_REACHED
-        ]
+    ended_early = not finished or (settings.stop_on_first_crash and bool(crashes))
     results = {}
     for image in images:
-        reason = reason_for_missing_record(image, crashes, sources)
-        found = read_record(image) or records.failed(image, reason.code, reason.message)
+        found = read_record(image)
+        if found is None:
+            reason = reason_for_missing_record(image, crashes, sources)
+            if ended_early and reason.code == NOT_REACHED:  # it keeps the results it had
+                continue
+            found = records.failed(image, reason.code, reason.message)
         results[image] = _strip_paths(_require_output(image, found, settings.output_dir), settings)
     publish(settings, results)
     if not finished:
