@@ -12,12 +12,12 @@ from pathlib import Path
 from facebids.version import __version__
 
 PACKAGE = Path(__file__).parent
-SUFFIXES = {'.css', '.j2', '.py'}
+SUFFIXES = {'.css', '.j2', '.onnx', '.py'}
 
 
 @cache
 def source_digest(package: Path = PACKAGE) -> str:
-    """Return the SHA-256 of the package's source code and templates, as hexadecimal digits.
+    """Return the SHA-256 of the package's source code, templates and network, as hexadecimal digits.
 
     Names and contents count; the place, modification times and compiled files do not. A wheel and
     the checkout that it was built from have the same digest.

@@ -7,7 +7,7 @@ import pytest
 
 from facebids.core import foreground, grids
 from facebids.core.atlas import SHELL_STEPS_MM, generic_atlas
-from facebids.core.defacing import guard, masks
+from facebids.core.defacing import masks
 from facebids.core.images import Volume
 from facebids.errors import NotAHeadError
 
@@ -103,16 +103,6 @@ def test_mask_does_not_follow_the_skin(phantom_scan, regions):
     np.testing.assert_array_equal(face_mask(phantom_scan, longer).mask, regions.mask)
 
 
-def test_brain_grows_to_where_the_subject_has_it():
-    """A brain larger than the atlas's is found, the scalp beyond the dark skull is not."""
-    grid = np.stack(np.indices((80, 80, 80))) * 2.0 - 80
-    radius = np.linalg.norm(grid, axis=0)
-    data = np.where(radius < 57, 100.0, np.where(radius < 63, 10.0, np.where(radius < 70, 100, 0)))
-    found = guard.subject_brain(data, radius - 50, radius - 70, np.full(3, 2.0))
-    assert found[radius < 56].all()
-    assert not found[radius > 59].any()
-
-
 def test_skin_that_is_left_is_counted():
     head = np.zeros((12, 12, 12), bool)
     head[3:9, 3:9, 3:9] = True
@@ -120,10 +110,22 @@ def test_skin_that_is_left_is_counted():
     sector[:, 6:] = True
     mask = np.zeros_like(head)
     mask[:, 8:] = True
-    numbers = masks.coverage(mask, np.zeros_like(head), head, sector, np.ones(3))
-    assert numbers.skin_removed_share == pytest.approx(36 / (36 + 20 + 20))
+    skin = masks.outer_skin(head, upward=2) & sector
+    numbers = masks.coverage(mask, np.zeros_like(head), head, skin, np.ones(3))
+    assert numbers.skin_removed_share == pytest.approx(6 * 6 / (6 * (6 + 2 + 2)))
     nothing = masks.coverage(mask, mask, head, np.zeros_like(head), np.ones(3))
     assert nothing.skin_removed_share is None
+
+
+def test_skin_is_what_can_be_seen_from_around():
+    """Neither the bone under it, nor the ends of the head, nor the cut through a cropped face."""
+    head = np.zeros((20, 20, 12), bool)
+    head[2:18, 4:, 2:] = True
+    head[5:15, 8:12] = False  # a cavity, open at both ends
+    skin = masks.outer_skin(head, upward=2)
+    expected = np.zeros_like(head)
+    expected[2:18, 4, 2:] = expected[[2, 17], 4:, 2:] = True
+    np.testing.assert_array_equal(skin, expected)
 
 
 def fields(scan, field):
@@ -205,22 +207,3 @@ def test_the_generic_head_stands_for_one_that_is_lost_in_noise(phantom_scan):
     head = masks.find_head(*place, relied_on=True)
     true = foreground.head_mask(phantom_scan.data, volume.zooms)
     assert 2 * (head & true).sum() / (head.sum() + true.sum()) > 0.85
-
-
-def test_muscle_joined_to_the_brain_at_its_base_is_no_brain():
-    """A shell of like signal outside the skull, from where it is joined to the brain upwards."""
-    spacing = 2.0
-    x, y, z = np.ogrid[-50 : 51 : int(spacing), -50 : 51 : int(spacing), -50 : 51 : int(spacing)]
-    radius = np.sqrt(x**2 + y**2 + z**2)
-    shell = (radius > 33) & (radius < 39) & (x > 0) & (abs(y) < 20)
-    joint = (radius < 39) & (x > 0) & (abs(y) < 8) & (z < -26)
-    data = np.where((radius < 30) | shell | joint, 100.0, 5.0)
-    found = guard.subject_brain(data, radius - 30, radius - 60, np.full(3, spacing))
-    middle = radius.shape[0] // 2
-    far, near = (
-        middle + round(36 / spacing),
-        (middle + round(12 / spacing), middle, 2 + round(18 / spacing)),
-    )
-    assert found[radius < 28].all()
-    assert found[near]
-    assert not found[far, middle, middle]

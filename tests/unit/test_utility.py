@@ -57,7 +57,7 @@ def tissue(phantom_scan):
 
 def test_the_brain_is_found_without_the_mask_or_its_guard(phantom_scan, phantom_person, tissue):
     distance, found = tissue
-    brain = cost.own_brain(found, distance)
+    brain = cost.own_brain(found, distance, distance < 10)
     truth = true_brain(phantom_scan, phantom_person[1])
     assert (brain & truth).sum() / brain.sum() > 0.98
     matter = truth & (found['gm'] + found['wm'] > 0.5)
@@ -86,7 +86,7 @@ def test_a_single_voxel_deep_in_the_brain_is_noticed_and_one_beside_it_is_not(
     phantom_scan, tissue
 ):
     distance, found = tissue
-    brain = cost.own_brain(found, distance)
+    brain = cost.own_brain(found, distance, distance < 10)
     depth = cost.signed_distance(brain)
     for where, expected in ((depth.argmin(), 1), ((depth > 1).argmax(), 0)):
         data = phantom_scan.data.astype(np.float32)

@@ -9,7 +9,7 @@ makes phantoms. Its space is MNI152NLin2009aSym (RAS, mm).
 - `anatomy`: skin and tissues of the head around it
 - `identity`: differences between faces; `variation`: their size
 - `contrasts`: signal of the tissues
-- `regions`: the face region and the brain guard
+- `regions`: the face region
 """
 
 from collections.abc import Collection
@@ -28,7 +28,6 @@ from facebids.core.atlas.identity import GENERIC, Identity, another_day, draw_id
 from facebids.core.atlas.regions import (
     KEEP_OPTIONS,
     SHELL_STEPS_MM,
-    brain_guard,
     face_region,
     face_skin_sector,
 )
@@ -104,17 +103,12 @@ class HeadAtlas(HeadModel):
     def face_region(
         self, shell: float = SHELL_STEPS_MM[0], keep: Collection[str] = ()
     ) -> FloatArray:
-        """Signed field (mm, negative inside) of the face region, including the brain guard."""
+        """Signed field (mm, negative inside) of the face region, including brain."""
         return face_region(*self._grid, self.depth, shell, keep)
 
     def face_skin_sector(self, keep: Collection[str] = ()) -> FloatArray:
         """Signed field (mm, negative inside) of the sector whose skin identifies a person."""
         return np.broadcast_to(face_skin_sector(*self._grid, keep), self.skin.shape)
-
-    @cached_property
-    def brain_guard(self) -> FloatArray:
-        """Signed distance (mm, negative inside) to the voxels that must not be changed."""
-        return brain_guard(self._grid[2], self.brain)
 
 
 def build_atlas(resolution: float, identity: Identity = GENERIC) -> HeadAtlas:

@@ -14,6 +14,7 @@ from scipy import ndimage
 from facebids.core.alignment.registration import resample_isotropic
 from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.atlas import HeadAtlas, generic_atlas
+from facebids.core.brain import growth
 from facebids.core.contrasts import BY_SUFFIX
 from facebids.core.defacing import tissues
 from facebids.core.defacing.masks import RESOLUTION
@@ -81,9 +82,13 @@ def measure(
     if suffix not in BY_SUFFIX or BY_SUFFIX[suffix].tissues is None:
         return _utility(None, NO_VOLUMES, shift)
     coarse, grid = resample_isotropic(before.data, before.affine, tissues.SPACING)
-    distance = carry_over(atlas.brain, atlas, coarse.shape, grid, affine)
+    distance, skin = (
+        carry_over(field, atlas, coarse.shape, grid, affine)
+        for field in (atlas.brain, atlas.depth)
+    )
     found = tissues.segment(coarse, grid, distance, suffix)
-    brain = own_brain(found, distance) if found else None
+    grown = growth.grow(coarse, distance, skin, np.full(3, tissues.SPACING))
+    brain = own_brain(found, distance, grown) if found else None
     if found is None or brain is None:
         return _utility(None, NO_VOLUMES, shift)
     coarse, _ = resample_isotropic(after.data, after.affine, tissues.SPACING)
@@ -114,12 +119,13 @@ def _utility(brain: BrainChange | None, volumes: Volumes, shift: Shift) -> Utili
     )
 
 
-def own_brain(found: Tissues, distance: FloatArray) -> BoolArray | None:
+def own_brain(found: Tissues, distance: FloatArray, grown: BoolArray) -> BoolArray | None:
     """Find the brain of the subject by its tissues, independently of the face mask and its guard.
 
-    It is what was segmented as grey or white matter within `tissues.REACH_MM` of the brain of the
-    atlas and is connected to its centre by more than thin bridges. The guard is the brain of the
-    atlas with a margin and voxels of similar signal; none of its numbers is used here.
+    It is what two simple methods both take for brain: it was segmented as grey or white matter,
+    which chewing muscle is at times too, and it has grown from the brain of the atlas, which
+    reaches the scalp at times. It is connected to the centre by more than thin bridges. The guard
+    comes from neither.
 
     This is not a brain extraction: the thinnest gyri are opened away, fluid is left out, and the
     affine that carries the atlas over is the one of the mask. A wrong registration shows in its
@@ -131,13 +137,15 @@ def own_brain(found: Tissues, distance: FloatArray) -> BoolArray | None:
         From `tissues.segment`, voxels of `tissues.SPACING` mm.
     distance : shape (X, Y, Z)
         Signed distance (mm, negative inside) to the brain of the atlas.
+    grown : shape (X, Y, Z)
+        From `growth.grow`.
 
     Returns
     -------
     ndarray of bool, shape (X, Y, Z), or None
         None if there is no such tissue.
     """
-    tissue = found['gm'] + found['wm'] > 0.5
+    tissue = (found['gm'] + found['wm'] > 0.5) & grown
     opened = ndimage.distance_transform_edt(tissue, sampling=tissues.SPACING) > OPENING_MM
     labels, _ = ndimage.label(opened)
     sizes = np.bincount(labels[opened & (distance < -CORE_MM)])

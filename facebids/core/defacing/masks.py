@@ -142,8 +142,7 @@ def face_mask(
 
     Outwards the mask is bounded by surfaces of the atlas alone, so that its shape holds nothing of
     the skin of the subject. If much of the skin lies deeper than the region reaches, the region
-    takes the next step of the atlas inwards, provided that this gains skin. The guard, which is
-    the brain of the atlas with a margin and the brain of the subject with a smaller one, takes
+    takes the next step of the atlas inwards, provided that this gains skin. The guard takes
     precedence.
 
     Parameters
@@ -162,14 +161,15 @@ def face_mask(
         Keys of `atlas.KEEP_OPTIONS` that the mask leaves out.
     """
     shape = volume.data.shape
-    guard = brain_guard(atlas, volume, affine, margin)
+    skin = outer_skin(head, _upward(volume, affine))
+    guard = brain_guard(volume, affine, margin)
     sector = carry_over(atlas.face_skin_sector(keep), atlas, shape, volume.affine, affine) < 0
     best: FaceMask | None = None
     share = -1.0
     for shell in SHELL_STEPS_MM:
         region = carry_over(atlas.face_region(shell, keep), atlas, shape, volume.affine, affine)
         mask = (region < 0) & ~guard
-        numbers = coverage(mask, guard, head, sector, volume.zooms, shell)
+        numbers = coverage(mask, guard, head, skin & sector, volume.zooms, shell)
         removed = numbers.skin_removed_share
         if best is None or (removed is not None and removed > share + WORTH_A_STEP):
             best = FaceMask(mask, guard, numbers)
@@ -249,11 +249,44 @@ def shows_no_face(in_view: float, skin_ml: float) -> bool:
     return in_view <= NO_FACE_SHARE and skin_ml <= NO_FACE_ML
 
 
+def outer_skin(head: BoolArray, upward: int) -> BoolArray:
+    """Return the voxels of a head that lines from the front, the back or a side meet first.
+
+    It is the skin that can be seen. Bone, which is as dark as air, and the cavities under the skin
+    have none, and neither has the throat where the signal of the coil ends.
+
+    Parameters
+    ----------
+    head : shape (X, Y, Z)
+        The head.
+    upward
+        Axis of the array that runs between neck and vertex.
+
+    Returns
+    -------
+    ndarray of bool, shape (X, Y, Z)
+    """
+    skin = np.zeros_like(head)
+    for axis in {0, 1, 2} - {upward}:
+        for direction in (1, -1):
+            line = (slice(None),) * axis + (slice(None, None, direction),)
+            met = np.logical_or.accumulate(head[line], axis=axis)
+            # Beyond the grid the head goes on: the cut through a cropped face is not skin.
+            skin[line] |= np.diff(met, axis=axis, prepend=np.take(met, [0], axis))
+    return skin
+
+
+def _upward(volume: Volume, affine: FloatArray) -> int:
+    """Return the axis of an image that is nearest to the vertical one of the atlas."""
+    along = np.linalg.inv(volume.affine)[:3, :3] @ affine[:3, 2] * volume.zooms
+    return int(np.abs(along).argmax())
+
+
 def coverage(
     mask: BoolArray,
     guard: BoolArray,
     head: BoolArray,
-    sector: BoolArray,
+    skin: BoolArray,
     zooms: FloatArray,
     shell: float | None = None,
 ) -> Coverage:
@@ -265,8 +298,8 @@ def coverage(
         As of `FaceMask`.
     head : shape (X, Y, Z)
         The head of the subject.
-    sector : shape (X, Y, Z)
-        Where skin identifies a person.
+    skin : shape (X, Y, Z)
+        The skin that identifies a person.
     zooms : shape (3,)
         Voxel sizes, mm.
     shell
@@ -275,12 +308,9 @@ def coverage(
     Returns
     -------
     Coverage
-        Skin is the outer layer of voxels of the head inside the sector. What is known only of the
-        whole image (`face_in_view_share`, `no_face`, `motion_mm`) is left at its default.
+        What is known only of the whole image (`face_in_view_share`, `no_face`, `motion_mm`) is
+        left at its default.
     """
-    # Voxels beyond the grid count as head, so that the cut through a cropped face is not skin.
-    layer = head & ~ndimage.binary_erosion(head, iterations=1, border_value=1)
-    skin = layer & sector
     voxel_ml = float(np.prod(zooms)) / 1000
     total = int(skin.sum())
     nothing = Coverage(
