@@ -19,7 +19,7 @@ import gzip
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -30,6 +30,7 @@ from facebids.core.arrays import BoolArray
 from facebids.core.contrasts import HOUNSFIELD, contrast_of
 from facebids.core.modes import MODES
 from facebids.core.record import Record
+from facebids.filesystem import sha256
 
 if TYPE_CHECKING:
     from facebids.core.alignment.result import Alignment
@@ -66,6 +67,7 @@ def deface(
     seed: int = 0,
     brain_margin: float = 3.0,
     keep: Sequence[str] = (),
+    keep_mask: Image | None = None,
     force: bool = False,
 ) -> DefacedImage:
     """Deface an image, attack the original and the result, and judge it.
@@ -85,6 +87,9 @@ def deface(
         Least distance (mm) between replaced voxels and the brain.
     keep
         Parts that are not defaced: of ``'ears'`` and ``'eyes'``.
+    keep_mask
+        Mask of voxels that do not change, such as a lesion: an image of 0 and 1 in the world space
+        of the image, or its path. What it keeps of the face counts as left.
     force
         Whether an image that arrives defaced is defaced, too.
 
@@ -96,7 +101,7 @@ def deface(
     Raises
     ------
     ImageError
-        If the image cannot be read, or no head is found in it.
+        If the image cannot be read, no head is found in it, or the mask does not fit it.
     ValueError
         If there is no such mode, or no such part to keep.
     """
@@ -114,11 +119,13 @@ def deface(
     with _as_file(image) as path, tempfile.TemporaryDirectory() as folder:
         defaced_path, mask_path = Path(folder, 'defaced.nii.gz'), Path(folder, 'mask.nii.gz')
         volume = images.read_volume(path, hounsfield=hounsfield)
+        kept, keep_masks = _kept(keep_mask, path)
         alignment = _align(volume, contrast, seed)
         screening = screen(volume, alignment, contrast, seed, force=force)
         face = mask_image(
-            path, volume, alignment, margin=brain_margin, keep=keep, passed_on=screening.passed_on
-        )
+            path, volume, alignment, margin=brain_margin, keep=keep, kept=kept,
+            passed_on=screening.passed_on,
+        )  # fmt: skip
         images.write_mask(face.mask, path, mask_path)
         defacing = deface_file(
             path, mask_path, face.guard, defaced_path, alignment, mode, seed=seed,
@@ -139,7 +146,7 @@ def deface(
             mask=defacing.numbers(face.coverage),
             utility=cost.measure(volume, defaced, alignment.affine, suffix, again),
             identifiability=evidence.compare(before, after, seed),
-            provenance=defacing.provenance,
+            provenance=replace(defacing.provenance, keep_masks=keep_masks),
         )
         return DefacedImage(_in_memory(defaced_path), face.mask, judge(record))
 
@@ -221,6 +228,16 @@ def _check_options(mode: str, keep: Sequence[str]) -> None:
         raise ValueError(f'{mode!r} is not a mode. Choose one of {", ".join(MODES)}.')
     if wrong := set(keep) - set(KEEP_OPTIONS):
         raise ValueError(f'{wrong.pop()!r} cannot be kept. Choose of {", ".join(KEEP_OPTIONS)}.')
+
+
+def _kept(keep_mask: Image | None, path: Path) -> tuple[BoolArray | None, dict[str, str]]:
+    """Return the voxels of an image that a mask keeps, and the digest of the mask by name."""
+    from facebids.core.defacing.keep import read_keep_masks
+
+    if keep_mask is None:
+        return None, {}
+    with _as_file(keep_mask) as mask:
+        return read_keep_masks([mask], path), {mask.name: sha256(mask)}
 
 
 def _align(volume: 'Volume', contrast: str, seed: int) -> 'Alignment':

@@ -77,6 +77,8 @@ class Settings:
         Smallest distance between replaced voxels and the brain (mm).
     keep
         Parts of the face to keep: ``'ears'``, ``'eyes'``.
+    keep_mask
+        Mask of what to keep in a single image, or folder of masks for each image, or None.
     force
         Whether to deface images that are already defaced.
     template
@@ -115,6 +117,7 @@ class Settings:
     fill: str = 'air'
     brain_margin: float = 3.0
     keep: tuple[str, ...] = ()
+    keep_mask: Path | None = None
     force: bool = False
     template: str | None = None
     release: ReleaseSettings | None = None
@@ -178,6 +181,6 @@ def _restored(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _restored_value(name: str, value: Any) -> Any:
-    if name.endswith(('_dir', '_file')) and value is not None:
+    if name.endswith(('_dir', '_file', '_mask')) and value is not None:
         return Path(value)
     return tuple(value) if isinstance(value, list) else value

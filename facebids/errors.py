@@ -16,6 +16,7 @@
         ├── EmptyImageError       no signal: constant, all zero or not finite
         ├── NotAHeadError         no head was found
         ├── GridError             not on the grid of the image whose registration it shares
+        ├── KeepMaskError         the mask of what to keep does not fit the image
         └── UnexpectedError       internal error while the image was processed
 """
 
@@ -104,3 +105,7 @@ class UnexpectedError(ImageError):
 
 class GridError(ImageError):
     """The image is not on the grid of the image whose registration it shares."""
+
+
+class KeepMaskError(ImageError):
+    """The mask of what to keep in the image does not fit it."""

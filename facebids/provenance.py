@@ -17,7 +17,7 @@ SUFFIXES = {'.css', '.j2', '.onnx', '.py'}
 
 @cache
 def source_digest(package: Path = PACKAGE) -> str:
-    """Return the SHA-256 of the package's source code, templates and network, as hexadecimal digits.
+    """Return the SHA-256 of the code, templates and network of the package, as hexadecimal digits.
 
     Names and contents count; the place, modification times and compiled files do not. A wheel and
     the checkout that it was built from have the same digest.

@@ -59,7 +59,7 @@ def init_register_wf(*, item, settings, template=None, name='register_wf'):
     return workflow
 
 
-def init_deface_wf(*, contrast, settings, part):
+def init_deface_wf(*, contrast, settings, part, keep_masks=()):
     """Build the workflow that screens a registered image, makes its face mask and defaces it.
 
     Parameters
@@ -71,6 +71,8 @@ def init_deface_wf(*, contrast, settings, part):
     part : bool
         Whether the image is a part without usable intensities. It is filled with zeros, and its
         magnitude image is defaced in addition, for the attack.
+    keep_masks : sequence of facebids.bids.plan.KeepMask
+        Masks of what to keep.
 
     Returns
     -------
@@ -93,7 +95,12 @@ def init_deface_wf(*, contrast, settings, part):
         Screen(contrast=contrast, seed=seed, force=settings.force), name='screen', mem_gb=2
     )
     face_mask = pe.Node(
-        FaceMask(contrast=contrast, brain_margin=settings.brain_margin, keep=list(settings.keep)),
+        FaceMask(
+            contrast=contrast,
+            brain_margin=settings.brain_margin,
+            keep=list(settings.keep),
+            keep_masks={mask.path: mask.sha256 for mask in keep_masks},
+        ),
         name='face_mask',
         mem_gb=1,
     )

@@ -8,7 +8,7 @@ from facebids.interfaces.recognition import Attack
 from facebids.interfaces.verdict import Judge
 
 
-def init_identify_wf(*, relative_path, contrast, mode, seed):
+def init_identify_wf(*, relative_path, contrast, mode, seed, keep_masks=()):
     """Build the workflow that attacks the original and the defaced image and judges the results.
 
     Parameters
@@ -21,6 +21,8 @@ def init_identify_wf(*, relative_path, contrast, mode, seed):
         Mode of defacing. Some thresholds apply to one mode only.
     seed : int
         Random seed of the views, the same before and after defacing.
+    keep_masks : sequence of facebids.bids.plan.KeepMask
+        Masks of what was kept.
 
     Returns
     -------
@@ -50,7 +52,14 @@ def init_identify_wf(*, relative_path, contrast, mode, seed):
     attack_before = pe.Node(Attack(contrast=contrast, seed=seed), name='attack_before', mem_gb=2)
     attack_after = pe.Node(Attack(contrast=contrast, seed=seed), name='attack_after', mem_gb=2)
     judge = pe.Node(
-        Judge(relative_path=relative_path, mode=mode, seed=seed), name='judge', mem_gb=0.2
+        Judge(
+            relative_path=relative_path,
+            mode=mode,
+            seed=seed,
+            keep_masks={mask.name: mask.sha256 for mask in keep_masks},
+        ),
+        name='judge',
+        mem_gb=0.2,
     )
     workflow.connect([
         (inputnode, attack_before, [('in_file', 'in_file'), ('registration', 'registration')]),

@@ -40,7 +40,10 @@ def init_image_wf(*, item, settings, template=None):
     inputnode.inputs.seen = (item.magnitude or image).path
     register_wf = init_register_wf(item=item, settings=settings, template=template)
     deface_wf = init_deface_wf(
-        contrast=item.contrast, settings=settings, part=bool(item.magnitude)
+        contrast=item.contrast,
+        settings=settings,
+        part=bool(item.magnitude),
+        keep_masks=item.keep_masks,
     )
     utility_wf = init_utility_wf(item=item, settings=settings, template=template)
     identify_wf = init_identify_wf(
@@ -48,6 +51,7 @@ def init_image_wf(*, item, settings, template=None):
         contrast=item.contrast,
         mode=settings.mode,
         seed=settings.seed,
+        keep_masks=item.keep_masks,
     )
     figures_wf = init_figures_wf()
     sink = pe.Node(

@@ -79,7 +79,9 @@ To cite the methods, see `logs/CITATION.md` and `logs/CITATION.bib`.
 # --- sidecars -----------------------------------------------------------------------------------
 
 
-def defaced_sidecar(image: HeadImage, mode: str | None) -> dict[str, Any]:
+def defaced_sidecar(
+    image: HeadImage, mode: str | None, keep_masks: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return the sidecar of the defaced image.
 
     Parameters
@@ -88,6 +90,8 @@ def defaced_sidecar(image: HeadImage, mode: str | None) -> dict[str, Any]:
         The image.
     mode
         A defacing mode, or None for an image that was already defaced.
+    keep_masks
+        SHA-256 of the keep masks of the image, by name.
     """
     if mode is None:
         return {
@@ -103,17 +107,25 @@ def defaced_sidecar(image: HeadImage, mode: str | None) -> dict[str, Any]:
         'SkullStripped': False,
         'DeidentificationMethod': [f'{defaced_by()}: {MODES[mode].method}'],
         'DeidentificationMethodCodeSequence': DEIDENTIFICATION_CODES,
+        **kept_entry(keep_masks),
     }
 
 
-def mask_sidecar(image: HeadImage) -> dict[str, Any]:
-    """Return the sidecar of the face mask."""
+def mask_sidecar(image: HeadImage, keep_masks: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the sidecar of the face mask, given the SHA-256 of the keep masks by name."""
     return {
         'Description': 'Voxels replaced by defacing: 1 inside the mask, 0 outside.',
         'Type': 'Face',
         'Sources': [names.uri(image)],
         'SpatialReference': names.uri(image),
+        **kept_entry(keep_masks),
     }
+
+
+def kept_entry(keep_masks: Mapping[str, str] | None) -> dict[str, Any]:
+    """Return the entry of a sidecar on the masks whose voxels were not replaced."""
+    files = [{'File': name, 'SHA256': digest} for name, digest in (keep_masks or {}).items()]
+    return {'KeepMasks': files} if files else {}
 
 
 def transform_sidecar(

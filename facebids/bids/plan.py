@@ -33,6 +33,25 @@ Acquisition = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
 @dataclass(frozen=True)
+class KeepMask:
+    """A mask of what an image keeps.
+
+    Attributes
+    ----------
+    path
+        Absolute path.
+    name
+        POSIX path relative to the folder of masks, or the file name of a single mask.
+    sha256
+        Digest of the file.
+    """
+
+    path: str
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class ImagePlan:
     """What is done to one image.
 
@@ -54,6 +73,8 @@ class ImagePlan:
         The image whose registration is borrowed or shared.
     magnitude
         The image in which faces are detected instead, if this one has no suitable intensities.
+    keep_masks
+        Masks of what the image keeps.
     """
 
     image: HeadImage
@@ -63,6 +84,7 @@ class ImagePlan:
     contrast: str = 'T1w'
     source: HeadImage | None = None
     magnitude: HeadImage | None = None
+    keep_masks: tuple[KeepMask, ...] = ()
 
     @property
     def source_contrast(self) -> str | None:
@@ -143,7 +165,13 @@ def describe(plans: Iterable[ParticipantPlan]) -> str:
     for plan in plans:
         lines.append(f'sub-{plan.participant}')
         lines += [
-            f'  {item.image.relative_path}\n    {item.action}: {item.reason}'
+            '\n    '.join(
+                [
+                    f'  {item.image.relative_path}',
+                    f'{item.action}: {item.reason}',
+                    *(f'keep: {mask.name}' for mask in item.keep_masks),
+                ]
+            )
             for item in (*plan.images, *plan.registered)
         ]
         by_reason = defaultdict(list)

@@ -170,6 +170,11 @@ def _add_defacing(group: Group) -> None:
             help=f'do not deface the {part}, although they identify people too',
         )  # fmt: skip
     group.add_argument(
+        '--keep-mask', type=_path, metavar='PATH',
+        help='what to keep, such as lesions, targets or sinuses: the mask of a single image, or a '
+        'BIDS derivative dataset of masks (sub-01/anat/sub-01_space-T1w_desc-keep_mask.nii.gz)',
+    )  # fmt: skip
+    group.add_argument(
         '--brain-margin', type=millimetres(0, 20), default=3.0, metavar='MM',
         help='smallest distance (mm) between replaced voxels and the brain (default: 3)',
     )  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from facebids.core.modes import MODES
 
-SCHEMA_VERSION = 2  # of the JSON file; 1 had no version, and `way` for `origin`
+SCHEMA_VERSION = 3  # of the JSON file; 1 had no version, 2 nothing on keep masks
 
 Verdict: TypeAlias = Literal['pass', 'review', 'fail']
 Severity: TypeAlias = Literal['note', 'review', 'fail']
@@ -166,6 +166,19 @@ class Coverage:
         'Face skin guarded',
         'Volume of that skin kept because it is close to the brain.',
         unit='mL',
+        safer='lower',
+    )
+    kept_ml: float | None = metric(
+        'Kept by a mask',
+        'Volume of the head in the face region that a keep mask leaves unchanged; n/a without a '
+        'keep mask.',
+        unit='mL',
+        safer='lower',
+    )
+    kept_skin_share: float | None = metric(
+        'Face skin kept by a mask',
+        'Share of the skin of the face that a keep mask keeps, or under which it keeps tissue '
+        'within 5 mm; it does not count as removed. n/a without a keep mask.',
         safer='lower',
     )
     shell_mm: float | None = metric(
@@ -365,6 +378,8 @@ class Provenance:
         Digest of its source code.
     source_sha256, defaced_sha256, mask_sha256
         Digests of the image as it was read, of the defaced image and of the face mask.
+    keep_masks
+        Digest of each keep mask of the image, by its name.
     """
 
     version: str
@@ -372,6 +387,7 @@ class Provenance:
     defaced_sha256: str
     mask_sha256: str
     software_sha256: str = ''
+    keep_masks: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

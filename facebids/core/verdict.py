@@ -92,7 +92,7 @@ def judge(record: Record) -> Record:
         reasons, or notes.
     """
     asked, explain = _questions(record)
-    reasons = _most_severe_first([*_missed(record, asked), *explain(record)])
+    reasons = _most_severe_first([*_missed(record, asked), *explain(record), *_kept(record)])
     gravest = reasons[0].severity if reasons else 'note'
     return replace(record, verdict='pass' if gravest == 'note' else gravest, reasons=reasons)
 
@@ -204,6 +204,15 @@ def _no_face(record: Record) -> list[Reason]:
         message = 'The field of view should hold no face, but a face was detected.'
         reasons.append(Reason('face_in_view', 'fail', message, found, 0))
     return reasons
+
+
+def _kept(record: Record) -> list[Reason]:
+    """Return the note that part of the face region was kept on request."""
+    kept = record.mask.kept_ml if record.mask else None
+    if not kept:
+        return []
+    message = 'A keep mask leaves part of the face region unchanged.'
+    return [Reason('kept_by_mask', 'note', message, kept)]
 
 
 def _most_severe_first(reasons: Iterable[Reason]) -> tuple[Reason, ...]:

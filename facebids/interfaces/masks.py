@@ -9,12 +9,15 @@ from nipype.interfaces.base import (
     traits,
 )
 
+from facebids import filesystem
 from facebids.core import images
 from facebids.core.atlas import KEEP_OPTIONS
 from facebids.core.contrasts import HOUNSFIELD
 from facebids.core.defacing import masks
 from facebids.core.defacing.guard import MARGIN_MM
+from facebids.core.defacing.keep import read_keep_masks
 from facebids.core.record import Screening
+from facebids.errors import KeepMaskError
 from facebids.interfaces import files
 
 
@@ -30,6 +33,9 @@ class _FaceMaskInputSpec(BaseInterfaceInputSpec):
         MARGIN_MM, usedefault=True, desc='minimum distance (mm) between mask and brain'
     )
     keep = traits.List(traits.Enum(*KEEP_OPTIONS), [], usedefault=True, desc='parts to keep')
+    keep_masks = traits.Dict(
+        traits.Str, traits.Str, {}, usedefault=True, desc='masks to keep: SHA-256 by path'
+    )
     screening = File(exists=True, mandatory=True, desc='from Screen')
 
 
@@ -53,6 +59,7 @@ class FaceMask(SimpleInterface):
             files.read_alignment(self.inputs.registration),
             margin=self.inputs.brain_margin,
             keep=self.inputs.keep,
+            kept=self._read_kept(),
             passed_on=files.read_numbers(Screening, self.inputs.screening).passed_on,
         )
         for name, array in (('mask', found.mask), ('guard', found.guard)):
@@ -62,3 +69,13 @@ class FaceMask(SimpleInterface):
             runtime.cwd, 'coverage.json', found.coverage
         )
         return runtime
+
+    def _read_kept(self):
+        """Return the voxels that the keep masks keep, or None if there are none."""
+        asked = self.inputs.keep_masks
+        for path, digest in asked.items():
+            if filesystem.sha256(path) != digest:
+                raise KeepMaskError(
+                    f'{path}: this keep mask changed during the run. Run it again.'
+                )
+        return read_keep_masks(asked, self.inputs.in_file) if asked else None

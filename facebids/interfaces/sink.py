@@ -69,7 +69,7 @@ class Sink(SimpleInterface):
             path.unlink(missing_ok=True)
         self._write_private(image, enrolled=not record.passed_on)
         destination = self._withheld if record.verdict == 'fail' else self._released
-        self._write_public(image, destination, record.mode)
+        self._write_public(image, destination, record)
         records.merge(self.inputs.output_dir, names.metrics(image), [record])
         _copy(self.inputs.defaced, destination(names.defaced(image)))
         path = Path(self.inputs.work_dir) / names.record(image)
@@ -95,15 +95,16 @@ class Sink(SimpleInterface):
     def _withheld(self, name):
         return Path(self.inputs.private_dir) / names.withheld(name)
 
-    def _write_public(self, image, destination, mode):
+    def _write_public(self, image, destination, record):
         """Write all public outputs except the defaced image."""
+        kept = record.provenance.keep_masks
         self._write_transforms(image, destination)
         _copy(self.inputs.slices, destination(names.figure(image, 'slices')))
         _copy(self.inputs.renders, destination(names.figure(image, 'renders')))
         _copy(self.inputs.mask, destination(names.mask(image)))
         for name, sidecar in (
-            (names.mask(image), metadata.mask_sidecar(image)),
-            (names.defaced(image), metadata.defaced_sidecar(image, mode)),
+            (names.mask(image), metadata.mask_sidecar(image, kept)),
+            (names.defaced(image), metadata.defaced_sidecar(image, record.mode, kept)),
         ):
             filesystem.write_json_atomic(destination(names.sidecar(name)), sidecar)
 

@@ -2,6 +2,7 @@
 """Record of an image: its metrics and verdict."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from nipype.interfaces.base import (
@@ -31,6 +32,9 @@ class _JudgeInputSpec(BaseInterfaceInputSpec):
     relative_path = traits.Str(mandatory=True, desc='path of the image, relative to its dataset')
     mode = traits.Str(mandatory=True, desc='defacing mode')
     seed = traits.Int(mandatory=True, desc='random seed of the views')
+    keep_masks = traits.Dict(
+        traits.Str, traits.Str, {}, usedefault=True, desc='masks that were kept: SHA-256 by name'
+    )
     registration = File(exists=True, mandatory=True, desc='from Register')
     screening = File(exists=True, mandatory=True, desc='from Screen')
     coverage = File(exists=True, mandatory=True, desc='from FaceMask')
@@ -71,7 +75,7 @@ class Judge(SimpleInterface):
                 AttackResult.from_arrays(files.read_arrays(self.inputs.after)),
                 self.inputs.seed,
             ),
-            provenance=defacing.provenance,
+            provenance=replace(defacing.provenance, keep_masks=dict(self.inputs.keep_masks)),
         )
         path = Path(runtime.cwd) / 'record.json'
         path.write_text(json.dumps(to_json([judge(record)])))

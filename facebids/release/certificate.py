@@ -244,6 +244,9 @@ def _image(decision: Decision, record: Record, hashes: Mapping[str, str]) -> Cer
         output_sha256=hashes[decision.path],
         mask=mask,
         mask_sha256=hashes.get(mask) if mask else None,
+        kept_ml=record.mask.kept_ml if record.mask else None,
+        kept_skin_share=record.mask.kept_skin_share if record.mask else None,
+        keep_masks=proof.keep_masks if proof else {},
     )
 
 

@@ -2,7 +2,7 @@
 """The certificate of a release, and its JSON file."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -94,6 +94,11 @@ class CertifiedImage:
         SHA-256 hashes of the image in the input dataset and in the release.
     mask, mask_sha256
         Path and SHA-256 hash of the face mask in the release, or None if the image has none.
+    kept_ml, kept_skin_share
+        Volume of the face region (mL) and share of the skin of the face that keep masks keep, or
+        None if the image has no keep mask.
+    keep_masks
+        SHA-256 hash of each keep mask by its name.
     """
 
     image: str
@@ -110,6 +115,9 @@ class CertifiedImage:
     output_sha256: str
     mask: str | None
     mask_sha256: str | None
+    kept_ml: float | None = None
+    kept_skin_share: float | None = None
+    keep_masks: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -213,7 +213,9 @@ def _describe_image(contents: Contents, record: Record, known: Collection[str]) 
         return
     mask = names.raw_mask(image)
     if names.sidecar(mask) not in known:
-        contents.files[names.sidecar(mask)] = Content(text=describe.mask_sidecar(record.mode))
+        kept = record.provenance.keep_masks if record.provenance else {}
+        text = describe.mask_sidecar(record.mode, kept)
+        contents.files[names.sidecar(mask)] = Content(text=text)
     sidecar = _sidecar(image, contents.files)
     with _json(sidecar):
         text = describe.image_sidecar(_text(contents.files.get(sidecar)), record.mode)

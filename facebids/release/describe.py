@@ -5,7 +5,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from facebids.bids.metadata import (
@@ -14,6 +14,7 @@ from facebids.bids.metadata import (
     defaced_by,
     doi_url,
     generated_by,
+    kept_entry,
 )
 from facebids.core.modes import MODES
 
@@ -114,12 +115,21 @@ def image_sidecar(text: str | None, mode: str) -> str:
     return dump(value)
 
 
-def mask_sidecar(mode: str) -> str:
-    """Return the sidecar of a face mask, whose values BIDS does not define."""
+def mask_sidecar(mode: str, keep_masks: Mapping[str, str]) -> str:
+    """Return the sidecar of a face mask, whose values BIDS does not define.
+
+    Parameters
+    ----------
+    mode
+        A defacing mode.
+    keep_masks
+        SHA-256 of the masks whose voxels were not replaced, by name.
+    """
     return dump(
         {
             'Description': 'Voxels replaced by defacing: 1 inside the mask, 0 outside.',
             'DeidentificationMethod': [f'{defaced_by()}: {MODES[mode].method}'],
+            **kept_entry(keep_masks),
         }
     )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from facebids.bids import names, records
 from facebids.bids.inputs import collect_images, read_description
+from facebids.bids.keep_masks import with_keep_masks
 from facebids.bids.metadata import public_paths, write_dataset_files
 from facebids.bids.names import HeadImage
 from facebids.bids.plan import ParticipantPlan, count_not_defaced, describe, make_plan
@@ -59,7 +60,10 @@ def run_participants(settings: Settings, reporter: Reporter) -> int:
 
 def _plans(settings: Settings) -> tuple[ParticipantPlan, ...]:
     found = collect_images(settings)
-    return make_plan(*found, template=settings.template, force=settings.force)
+    plans = make_plan(*found, template=settings.template, force=settings.force)
+    if settings.keep_mask is None:
+        return plans
+    return with_keep_masks(plans, settings.keep_mask, [*found.images, *found.others])
 
 
 def _process(

@@ -15,6 +15,7 @@ SETTINGS = Settings(
     participant_label=('01', '02'),
     bids_filters={'t1w': {'run': 1, 'acquisition': None}},
     bids_database_dir=Path('/db'),
+    keep_mask=Path('/keep'),
     seed=7,
 )
 

@@ -18,6 +18,7 @@ CODES = {
     'UnreadableImageError': 1,
     'EmptyImageError': 1,
     'GridError': 1,
+    'KeepMaskError': 1,
     'NotAHeadError': 1,
     'UnexpectedError': 1,
 }

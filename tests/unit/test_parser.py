@@ -30,7 +30,7 @@ def test_every_option_sets_its_setting(tmp_path):
             '--bids-database-dir', '/db', '-w', '/scratch', '--private-dir', '/secret',
             '--clean-workdir', '--nprocs', '4', '--omp-nthreads', '2', '--random-seed', '7',
             '--stop-on-first-crash', '--dry-run', '--write-graph', '-vv', '--photos', '/photos',
-            '--include', 'func', 'dwi', '--include', 'func',
+            '--include', 'func', 'dwi', '--include', 'func', '--keep-mask', '/keep',
         ]
     )  # fmt: skip
     assert settings.analysis_level == 'group'
@@ -40,6 +40,7 @@ def test_every_option_sets_its_setting(tmp_path):
     assert settings.include == ('func', 'dwi')
     assert settings.bids_database_dir == Path('/db')
     assert settings.photos_dir == Path('/photos')
+    assert settings.keep_mask == Path('/keep')
     assert (settings.work_dir, settings.private_dir) == (Path('/scratch'), Path('/secret'))
     assert (settings.nprocs, settings.omp_nthreads, settings.seed) == (4, 2, 7)
     assert settings.verbose == 2

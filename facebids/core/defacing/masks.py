@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from nibabel.affines import apply_affine
-from scipy import ndimage
 
 from facebids.core import images, verdict
 from facebids.core.alignment import motion
@@ -15,6 +14,7 @@ from facebids.core.alignment.result import Alignment
 from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.atlas import SHELL_STEPS_MM, HeadAtlas, generic_atlas
 from facebids.core.defacing.guard import MARGIN_MM, brain_guard
+from facebids.core.defacing.keep import leaves_relief
 from facebids.core.foreground import head_mask
 from facebids.core.grids import carry_over
 from facebids.core.images import Volume
@@ -55,6 +55,7 @@ def mask_image(
     *,
     margin: float = MARGIN_MM,
     keep: Sequence[str] = (),
+    kept: BoolArray | None = None,
     passed_on: bool = False,
 ) -> FaceMask:
     """Find the face mask of an image, of one or several volumes.
@@ -75,6 +76,8 @@ def mask_image(
         Least distance (mm) between the mask and the brain.
     keep
         Keys of `atlas.KEEP_OPTIONS` that the mask leaves out.
+    kept : shape (X, Y, Z)
+        Further voxels that the mask leaves out, or None.
     passed_on
         Whether the image is passed on unchanged.
 
@@ -89,6 +92,9 @@ def mask_image(
     found = face_mask(atlas, volume, affine, head, margin, keep)
     if images.volume_count(path) > 1:
         found = _follow_motion(found, path, volume, atlas, affine, head, keep)
+    if kept is not None:
+        skin = face_skin(atlas, volume, affine, head, keep)
+        found = spare(found, kept, head, skin, volume.zooms)
     in_view = face_in_view(atlas, volume, affine)
     no_face = shows_no_face(in_view, found.coverage.skin_in_view_ml)
     no_face = no_face and verdict.certain(alignment.numbers)
@@ -119,11 +125,50 @@ def _follow_motion(
     return FaceMask(mask, found.guard, coverage)
 
 
+def spare(
+    found: FaceMask, kept: BoolArray, head: BoolArray, skin: BoolArray, zooms: FloatArray
+) -> FaceMask:
+    """Leave voxels out of a face mask, and measure what that leaves of the face.
+
+    Parameters
+    ----------
+    found
+        The mask without the request to keep anything.
+    kept : shape (X, Y, Z)
+        Voxels to leave out.
+    head : shape (X, Y, Z)
+        The head of the subject.
+    skin : shape (X, Y, Z)
+        Its skin that identifies a person.
+    zooms : shape (3,)
+        Voxel sizes, mm.
+
+    Returns
+    -------
+    FaceMask
+        Skin counts as removed only if no tissue is kept closely under it, which may have the
+        shape of the skin.
+    """
+    mask = found.mask & ~kept
+    tissue = found.mask & kept & head
+    left = leaves_relief(skin, tissue, zooms)
+    total = int(skin.sum())
+    coverage = replace(
+        _taken(found.coverage, mask, head, zooms),
+        kept_ml=float(tissue.sum() * np.prod(zooms) / 1000),
+        kept_skin_share=float(left.sum() / total) if total else None,
+        skin_removed_share=float((skin & mask & ~left).sum() / total) if total else None,
+    )
+    return FaceMask(mask, found.guard, coverage)
+
+
 def _emptied(found: FaceMask, head: BoolArray, zooms: FloatArray) -> FaceMask:
     mask = np.zeros_like(found.mask)
     coverage = replace(
         _taken(found.coverage, mask, head, zooms),
         guard_cost_ml=0.0,
+        kept_ml=None,
+        kept_skin_share=None,
         skin_removed_share=None,
         shell_mm=None,
     )
@@ -161,15 +206,14 @@ def face_mask(
         Keys of `atlas.KEEP_OPTIONS` that the mask leaves out.
     """
     shape = volume.data.shape
-    skin = outer_skin(head, _upward(volume, affine))
+    skin = face_skin(atlas, volume, affine, head, keep)
     guard = brain_guard(volume, affine, margin)
-    sector = carry_over(atlas.face_skin_sector(keep), atlas, shape, volume.affine, affine) < 0
     best: FaceMask | None = None
     share = -1.0
     for shell in SHELL_STEPS_MM:
         region = carry_over(atlas.face_region(shell, keep), atlas, shape, volume.affine, affine)
         mask = (region < 0) & ~guard
-        numbers = coverage(mask, guard, head, skin & sector, volume.zooms, shell)
+        numbers = coverage(mask, guard, head, skin, volume.zooms, shell)
         removed = numbers.skin_removed_share
         if best is None or (removed is not None and removed > share + WORTH_A_STEP):
             best = FaceMask(mask, guard, numbers)
@@ -276,10 +320,24 @@ def outer_skin(head: BoolArray, upward: int) -> BoolArray:
     return skin
 
 
-def _upward(volume: Volume, affine: FloatArray) -> int:
-    """Return the axis of an image that is nearest to the vertical one of the atlas."""
-    along = np.linalg.inv(volume.affine)[:3, :3] @ affine[:3, 2] * volume.zooms
-    return int(np.abs(along).argmax())
+def face_skin(
+    atlas: HeadAtlas,
+    volume: Volume,
+    affine: FloatArray,
+    head: BoolArray,
+    keep: tuple[str, ...] = (),
+) -> BoolArray:
+    """Return the skin of a head that identifies a person, shape (X, Y, Z).
+
+    Parameters
+    ----------
+    atlas, volume, affine, head, keep
+        As of `face_mask`.
+    """
+    # The axis of the image that is nearest to the vertical one of the atlas.
+    upward = np.linalg.inv(volume.affine)[:3, :3] @ affine[:3, 2] * volume.zooms
+    sector = carry_over(atlas.face_skin_sector(keep), atlas, head.shape, volume.affine, affine)
+    return outer_skin(head, int(np.abs(upward).argmax())) & (sector < 0)
 
 
 def coverage(
@@ -320,6 +378,8 @@ def coverage(
         skin_removed_share=float((skin & mask).sum() / total) if total else None,
         skin_in_view_ml=total * voxel_ml,
         guard_cost_ml=float((skin & guard).sum() * voxel_ml),
+        kept_ml=None,
+        kept_skin_share=None,
         shell_mm=shell,
         motion_mm=None,
         face_in_view_share=0.0,
