@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 LinkMode = Literal['auto', 'hard', 'copy']
 MetadataMode = Literal['report', 'scrub']
+HeadPointsMode = Literal['drop', 'sensors', 'keep']
 
 PHANTOM_MODALITIES = ('T1w', 'FLAIR', 'T2w', 'PDw')  # BIDS has no suffix for CT in `anat`
 
@@ -34,6 +35,9 @@ class ReleaseSettings:
         which links where possible.
     metadata
         ``'report'`` refuses a release whose metadata identify people; ``'scrub'`` removes them.
+    head_points
+        Digitised points of MEG, EEG and NIRS: ``'drop'`` leaves them out, ``'sensors'`` all but
+        the positions of sensors, ``'keep'`` none.
     """
 
     release_dir: Path
@@ -41,6 +45,7 @@ class ReleaseSettings:
     accept_file: Path | None = None
     link: LinkMode = 'auto'
     metadata: MetadataMode = 'report'
+    head_points: HeadPointsMode = 'drop'
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from facebids.bids import names, suffixes
+from facebids.bids import head_points, names, suffixes
 from facebids.bids.names import HeadImage
 from facebids.config import Settings
 from facebids.errors import DatasetError, NoImagesError, UsageError
@@ -20,6 +20,7 @@ __all__ = ['HeadImage', 'Inputs', 'collect_images', 'read_description']
 FILTERED = 'excluded by --bids-filter-file'
 NOT_KNOWN = 'not the name of a head image known to FaceBIDS'
 NOT_NIFTI = 'not a NIfTI image'
+DRAWS_HEAD = '{}; a release leaves it out, see --head-points'
 OTHER_SESSION = 'not of the requested sessions'
 CT = re.compile(r'^/sub-[^/]+/(?:ses-[^/]+/)?ct/[^/]+_ct\.nii(?:\.gz)?$')
 
@@ -77,7 +78,7 @@ def collect_images(settings: Settings) -> Inputs:
         )
     _check_unique(images)
     for path in _may_show_faces(settings):
-        not_defaced.setdefault(path, NOT_KNOWN if path.endswith(suffixes.NIFTI) else NOT_NIFTI)
+        not_defaced.setdefault(path, _reason_not_to_deface(path))
     return Inputs(
         tuple(images),
         tuple(image for image in heads if reasons[image]),
@@ -267,16 +268,25 @@ def _in_sessions(path: str, settings: Settings) -> bool:
     return any(f'ses-{label}' in PurePosixPath(path).parts for label in settings.session_label)
 
 
+def _reason_not_to_deface(path: str) -> str:
+    """Return why a file that is not a known head image is not defaced."""
+    if path.endswith(suffixes.NIFTI):
+        return NOT_KNOWN
+    kind = head_points.kind_of(path)
+    return DRAWS_HEAD.format(head_points.WHAT[kind]) if kind else NOT_NIFTI
+
+
 def _may_show_faces(settings: Settings) -> list[str]:
     """Return all files of the participants, whether BIDS or not, that may show a face."""
     labels = settings.participant_label or _labels(settings.bids_dir.glob('sub-*'))
     endings = (*suffixes.NIFTI, *suffixes.OTHER_FORMATS)
     return [
-        Path(folder, name).relative_to(settings.bids_dir).as_posix()
+        path
         for label in labels
         for folder, _, files in os.walk(settings.bids_dir / f'sub-{label}', followlinks=True)
         for name in files
-        if name.lower().endswith(endings)
+        for path in [Path(folder, name).relative_to(settings.bids_dir).as_posix()]
+        if name.lower().endswith(endings) or head_points.kind_of(path)
     ]
 
 

@@ -76,6 +76,7 @@ def _release(parser: argparse.ArgumentParser, options: dict[str, Any]) -> Releas
         '--exclude-failed': chosen['exclude_failed'] is not None,
         '--link': chosen['link'] != 'auto',
         '--metadata': chosen['metadata'] != 'report',
+        '--head-points': chosen['head_points'] != 'drop',
     }
     if any(given.values()):
         names = ', '.join(name for name, value in given.items() if value)
@@ -217,6 +218,12 @@ def _add_release(group: Group) -> None:
         '--metadata', choices=('report', 'scrub'), default='report',
         help='identifying metadata. report: list them and refuse the release; scrub: remove them '
         'from the release and list the original values in the private folder (default: report)',
+    )  # fmt: skip
+    group.add_argument(
+        '--head-points', choices=('drop', 'sensors', 'keep'), default='drop',
+        help='digitised points of the head of MEG, EEG and NIRS, which draw the face. drop: leave '
+        'them out; sensors: keep the positions of electrodes and optodes only; keep: keep all. '
+        'Landmarks and head coils are always kept (default: drop)',
     )  # fmt: skip
 
 

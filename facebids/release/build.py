@@ -16,7 +16,7 @@ from pathlib import Path
 from facebids.config import LinkMode
 from facebids.errors import OutputError
 from facebids.filesystem import atomic_path, write_text_atomic
-from facebids.release import headers, links
+from facebids.release import fif, headers, links
 from facebids.release.contents import Content, Transfer
 
 NEW, OLD = 'new', 'old'
@@ -121,6 +121,8 @@ def _write(target: Path, content: Content, link: LinkMode) -> None:
             shutil.copyfileobj(source, stream)
     elif content.transfer is Transfer.SCRUB:
         headers.scrub(content.source, target)
+    elif content.transfer is Transfer.TRIM:
+        fif.without_head_points(content.source, target)
     else:
         links.link_or_copy(content.source, target, link)
 

@@ -27,7 +27,7 @@ from facebids.release.certificate_types import (
 )
 from facebids.release.cohort import Check
 from facebids.release.contents import Contents, was_defaced
-from facebids.release.gate import COPY, EXCLUDE, REPLACE, Decision
+from facebids.release.gate import COPY, EXCLUDE, REPLACE, TRIM, Decision
 from facebids.release.validator import Issue, Report
 from facebids.version import __version__
 
@@ -117,6 +117,7 @@ def certify(release: Release, hashes: Mapping[str, str]) -> Certificate:
             if item.action == REPLACE and item.record is not None
         ),
         not_examined=_with_reason(decisions, COPY),
+        trimmed=_with_reason(decisions, TRIM),
         excluded=_with_reason(decisions, EXCLUDE),
         accepted=tuple(item.accepted for item in decisions if item.accepted),
         cohort=checks or ONE_PERSON,
@@ -196,6 +197,7 @@ def summary(certificate: Certificate) -> dict[str, str]:
         'images released': str(len(certificate.images)),
         'accepted by a person': str(len(certificate.accepted)),
         'not examined': str(len(certificate.not_examined)),
+        'without their head points': str(len(certificate.trimmed)),
         'excluded': str(len(certificate.excluded)),
         'recognition after defacing': cohort if isinstance(cohort, str) else _chance(cohort),
         'BIDS validator': validator

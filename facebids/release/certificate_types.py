@@ -27,6 +27,7 @@ JSON_NAMES = {
     'limits': 'Limits',
     'images': 'Images',
     'not_examined': 'NotExamined',
+    'trimmed': 'Trimmed',
     'excluded': 'Excluded',
     'accepted': 'Accepted',
     'cohort': 'Cohort',
@@ -187,6 +188,8 @@ class Certificate:
         Released images that were examined.
     not_examined
         Files that may show a face and were released unchanged.
+    trimmed
+        Files that were released without their digitised head points.
     excluded
         Files that were not released.
     accepted
@@ -216,6 +219,7 @@ class Certificate:
     limits: str
     images: tuple[CertifiedImage, ...]
     not_examined: tuple[ListedFile, ...]
+    trimmed: tuple[ListedFile, ...]
     excluded: tuple[ListedFile, ...]
     accepted: tuple[Accepted, ...]
     cohort: tuple[Check, ...] | str

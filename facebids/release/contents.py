@@ -16,8 +16,8 @@ from facebids.core.modes import MODES
 from facebids.core.record import Record
 from facebids.errors import DatasetError, UnreadableImageError
 from facebids.filesystem import sha256
-from facebids.release import describe, headers, metadata
-from facebids.release.gate import EXCLUDE, NIFTI, REPLACE, Decision
+from facebids.release import describe, head_points, headers, metadata
+from facebids.release.gate import EXCLUDE, NIFTI, REPLACE, TRIM, Decision
 from facebids.release.metadata import Finding
 from facebids.release.tree import Source
 
@@ -37,6 +37,7 @@ class Transfer(Enum):
     UNCHANGED = auto()
     DECOMPRESS = auto()
     SCRUB = auto()  # without identifying metadata in the NIfTI header
+    TRIM = auto()  # without digitised head points
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ def assemble(
             _add_image(contents, source)
         else:
             _add_file(contents, source, known.get(names.sidecar(source.relative)), dropped)
+        if decision and decision.action == TRIM:
+            _trim(contents, source)
     replaced = [
         item.record
         for item in by_path.values()
@@ -129,33 +132,46 @@ def was_defaced(record: Record) -> bool:
 def _dropped(paths: Collection[str], decisions: Iterable[Decision]) -> set[str]:
     """Return the excluded files, and the sidecars that describe them alone."""
     excluded = {item.path for item in decisions if item.action == EXCLUDE}
-    stems = {NIFTI.sub('', path) for path in excluded if NIFTI.search(path)}
+    left = {_stem(path) for path in paths if path not in excluded and not path.endswith(BESIDE)}
+    stems = {_stem(path) for path in excluded} - left
     return excluded | {stem + ending for stem in stems for ending in BESIDE} & set(paths)
 
 
-def _orphans(paths: Collection[str], dropped: Collection[str]) -> set[str]:
-    """Return the inherited sidecars that describe excluded images only.
+def _stem(path: str) -> str:
+    """Return a path without any of its extensions."""
+    folder, slash, name = path.rpartition('/')
+    return folder + slash + name.partition('.')[0]
 
-    The validator reports sidecars without an image as errors.
+
+def _suffix(path: str) -> str:
+    return _stem(path).rpartition('_')[2]
+
+
+def _orphans(paths: Collection[str], dropped: Collection[str]) -> set[str]:
+    """Return the inherited sidecars that describe excluded files only.
+
+    The validator reports sidecars without a file as errors.
     """
-    inherited = [path for path in paths if path.endswith('.json') and path not in dropped]
-    gone = [path for path in dropped if NIFTI.search(path)]
-    left = [path for path in paths if NIFTI.search(path) and path not in dropped]
+    suffixes = {_suffix(path) for path in dropped}
+    files = [path for path in paths if _suffix(path) in suffixes]
+    inherited = [path for path in files if path.endswith('.json') and path not in dropped]
+    gone = [path for path in dropped if not path.endswith(BESIDE)]
+    left = [path for path in files if path not in dropped and not path.endswith(BESIDE)]
     return {
         path
         for path in inherited
-        if any(_describes(path, image) for image in gone)
-        and not any(_describes(path, image) for image in left)
+        if any(_describes(path, file) for file in gone)
+        and not any(_describes(path, file) for file in left)
     }
 
 
-def _describes(sidecar: str, image: str) -> bool:
-    """Return whether a sidecar applies to an image (BIDS inheritance principle)."""
+def _describes(sidecar: str, file: str) -> bool:
+    """Return whether a sidecar applies to a file (BIDS inheritance principle)."""
     folder, slash, name = sidecar.rpartition('/')
-    if not image.startswith(folder + slash):
+    if not file.startswith(folder + slash):
         return False
     *entities, suffix = name.removesuffix('.json').split('_')
-    *others, other_suffix = NIFTI.sub('', image.rpartition('/')[2]).split('_')
+    *others, other_suffix = _stem(file).rpartition('/')[2].split('_')
     return suffix == other_suffix and set(entities) <= set(others)
 
 
@@ -274,6 +290,19 @@ def _add_file(
         edited = text
     unchanged = after == before and edited == text
     contents.files[path] = Content(source.path) if unchanged else Content(text=edited)
+
+
+def _trim(contents: Contents, source: Source) -> None:
+    """Take digitised head points out of a file that was added."""
+    path = source.relative
+    if path not in contents.files:  # it was damaged
+        return
+    if not path.endswith(TEXTS):
+        contents.files[path] = Content(source.path, transfer=Transfer.TRIM)
+        return
+    with _json(path):
+        text = head_points.without_points(_text(contents.files[path]) or '')
+    contents.files[path] = Content(text=text)
 
 
 def _holds_image(path: Path) -> bool:

@@ -15,10 +15,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from facebids.bids import suffixes
+from facebids.config import HeadPointsMode
 from facebids.core.record import Record
 from facebids.errors import UsageError
+from facebids.release.head_points import HeadPoints
 
-COPY, REPLACE, EXCLUDE, REFUSE = 'copy', 'replace', 'exclude', 'refuse'
+COPY, REPLACE, TRIM, EXCLUDE, REFUSE = 'copy', 'replace', 'trim', 'exclude', 'refuse'
 ACCEPT_COLUMNS = ('participant_id', 'image', 'decided_by', 'reason')
 NIFTI = re.compile(r'\.nii(\.gz)?$', re.IGNORECASE)
 NO_IMAGE = 'spectroscopy data, not an image'
@@ -46,8 +48,9 @@ class Decision:
     path
         POSIX path relative to the dataset.
     action
-        `COPY`: release it unchanged; `REPLACE`: release the defaced image instead; `EXCLUDE`: do
-        not release it; `REFUSE`: do not release the dataset.
+        `COPY`: release it unchanged; `REPLACE`: release the defaced image instead; `TRIM`: release
+        it without its digitised head points; `EXCLUDE`: do not release it; `REFUSE`: do not
+        release the dataset.
     reason
         Why, in words.
     record
@@ -75,11 +78,15 @@ class Choices:
         Paths of files to exclude.
     exclude_failed
         Whether to exclude all examined images that may not be released.
+    head_points
+        Which digitised head points to release: none (``'drop'``), those of sensors, or all
+        (``'keep'``).
     """
 
     accepted: Mapping[str, Accepted]
     excluded: frozenset[str] = frozenset()
     exclude_failed: bool = False
+    head_points: HeadPointsMode = 'drop'
 
 
 def suffix_of(path: str) -> str:
@@ -114,7 +121,10 @@ def may_show_face(path: str) -> bool:
 
 
 def decide(
-    paths: Iterable[str], records: Iterable[Record], choices: Choices
+    paths: Iterable[str],
+    records: Iterable[Record],
+    choices: Choices,
+    points: Mapping[str, HeadPoints] | None = None,
 ) -> tuple[Decision, ...]:
     """Decide on each file that may show a face.
 
@@ -127,6 +137,8 @@ def decide(
         Records of the participant level.
     choices
         Choices of the user.
+    points
+        Files that draw the head, by path.
 
     Raises
     ------
@@ -135,16 +147,21 @@ def decide(
     """
     paths, known = list(paths), {record.image: record for record in records}
     _check_choices(paths, known, choices)
+    points = points or {}
     return tuple(
-        _decide(path, known.get(path), choices)
+        _decide(path, known.get(path), points.get(path), choices)
         for path in paths
-        if may_show_face(path) or path in choices.excluded
+        if may_show_face(path) or path in points or path in choices.excluded
     )
 
 
-def _decide(path: str, record: Record | None, choices: Choices) -> Decision:
+def _decide(
+    path: str, record: Record | None, points: HeadPoints | None, choices: Choices
+) -> Decision:
     if path in choices.excluded:
         return Decision(path, EXCLUDE, 'excluded by name', record)
+    if record is None and points:
+        return _decide_points(path, points, choices.head_points)
     if record is None:
         return _decide_unseen(path)
     verdict = record.verdict
@@ -164,6 +181,21 @@ def _decide(path: str, record: Record | None, choices: Choices) -> Decision:
     if verdict == 'fail':
         remedy = 'exclude it with --exclude-failed'
     return Decision(path, REFUSE, f'verdict {verdict} ({codes}); {remedy}', record)
+
+
+def _decide_points(path: str, points: HeadPoints, choice: HeadPointsMode) -> Decision:
+    """Decide on a file that draws the head."""
+    option = f'--head-points {choice}'
+    if choice == 'keep' or (choice == 'sensors' and points.kind == 'sensors'):
+        if points.kind == 'picture':  # a face is not a point
+            return _decide_unseen(path)
+        return Decision(path, COPY, f'{points.what}; kept by {option}')
+    if points.kind == 'inside':
+        return Decision(path, TRIM, f'{points.what}; taken out by {option}')
+    if points.kind == 'unreadable':
+        reason = f'{points.what}; repair or exclude it (--exclude-failed {path})'
+        return Decision(path, REFUSE, reason)
+    return Decision(path, EXCLUDE, f'{points.what}; left out by {option}')
 
 
 def _decide_unseen(path: str) -> Decision:

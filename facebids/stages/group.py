@@ -74,8 +74,8 @@ def run_group(settings: Settings, reporter: Reporter) -> int:
 def _dry_run(settings: Settings, found: list[Record]) -> str:
     """Return the verdict of each image as text, or what a release would do with each file."""
     if settings.release:
-        paths = [source.relative for source in tree.walk(settings.bids_dir)]
-        return release.describe(release.decide(settings, settings.release, paths, found))
+        sources = tree.walk(settings.bids_dir)
+        return release.describe(release.decide(settings, settings.release, sources, found))
     return '\n'.join(f'{record.image}: {record.verdict}' for record in found)
 
 

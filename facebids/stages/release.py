@@ -15,7 +15,7 @@ from facebids.config import ReleaseSettings, Settings
 from facebids.core.record import Record
 from facebids.errors import OutputError, ReleaseRefused, UsageError
 from facebids.filesystem import write_json_atomic, write_text_atomic
-from facebids.release import build, cohort, gate, tree, validator
+from facebids.release import build, cohort, gate, head_points, tree, validator
 from facebids.release.certificate import (
     ACCEPTED,
     BESIDE,
@@ -92,7 +92,7 @@ def _release(
     new = build.staging_dir(release_settings.release_dir) / build.NEW
     sources = tree.walk(settings.bids_dir)
     tree.check_present(sources)
-    decisions = decide(settings, release_settings, [source.relative for source in sources], found)
+    decisions = decide(settings, release_settings, sources, found)
     date = _date(settings)
     contents = assemble(sources, decisions, settings.output_dir, date)
     checks = cohort.check(run_studies(_released_images(decisions)))
@@ -127,7 +127,7 @@ def _release(
 def decide(
     settings: Settings,
     release_settings: ReleaseSettings,
-    paths: Sequence[str],
+    sources: Sequence[Source],
     found: list[Record],
 ) -> tuple[Decision, ...]:
     """Decide on every file of a dataset that may show a face, given the command line options.
@@ -136,8 +136,8 @@ def decide(
     ----------
     settings, release_settings
         The settings of the run, and those of the release.
-    paths
-        All files of the dataset, relative to it.
+    sources
+        All files of the dataset.
     found
         Records of all images.
     """
@@ -150,8 +150,14 @@ def decide(
     accepted = (
         gate.read_accepted(release_settings.accept_file) if release_settings.accept_file else {}
     )
-    choices = gate.Choices(accepted, frozenset(failed or ()), exclude_failed=failed == ())
-    return gate.decide(paths, found, choices)
+    choices = gate.Choices(
+        accepted,
+        frozenset(failed or ()),
+        exclude_failed=failed == (),
+        head_points=release_settings.head_points,
+    )
+    paths = [source.relative for source in sources]
+    return gate.decide(paths, found, choices, head_points.find(sources))
 
 
 def _links_to_private(settings: Settings, sources: Sequence[Source]) -> list[str]:
@@ -232,7 +238,12 @@ def _command(settings: Settings, release_settings: ReleaseSettings) -> str:
     if release_settings.accept_file:
         words += ['--accept', release_settings.accept_file.name]
     return ' '.join(
-        [*words, '--link', release_settings.link, '--metadata', release_settings.metadata]
+        [
+            *words,
+            *('--link', release_settings.link),
+            *('--metadata', release_settings.metadata),
+            *('--head-points', release_settings.head_points),
+        ]
     )
 
 

@@ -202,3 +202,37 @@ def test_a_second_run_uses_the_cache(run, nprocs):
     run_again = {path.name for path, time in results.items() if path.stat().st_mtime_ns != time}
     # always run again: thresholds may have changed, and outputs may be missing
     assert run_again == {'result_judge.pklz', 'result_sink.pklz'}
+
+
+def test_a_keep_mask_is_kept_and_named(run):
+    """The last test: it leaves the results of another run in the cache."""
+    root, _ = run
+    source = nib.load(root / 'raw' / GOOD)
+    grid = source.affine[:3, :3] @ np.indices(source.shape).reshape(3, -1)
+    world = (grid + source.affine[:3, 3:]).reshape(3, *source.shape)
+    face = root / 'out/sub-01/anat/sub-01_space-T1w_desc-face_mask.nii.gz'
+    before = np.asanyarray(nib.load(face).dataobj) > 0
+    centre = world[:, before].mean(1)
+    kept = np.linalg.norm(world - centre[:, None, None, None], axis=0) < 15
+    masks = root / 'masks' / 'sub-01' / 'anat'
+    masks.mkdir(parents=True)
+    path = masks / 'sub-01_space-T1w_desc-keep_mask.nii.gz'
+    nib.save(nib.Nifti1Image(kept.astype(np.uint8), source.affine), path)
+    copy = root / 'kept'
+    shutil.copytree(root / 'out', copy)
+    argv = [str(root / 'raw'), str(copy), 'participant', '-w', str(root / 'work')]
+    options = ['--participant-label', '01', '--nprocs', '1', '--keep-mask', str(root / 'masks')]
+    main([*argv, *options])
+    (found,) = records.read_all(copy, ['01'])
+    assert found.mask.kept_ml > 5
+    assert 'kept_by_mask' in found.codes
+    (name,) = found.provenance.keep_masks
+    assert name == path.relative_to(root / 'masks').as_posix()
+    where = copy if found.verdict != 'fail' else root / 'work' / 'private' / 'withheld'
+    anat = where / 'sub-01' / 'anat'
+    after = np.asanyarray(nib.load(anat / face.name).dataobj) > 0
+    np.testing.assert_array_equal(after, before & ~kept)
+    defaced = nib.load(anat / 'sub-01_desc-defaced_T1w.nii.gz').dataobj
+    assert (np.asanyarray(defaced)[kept] == np.asanyarray(source.dataobj)[kept]).all()
+    sidecar = json.loads((anat / 'sub-01_desc-defaced_T1w.json').read_text())
+    assert sidecar['KeepMasks'] == [{'File': name, 'SHA256': found.provenance.keep_masks[name]}]

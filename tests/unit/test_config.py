@@ -24,7 +24,9 @@ def test_settings_survive_a_round_trip_through_json():
     assert Settings.from_json(SETTINGS.to_json()) == SETTINGS
     plain = replace(SETTINGS, bids_database_dir=None, participant_label=())
     assert Settings.from_json(plain.to_json()) == plain
-    release = ReleaseSettings(Path('/upload'), ('sub-01/anat/x.nii.gz',), Path('/accepted.tsv'))
+    release = ReleaseSettings(
+        Path('/upload'), ('sub-01/anat/x.nii.gz',), Path('/accepted.tsv'), head_points='keep'
+    )
     releasing = replace(SETTINGS, release=release)
     assert Settings.from_json(releasing.to_json()) == releasing
 

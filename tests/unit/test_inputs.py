@@ -239,6 +239,15 @@ def test_every_file_that_may_show_a_face_is_defaced_or_listed(more):
     assert alone['sub-03/me.JPG'] == 'not a NIfTI image'
 
 
+def test_files_that_draw_the_head_are_listed(settings):
+    for path in ('sub-02/meg/sub-02_headshape.pos', 'sub-02/eeg/sub-02_electrodes.tsv'):
+        (settings.bids_dir / path).parent.mkdir()
+        (settings.bids_dir / path).write_text('')
+    alone = dict(collect_images(settings).not_defaced)
+    assert alone['sub-02/meg/sub-02_headshape.pos'].startswith('digitised points of the shape')
+    assert '--head-points' in alone['sub-02/eeg/sub-02_electrodes.tsv']
+
+
 def test_an_image_excluded_by_a_filter_is_listed_and_may_be_a_reference(more):
     filters = {'megre': {'part': 'mag'}, 'ct': {'run': 7}}
     found = collect_images(replace(more, bids_filters=filters))

@@ -76,6 +76,7 @@ def test_labels_may_be_repeated_and_count_once():
         ([*BASE, '--nprocs', '2', '--omp-nthreads', '3'], 'more than --nprocs 2'),
         ([*BASE, '--bids-filter-file', 'missing.json'], r'missing.json cannot be read'),
         ([*BASE, '--include', 'eeg'], 'invalid choice'),
+        ([*BASE, '--head-points', 'keep'], 'nothing is released without --release-dir'),
         ([*BASE, '--part', '01'], 'unrecognized arguments'),
     ],
 )

@@ -12,6 +12,7 @@ import make
 import nibabel as nib
 import numpy as np
 import pytest
+from make_fif import fif_file
 
 import facebids
 from facebids import filesystem, provenance
@@ -718,8 +719,8 @@ def test_the_file_of_a_certificate_is_as_documented(settings, no_validator):
     made = run(settings)
     content = json.loads(certificate_path(settings).read_text())
     assert ' '.join(content) == (
-        'Release Date Software Command Atlas Thresholds Limits Images NotExamined Excluded '
-        'Accepted Cohort CohortNote Metadata Validator Files'
+        'Release Date Software Command Atlas Thresholds Limits Images NotExamined Trimmed '
+        'Excluded Accepted Cohort CohortNote Metadata Validator Files'
     )
     assert content['Software'].keys() == {'Name', 'Version', 'SHA256'}
     assert content['Metadata'] == {'Mode': 'report', 'Removed': {}}
@@ -821,3 +822,85 @@ def test_three_hundred_participants(settings):
     assert len(made.not_examined) == 300 + 1
     assert not (settings.release.release_dir / 'participants.tsv').exists()
     assert check(settings) == 0
+
+
+SHAPE = 'sub-01/meg/sub-01_headshape.pos'
+ELECTRODES = 'sub-01/eeg/sub-01_electrodes.tsv'
+SYSTEM = 'sub-01/meg/sub-01_coordsystem.json'
+BESIDE = {
+    SHAPE: '3\n1 0.1 0.2 0.3\n',
+    'sub-01/meg/sub-01_headshape.json': '{"Units": "mm"}',
+    ELECTRODES: 'name\tx\ty\tz\nCz\t0\t0\t1\n',
+    'electrodes.json': '{"x": {"Units": "mm"}}',
+    SYSTEM: json.dumps(
+        {'AnatomicalLandmarkCoordinates': {'NAS': [1, 2, 3]}, 'DigitizedHeadPoints': SHAPE[11:]}
+    ),
+}
+
+
+@pytest.fixture
+def digitised(settings):
+    """Return the settings of a dataset with digitised points of the head."""
+    for path, text in BESIDE.items():
+        filesystem.write_text_atomic(settings.bids_dir / path, text)
+    return settings
+
+
+def test_head_points_are_left_out_by_default(digitised, no_validator):
+    made = run(digitised)
+    root = digitised.release.release_dir
+    assert files(root) & set(BESIDE) == {SYSTEM}
+    assert json.loads((root / SYSTEM).read_text()) == {
+        'AnatomicalLandmarkCoordinates': {'NAS': [1, 2, 3]}
+    }
+    assert {item.image for item in made.excluded} == {SHAPE, ELECTRODES}
+    assert [item.image for item in made.trimmed] == [SYSTEM]
+    text = (root.parent / certificate.MARKDOWN).read_text()
+    assert all(path in text for path in (SHAPE, ELECTRODES, SYSTEM, '--head-points drop'))
+
+
+def test_positions_of_sensors_can_be_kept_alone(digitised, no_validator):
+    made = run(releasing(digitised, head_points='sensors'))
+    kept = files(digitised.release.release_dir) & set(BESIDE)
+    assert kept == {ELECTRODES, 'electrodes.json', SYSTEM}
+    assert ELECTRODES in {item.image for item in made.not_examined}
+
+
+def test_head_points_can_be_kept(digitised, no_validator):
+    made = run(releasing(digitised, head_points='keep'))
+    root = digitised.release.release_dir
+    assert files(root) >= set(BESIDE)
+    assert all((root / path).read_text() == text for path, text in BESIDE.items())
+    assert {item.image for item in made.not_examined} >= {SHAPE, ELECTRODES, SYSTEM}
+    assert (made.trimmed, '--head-points keep' in made.command) == ((), True)
+
+
+def test_a_recording_is_released_without_its_head_points(settings, no_validator):
+    path = 'sub-01/meg/sub-01_task-rest_meg.fif'
+    (settings.bids_dir / path).parent.mkdir()
+    (settings.bids_dir / path).write_bytes(b'damaged')
+    refused(settings, 'cannot be searched for head points')
+    (settings.bids_dir / path).write_bytes(fif_file())
+    made = run(settings)
+    assert [item.image for item in made.trimmed] == [path]
+    released = (settings.release.release_dir / path).read_bytes()
+    assert released != fif_file()
+    assert b'measured' in released
+
+
+def test_kept_masks_are_named_in_the_release(settings, no_validator):
+    examine(settings, T1W, mask={'kept_ml': 4.2, 'kept_skin_share': 0.031})
+    (record,) = (r for r in records.read_all(settings.output_dir) if r.image == T1W)
+    proof = replace(record.provenance, keep_masks={'mine_mask.nii': 'f' * 64})
+    kept = replace(record, provenance=proof)
+    image = HeadImage.from_relative_path(T1W)
+    records.merge(settings.output_dir, names.metrics(image), [kept])
+    made = run(settings)
+    (found,) = (item for item in made.images if item.image == T1W)
+    assert (found.kept_ml, found.kept_skin_share) == (4.2, 0.031)
+    assert found.keep_masks == {'mine_mask.nii': 'f' * 64}
+    root = settings.release.release_dir
+    sidecar = json.loads((root / names.sidecar(names.raw_mask(image))).read_text())
+    assert sidecar['KeepMasks'] == [{'File': 'mine_mask.nii', 'SHA256': 'f' * 64}]
+    text = (root.parent / certificate.MARKDOWN).read_text()
+    assert 'mine_mask.nii keeps 4.2 mL of the face region, and 3.1 % of the skin' in text
