@@ -11,7 +11,8 @@ The peers are `niimath -deface`, `niimath -reface` (T1w) and `quickshear`, if in
   machine. Quickshear is given a brain mask, the true one or that of the atlas, at no cost in time.
 - Privacy: a rescan of each image is simulated (`perturbations.rescan`) and defaced. The defaced
   rescans are the probes, and the originals are the gallery. The attacker knows the pose of the
-  head and the position of its face.
+  head and the position of its face. Face templates of an added engine are centred by source, if
+  the engine can: the letters that the label of a participant begins with stand for the source.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import zipfile
 import zlib
 from collections import Counter
 from functools import lru_cache, partial
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import defacers
@@ -47,11 +49,8 @@ SHOWN = ('dlib', 'geometry', FUSED)
 ROUNDING = 1e-4
 CORE_MM = 5.0  # depth inside the atlas's brain beyond which no defacer may change voxels
 NONE = '-'
-COLUMNS = (
-    'defacer', 'images', 'failed', 'seconds', 'of CPU', 'x ours',
-    'rank-1 % dlib', 'rank-1 % geometry', 'rank-1 % fused', 'AUC dlib', 'AUC geometry',
-    'AUC fused', 'frontal faces', 'brain changed', 'head changed %', 'lossless', 'what is not',
-)  # fmt: skip
+FIRST_COLUMNS = ('defacer', 'images', 'failed', 'seconds', 'of CPU', 'x ours')
+LAST_COLUMNS = ('frontal faces', 'brain changed', 'head changed %', 'lossless', 'what is not')
 
 find = lru_cache(maxsize=2)(defacers.find)  # used for the image and its rescan
 
@@ -70,6 +69,7 @@ def process(path, options, peers):
     dict of tuple
         By defacer: metrics, and face templates of every engine (empty if there are none).
     """
+    add_engines(options.engine)
     content = zlib.crc32(path.read_bytes())
     cache = options.cache / f'seed-{options.seed}' / f'{path.name.split(".")[0]}-{content:08x}'
     cache.mkdir(parents=True, exist_ok=True)
@@ -98,6 +98,26 @@ def process(path, options, peers):
             )
     find.cache_clear()
     return done
+
+
+def add_engines(paths):
+    """Load engines that are no part of the package, and return their names.
+
+    Raises
+    ------
+    TypeError
+        If a file defines no engine.
+    """
+    names = []
+    for path in paths:
+        spec = spec_from_file_location(path.stem, path)
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        if not isinstance(module, engines.Engine):
+            raise TypeError(f'{path} does not define all that an engine has to.')
+        engines.engines()[module.NAME] = module
+        names.append(module.NAME)
+    return names
 
 
 def _defacers(options, peers):
@@ -246,7 +266,7 @@ def _alike(a, b):
     return a is None or b is None or np.allclose(a, b, atol=1e-4)
 
 
-def identify(probes, people, gallery, gallery_people):
+def identify(probes, people, gallery, gallery_people, added=()):
     """Search probes in a gallery with every engine.
 
     Parameters
@@ -254,6 +274,8 @@ def identify(probes, people, gallery, gallery_people):
     probes, gallery : list of dict
         Templates of every engine.
     people, gallery_people : list of str
+    added : sequence of str
+        Names of engines that are no part of the package.
 
     Returns
     -------
@@ -263,10 +285,15 @@ def identify(probes, people, gallery, gallery_people):
     """
     from scipy.stats import binomtest
 
-    known = enrolment.score(probes, gallery)
+    shipped = [{name: item for name, item in some.items() if name not in added}
+               for some in (*probes, *gallery)]  # fmt: skip
+    known = enrolment.score(shipped[: len(probes)], shipped[len(probes) :])
+    for name in added:
+        sides = (_centred(name, probes, people), _centred(name, gallery, gallery_people))
+        known[name] = engines.score(name, *sides)
     mates = np.array(people)[:, None] == np.array(gallery_people)
     outcome = {}
-    for name in SHOWN:
+    for name in (*SHOWN, *added):
         scores = known.get(name, np.full(mates.shape, np.nan))
         best, own, people = ranking.best_of_each_person(scores, mates, np.array(gallery_people))
         first = int((ranking.mate_ranks(best, own) == 1).sum())
@@ -280,7 +307,19 @@ def identify(probes, people, gallery, gallery_people):
     return outcome
 
 
-def summarise(results, names):
+def _centred(name, templates, people):
+    """Return the face templates of an engine, centred by source if the engine can."""
+    found = [item.get(name) for item in templates]
+    centre = getattr(engines.engines()[name], 'centre', None)
+    there = [i for i, template in enumerate(found) if template is not None]
+    if centre and there:
+        sources = [people[i].rstrip('0123456789') for i in there]
+        for i, template in zip(there, centre([found[i] for i in there], sources), strict=True):
+            found[i] = template
+    return found
+
+
+def summarise(results, names, added=()):
     """Summarise the metrics of each defacer over all images.
 
     Parameters
@@ -289,6 +328,8 @@ def summarise(results, names):
         Results of `process`, by path.
     names : list of str
         Names of the defacers.
+    added : sequence of str
+        Names of engines that are no part of the package.
 
     Returns
     -------
@@ -305,7 +346,8 @@ def summarise(results, names):
         row = {'defacer': name, 'images': len(some), 'failed': len(some) - len(good)}
         if good:
             owners = [defacers.participant(path) for path in good]
-            found = identify([item[1] for item in good.values()], owners, gallery, people)
+            probes = [item[1] for item in good.values()]
+            found = identify(probes, owners, gallery, people, added)
             row |= {
                 'search': found,
                 'frontal': sum(n['frontal'] for n in numbers),
@@ -331,13 +373,16 @@ def _median(values):
     return float(np.median(known)) if known else None
 
 
-def show(rows):
+def show(rows, added=()):
     """Return the rows of `summarise` as a Markdown table."""
     ours = next((row['seconds'] for row in rows if 'seconds' in row), None)
-    return defacers.table(COLUMNS, [_cells(row, ours) for row in rows])
+    shown = (*SHOWN, *added)
+    searches = [f'{what} {name}' for what in ('rank-1 %', 'AUC') for name in shown]
+    header = (*FIRST_COLUMNS, *searches, *LAST_COLUMNS)
+    return defacers.table(header, [_cells(row, ours, shown) for row in rows])
 
 
-def _cells(row, ours):
+def _cells(row, ours, shown):
     cells = [row['defacer'], row['images'], row['failed']]
     if 'seconds' in row:
         wall, cpu = row['seconds']
@@ -345,11 +390,11 @@ def _cells(row, ours):
     else:
         cells += [NONE] * 3
     if 'search' in row:
-        cells += [_rank(row['search'][name]) for name in SHOWN]
-        cells += [f'{row["search"][name]["auc"]:.3f}' for name in SHOWN]
+        cells += [_rank(row['search'][name]) for name in shown]
+        cells += [f'{row["search"][name]["auc"]:.3f}' for name in shown]
         cells.append(f'{row["frontal"]} of {row["of"]}')
     else:
-        cells += [NONE] * 7
+        cells += [NONE] * (2 * len(shown) + 1)
     if 'seconds' not in row:
         return cells + [NONE] * 4
     brain = f'{row["brains_changed"]} of {row["brains"]} (at most {row["brain_voxels"]})'
@@ -395,6 +440,10 @@ def parse(arguments=None):
     parser.add_argument('--limit', type=int, metavar='N', help='maximum number of images')
     parser.add_argument('--jobs', type=int, default=1, help='images to process in parallel')
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--engine', type=Path, action='append', default=[], metavar='FILE',
+        help='engine that is no part of the package, such as benchmarks/laboratory.py',
+    )  # fmt: skip
     parser.add_argument('--json', type=Path, help='write the numbers to this file')
     parser.add_argument(
         '--cache', type=Path,
@@ -407,6 +456,7 @@ def parse(arguments=None):
 def main(arguments=None):
     """Run the benchmark and print the table."""
     options = parse(arguments)
+    added = add_engines(options.engine)
     peers, missing = defacers.peers(options.templates)
     paths = defacers.list_images(
         options.dataset, options.suffix, options.participants, options.limit
@@ -418,10 +468,10 @@ def main(arguments=None):
         work = partial(process, options=options, peers=peers)
         results = dict(zip(paths, defacers.each(work, paths, options.jobs), strict=True))
     names = [RAW, *_defacers(options, peers)]
-    rows = summarise(results, names)
+    rows = summarise(results, names, added)
     versions = {'facebids': facebids.__version__, 'nibabel': nib.__version__}
     versions |= {peer.name: peer.version for peer in peers}
-    print(show(rows))
+    print(show(rows, added))
     print(f'\n{_describe(results)}')
     print('Brackets: 95 % interval (Clopper-Pearson); *: it does not include chance.')
     print('Versions:', ', '.join(f'{name} {number}' for name, number in versions.items()))
