@@ -136,7 +136,7 @@ def read_records(folder):
 
 def why_left_out(record):
     """Return why an image does not count, or None if it does."""
-    screening, mask = record['screening'] or {}, record['mask'] or {}
+    screening, mask = record.get('screening') or {}, record.get('mask') or {}
     if screening.get('finding') == 'defaced':
         return 'defaced already'
     if screening.get('finding') == 'no_face_in_view' or mask.get('no_face'):
@@ -178,7 +178,7 @@ def describe(record, options, seconds):
         before, after = (np.asarray(nib.load(p).dataobj.get_unscaled()) for p in (path, defaced))
         changed = (before != after).reshape(*brain.shape, -1).any(-1)
         voxels, distance = distance_to_brain(changed, brain, zooms)
-    known = record['identifiability'] or {}
+    known = record.get('identifiability') or {}
     return Row(
         record['image'],
         record['suffix'],
