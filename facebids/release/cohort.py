@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from facebids.studies.results import Outcome, Results
+from facebids.studies.results import SAME_ACQUISITION, Outcome, Results
 
 SINGLE_VIEWS = 'S3'  # a family of its own: its many views must not widen the other intervals
 CONFIDENCE = 0.95  # simultaneous, of the rank-1 intervals of each family
@@ -50,7 +50,9 @@ def check(results: Results) -> tuple[Check, ...]:
     """Test the rank-1 identification rates after defacing against the chance level.
 
     The comparisons are those of defaced scans with scans that are not defaced, and with
-    photographs. The intervals are those of Clopper and Pearson (1934), doi
+    photographs. Where a comparison was also made of scans of the same site, scanner and voxel size
+    (`studies.same_acquisition`), that one is tested instead: style alone may exceed chance in
+    mixed galleries. The intervals are those of Clopper and Pearson (1934), doi
     10.1093/biomet/26.4.404, with participants as trials, and are simultaneous (Bonferroni) within
     two families: single views (S3), and all other comparisons.
 
@@ -64,10 +66,16 @@ def check(results: Results) -> tuple[Check, ...]:
     tuple of Check
         Empty where no comparison is possible.
     """
-    made = [
+    found = [
         (item, item.summary.rank1.value)
         for item in results.outcomes
         if item.condition == 'after' and item.summary.rank1.value is not None
+    ]
+    names = {(item.key, item.engine) for item, _ in found}
+    made = [
+        (item, rank1)
+        for item, rank1 in found
+        if (item.key + SAME_ACQUISITION, item.engine) not in names
     ]
     families = Counter(item.study == SINGLE_VIEWS for item, _ in made)
     return tuple(

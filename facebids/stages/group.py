@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from facebids.bids import names, records
+from facebids.bids import acquisitions, names, records
 from facebids.bids.metadata import generated_by
 from facebids.bids.names import HeadImage
 from facebids.config import Settings
@@ -89,7 +89,14 @@ def _run_studies(settings: Settings, images: list[HeadImage], reporter: Reporter
         faces, notes = photographs.templates, photographs.notes
         for problem in photographs.problems:
             reporter.warn(f'photographs: {problem.message}')
-    return dataset.attack(settings.private_dir, images, faces, settings.seed, notes)
+    return dataset.attack(
+        settings.private_dir,
+        images,
+        faces,
+        settings.seed,
+        notes,
+        acquisitions.read(settings.bids_dir, images),
+    )
 
 
 def _write(settings: Settings, found: list[Record], results: Results) -> None:

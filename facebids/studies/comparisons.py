@@ -16,6 +16,8 @@ views in a gallery of photographs (Steeg et al., 2024, eClinicalMedicine 78:1029
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from facebids.bids.acquisitions import Acquisition
+
 BEFORE, AFTER, PHOTOGRAPH = 'before', 'after', 'photograph'
 
 
@@ -23,7 +25,8 @@ BEFORE, AFTER, PHOTOGRAPH = 'before', 'after', 'photograph'
 class Scan:
     """An image that was enrolled, and in which states (`before`, `after`).
 
-    `image` is its path relative to the dataset; scans are sorted by it.
+    `image` is its path relative to the dataset; scans are sorted by it. The acquisition is None
+    where it is not known.
     """
 
     participant: str
@@ -31,6 +34,7 @@ class Scan:
     suffix: str
     image: str
     states: tuple[str, ...] = (BEFORE, AFTER)
+    acquisition: Acquisition | None = None
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """All comparisons of a dataset, one after the other."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from facebids.bids.acquisitions import Acquisition
 from facebids.bids.names import HeadImage
 from facebids.studies import against_photographs, enrolment, render_pairs, scans
 from facebids.studies.enrolment import Photographs
@@ -16,6 +17,7 @@ def attack(
     faces: Photographs | None,
     seed: int,
     notes: Iterable[str] = (),
+    acquisitions: Mapping[str, Acquisition] | None = None,
 ) -> Results:
     """Make every comparison that the data allow.
 
@@ -31,8 +33,10 @@ def attack(
         Random seed of the statistics.
     notes
         Sentences on the photographs that were left out.
+    acquisitions
+        Site, scanner and voxel size of each image, by relative path.
     """
-    enrolled = enrolment.read(private_dir, images)
+    enrolled = enrolment.read(private_dir, images, acquisitions)
     found = [
         scans.compare(enrolled, seed),
         against_photographs.compare(enrolled, faces, seed),

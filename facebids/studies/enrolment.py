@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The templates of the participant level: read them, and score them with the engines."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from facebids.bids import names
+from facebids.bids.acquisitions import Acquisition
 from facebids.bids.names import HeadImage
 from facebids.core.arrays import AnyArray, BoolArray, FloatArray
 from facebids.core.attack import engines
@@ -73,7 +74,11 @@ class Enrolment:
         return len({scan.participant for scan in self.scans})
 
 
-def read(private_dir: Path, images: Iterable[HeadImage]) -> Enrolment:
+def read(
+    private_dir: Path,
+    images: Iterable[HeadImage],
+    acquisitions: Mapping[str, Acquisition] | None = None,
+) -> Enrolment:
     """Read the templates of images from the private folder.
 
     Pictures stay on disk: hundreds of them would not fit in memory.
@@ -89,7 +94,8 @@ def read(private_dir: Path, images: Iterable[HeadImage]) -> Enrolment:
                 found.append(state)
         if found:
             entry = (image.participant, image.session, image.suffix, image.relative_path)
-            scans.append(Scan(*entry, tuple(found)))
+            acquisition = (acquisitions or {}).get(image.relative_path)
+            scans.append(Scan(*entry, tuple(found), acquisition))
         else:
             without.append(image.relative_path)
     return Enrolment(tuple(scans), templates, pictures, tuple(without))

@@ -22,6 +22,7 @@ __all__ = [
     'FUSED',
     'GALLERIES',
     'HIT_RANK',
+    'SAME_ACQUISITION',
     'Estimate',
     'NotPossible',
     'OpenSetPoint',
@@ -35,6 +36,8 @@ __all__ = [
 ]
 
 HIT_RANK = 5  # a search is a hit at this rank or better, as in S2 and S3
+# ends the names of comparisons of scans of the same site, scanner and voxel size
+SAME_ACQUISITION = '_same_acquisition'
 FUSED = 'fused'  # the engine of scores that combine those of all engines
 GALLERIES = (50, 100, 150)  # photographs in the smaller galleries of S1
 

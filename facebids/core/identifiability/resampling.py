@@ -23,7 +23,7 @@ UNDEFINED_DRAWS = 0.05
 
 def bootstrap(
     statistic: Callable[..., Any],
-    samples: Sequence[FloatArray],
+    samples: Sequence[AnyArray],
     people: Sequence[ArrayLike],
     seed: int,
     count: int = 1000,
@@ -35,7 +35,7 @@ def bootstrap(
     statistic : callable
         Takes the samples, returns a float or an array.
     samples : sequence of ndarray, shape (n_k,)
-        Scores, one array for each argument of the statistic.
+        Scores, or what belongs to them: one array for each argument of the statistic.
     people : sequence of ndarray, shape (n_k,) or (n_k, 2)
         Person, or both people, of each score.
     seed : int

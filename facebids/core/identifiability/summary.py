@@ -180,7 +180,11 @@ class Summary:
     people: Annotated[int, Column('Number of participants in the comparison.')]
     probes: Annotated[int, Column('Number of probes, each of which is one search.')]
     gallery_size: Annotated[
-        int, Column('Number of gallery entries that each search goes through.')
+        int,
+        Column(
+            'Number of gallery entries that each search goes through; of the shortest search in '
+            'comparisons of scans of the same acquisition.'
+        ),
     ]
     chance: Annotated[
         float | None,
