@@ -87,16 +87,18 @@ def larger(results: Results) -> Table:
     shown = [
         item
         for item in results.outcomes
-        if any(rate is not None for rate in _expected(item).values())
+        if any(known.high is not None for known in _expected(item).values())
     ]
-    sizes = sorted({n for item in shown for n in _expected(item)})
+    sizes = sorted(
+        {n for i in shown for n, known in _expected(i).items() if known.high is not None}
+    )
     rows = []
     for key in dict.fromkeys(item.key for item in shown):
         mine = [item for item in shown if item.key == key]
         engine = strongest(mine)
         for item in mine:
             if item.engine == engine:
-                cells = [percent(_expected(item).get(n)) for n in sizes]
+                cells = [at_most(_expected(item).get(n, Estimate())) for n in sizes]
                 sides = f'{contrast(item.probe)} in a gallery of {contrast(item.gallery)}'
                 rows.append((f'{item.title}: {sides}', curves.caption(item), *cells))
     header = ('Comparison', 'Scans', *map(_people, sizes))
@@ -122,6 +124,13 @@ def percent(value: float | None) -> str:
 def rate(share: Estimate) -> str:
     """Return a share with its interval, ``'83 % (74 to 90)'``."""
     return percent(share.value) + interval(share)
+
+
+def at_most(share: Estimate) -> str:
+    """Return a share with its interval, or the upper bound where no more is known."""
+    if share.value is None and share.high is not None:
+        return f'at most {percent(share.high)}'
+    return rate(share)
 
 
 def interval(share: Estimate) -> str:
@@ -346,9 +355,9 @@ def _svm_accuracy(outcome: Outcome) -> str:
     return f'{svm.accuracy:.2f} ({svm.accuracy_sd:.2f})' if svm else 'n/a'
 
 
-def _expected(outcome: Outcome) -> dict[int, float | None]:
+def _expected(outcome: Outcome) -> dict[int, Estimate]:
     """Return the expected rank-1 identification rate by the size of the gallery."""
-    return {item.size: item.rank1.value for item in outcome.summary.larger_galleries}
+    return {item.size: item.rank1 for item in outcome.summary.larger_galleries}
 
 
 def _people(count: int) -> str:

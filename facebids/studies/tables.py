@@ -7,7 +7,7 @@ Columns and their descriptions are those of the dataclasses in :mod:`facebids.st
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from operator import attrgetter
 from typing import Any, get_type_hints
 
@@ -23,6 +23,7 @@ CONDITIONS = {
     'participants.',
 }
 EXPECTED = 'expected_rank1_in_'
+END_OF = {'low': 'Lower', 'high': 'Upper'}
 Row = dict[str, Any]
 
 
@@ -131,8 +132,7 @@ def search_rows(results: Results) -> list[Row]:
 
 def header(rows: Sequence[Row], known: Iterable[str]) -> list[str]:
     """Return the columns of a table: the known ones, then those of larger galleries."""
-    further = {name for row in rows for name in row} - set(known)
-    return [*known, *sorted(further, key=lambda name: (len(name), name))]
+    return [*dict.fromkeys([*known, *(name for row in rows for name in row)])]
 
 
 def dictionary(header: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -146,9 +146,13 @@ def _describe(name: str) -> dict[str, Any]:
         return {'Description': known[name], 'Levels': CONDITIONS}
     if name in known:
         return {'Description': known[name]}
-    size = f'{int(name.removeprefix(EXPECTED)):,}'
+    size, _, end = name.removeprefix(EXPECTED).partition('_')
+    if end:
+        return {'Description': _bound(END_OF[end], f'{EXPECTED}{size}')}
     return {
-        'Description': f'Expected rank-1 identification rate in a gallery of {size} participants.'
+        'Description': 'Expected rank-1 identification rate in a gallery of '
+        f'{int(size):,} participants; n/a where the scores do not support a figure, or no more '
+        'than an upper bound.'
     }
 
 
@@ -157,5 +161,9 @@ def _comparison_row(outcome: Outcome) -> Row:
     return (
         {leaf.name: leaf.read(outcome) for leaf in _COMPARISON}
         | {'reason': ' '.join(outcome.summary.reasons)}
-        | {f'{EXPECTED}{item.size}': item.rank1.value for item in larger}
+        | {
+            f'{EXPECTED}{item.size}{end}': value
+            for item in larger
+            for end, value in zip(('', '_low', '_high'), astuple(item.rank1), strict=True)
+        }
     )

@@ -407,7 +407,15 @@ def test_larger_galleries_without_any_number_are_left_out():
     outcome = _outcome()
     assert len(tables.larger(Results((outcome,))).rows) == 1
     assert not tables.larger(Results((_outcome(expected=Estimate()),))).rows
-    assert len(tables.larger(Results((_outcome(expected=Estimate(0.0)),))).rows) == 1
+    assert len(tables.larger(Results((_outcome(expected=Estimate(0.0, 0.0, 0.1)),))).rows) == 1
+
+
+def test_an_upper_bound_is_shown_as_one():
+    bound, both = Estimate(None, 0.0, 0.07), Estimate(0.5, 0.3, 0.6)
+    rows = tables.larger(Results((_outcome(expected=bound),))).rows
+    assert rows[0][2:] == ('at most 7 %', 'at most 7 %')
+    assert tables.at_most(both) == '50 % (30 to 60)'
+    assert tables.at_most(Estimate()) == 'n/a'
 
 
 def test_a_table_of_many_people_is_folded():

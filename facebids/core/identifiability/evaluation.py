@@ -30,6 +30,7 @@ from facebids.core.identifiability.summary import (
 
 SIZES = tuple(10**power for power in range(1, 10))
 CMC_RANKS = 1000
+WIDEST = 0.7  # interval of an expected rate that still says something
 ROC_POINTS = 101
 # More scores than this in all draws together take minutes: then there are fewer draws.
 DRAWN_SCORES, LEAST_DRAWS = 20_000_000, 200
@@ -72,11 +73,12 @@ def summarise(
     intra, inter = verification.similarity(*pairs)
     svm, no_svm = verification.same_person_svm(scores, probe_people, gallery_people, seed)
     participants = len(np.union1d(probe_people, gallery_people))
+    larger = rank1_in_larger(best, best_mates, probe_people, people, draws)
     reasons = [
         *_no_search(scores, mates, participants, len(people)),
         *_no_interval(area),
         *filter(None, [no_svm]),
-        *_no_tail(pairs[1]),
+        *_no_tail(larger),
     ]
     return Summary(
         people=participants,
@@ -97,7 +99,7 @@ def summarise(
         intra=intra,
         inter=inter,
         svm=svm,
-        larger_galleries=_larger_galleries(best, best_mates, probe_people, people, draws),
+        larger_galleries=larger,
         reasons=tuple(reasons) if scores.size else ('There is nothing to compare.',),
     )
 
@@ -168,23 +170,56 @@ def _at_threshold(
     )
 
 
-def _larger_galleries(
+def rank1_in_larger(
     scores: FloatArray,
     mates: BoolArray,
     probe_people: AnyArray,
     people: AnyArray,
     draws: tuple[int, int],
 ) -> tuple[GalleryRank1, ...]:
-    """Return expected rank-1; each probe's own score is that of its person's best entry."""
-    samples = verification.split(scores, mates)
+    """Return the expected rank-1 identification rates in galleries of the sizes `SIZES`.
+
+    Parameters
+    ----------
+    scores, mates : ndarray, shape (P, N)
+        Of gallery people, each with the best of their scores.
+    probe_people, people : ndarray, shape (P,) and (N,)
+    draws : tuple of int
+        Random seed, and number of bootstrap draws.
+    """
+    samples = verification.split(population.standardise(scores, mates), mates)
     owners = resampling.pair_people(mates, probe_people, people)
 
     def rates(genuine: FloatArray, impostor: FloatArray) -> FloatArray:
         return population.expected_rank1(genuine, impostor, SIZES)
 
     values = [rates(*samples), *resampling.bootstrap(rates, samples, owners, *draws)]
-    rows = zip(SIZES, *values, strict=True)
-    return tuple(GalleryRank1(size, estimate(*interval)) for size, *interval in rows)
+    found = len(np.unique(probe_people[mates.any(axis=1)]))
+    reach = population.REACH * np.isfinite(samples[1]).sum()
+    return tuple(
+        GalleryRank1(size, _supported(row, found) if size <= reach else Estimate())
+        for size, *row in zip(SIZES, *values, strict=True)
+    )
+
+
+def _supported(interval: Sequence[FloatArray], people: int) -> Estimate:
+    """Return as much of an expected rate as the scores of some people support.
+
+    They tell no rate below that of one of them from 0, nor one above that of all but one from 1:
+    such an interval is that of all who fail or succeed (`resampling.rate`), and the rate below is
+    unknown.
+    """
+    value, low, high = map(float, interval)
+    if not np.isfinite([value, low, high]).all():
+        return Estimate()
+    certain = resampling.TAIL ** (1 / people)
+    if value < 1 / people:
+        low, high = 0.0, max(high, 1 - certain)
+    if value > 1 - 1 / people:
+        low = min(low, certain)
+    if high - low > WIDEST:
+        return Estimate()
+    return Estimate(None if value < 1 / people else value, low, high)
 
 
 def _no_search(
@@ -217,6 +252,6 @@ def _no_interval(area: Estimate) -> Iterable[str]:
         )
 
 
-def _no_tail(impostor: FloatArray) -> Iterable[str]:
-    if population.fit_tail(impostor) is None:
-        yield 'Too few impostor scores to extrapolate to larger galleries.'
+def _no_tail(larger: Sequence[GalleryRank1]) -> Iterable[str]:
+    if all(item.rank1.high is None for item in larger):
+        yield 'Too few scores to extrapolate to larger galleries.'

@@ -8,6 +8,10 @@ recognition performance"). An empirical F is a step function that ends at the hi
 score, while a large N depends on the scores beyond. So above a high threshold F is modelled by a
 generalised Pareto distribution (Pickands, 1975, Ann. Stat. 3:119; peaks over threshold: Coles,
 2001, An Introduction to Statistical Modeling of Extreme Values, chapter 4).
+
+F differs between probes: an unusual face is like nobody. Scores are therefore standardised for
+each probe before they are pooled (Z-normalisation: Auckenthaler, Carey & Lloyd-Thomas, 2000,
+Digit. Signal Process. 10:42).
 """
 
 from collections.abc import Sequence
@@ -16,9 +20,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import softmax, xlog1py
 
-from facebids.core.arrays import FloatArray
+from facebids.core.arrays import BoolArray, FloatArray
 
 LEAST_PEAKS = 10
+REACH = 1  # people of the largest gallery that a tail is used for, per impostor score
+PRIOR = 10  # scores for which the variance of all probes counts in that of each
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,34 @@ class Tail:
         beyond = self.shape * (scores - self.threshold) / self.scale
         with np.errstate(divide='ignore'):  # log(0) at the upper bound: probability 0
             return self.share * np.exp(-np.log1p(np.maximum(beyond, -1)) / self.shape)
+
+
+def standardise(scores: FloatArray, mates: BoolArray) -> FloatArray:
+    """Subtract the mean of each probe's impostor scores, and divide by their deviation.
+
+    The variance of each probe is averaged with that of all probes, which counts for `PRIOR`
+    scores: a probe with few impostor scores would otherwise have a random scale.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (P, G)
+        NaN where there is none.
+    mates : ndarray of bool, shape (P, G)
+
+    Returns
+    -------
+    ndarray, shape (P, G)
+        In standard deviations; NaN where there is no score.
+    """
+    others = np.where(mates, np.nan, scores)
+    known = np.isfinite(others)
+    count = known.sum(axis=1, keepdims=True)
+    mean = np.where(known, others, 0).sum(axis=1, keepdims=True) / np.maximum(count, 1)
+    squares = (np.where(known, others - mean, 0) ** 2).sum(axis=1, keepdims=True)
+    freedom = np.maximum(count - 1, 0)
+    common = squares.sum() / max(freedom.sum(), 1)
+    deviation = np.sqrt((squares + PRIOR * common) / (freedom + PRIOR))
+    return (scores - mean) / np.where(deviation > 0, deviation, 1)
 
 
 def fit_tail(scores: FloatArray) -> Tail | None:

@@ -49,7 +49,8 @@ class Columns:
 class Estimate:
     """A number and its 95 % bootstrap interval; all None where undefined.
 
-    The bounds alone are None where too few participants define the number.
+    The bounds alone are None where too few participants define the number. The number alone is
+    None where no more than an upper bound is known (`GalleryRank1`).
     """
 
     value: float | None = None
@@ -163,8 +164,8 @@ class Summary:
         Rank-1 identification rates in galleries of the sizes of the study (S1 alone); None where
         the gallery of the data is smaller.
     larger_galleries
-        Expected rank-1 identification rates in galleries of up to 10^9 people; empty in S3 and
-        S4.
+        Expected rank-1 identification rates in galleries of up to 10^9 people, unknown beyond
+        what the scores support; empty in S3 and S4.
     reasons
         A sentence for each number that cannot be computed.
 

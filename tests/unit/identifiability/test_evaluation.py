@@ -54,7 +54,7 @@ def test_every_rate_lies_in_its_interval():
     found = summary(*cohort())
     estimates = [found.rank1, found.rank5, found.auc]
     estimates += [rate for point in found.open_set for rate in (point.tpir, point.fpir)]
-    estimates += [gallery.rank1 for gallery in found.larger_galleries]
+    estimates += [larger.rank1 for larger in found.larger_galleries if larger.rank1.value]
     for rate in estimates:
         assert rate.low <= rate.value <= rate.high
     curves = np.array([found.cmc.low, found.cmc.rates, found.cmc.high])
@@ -125,7 +125,24 @@ def test_a_strong_attack_and_none():
     assert 'no width' in strong.reasons[0]
     assert none.rank1.value < 0.1
     assert none.auc.low < 0.5 < none.auc.high
-    assert none.larger_galleries[-1].rank1.value < 0.05
+    assert none.larger_galleries[2].rank1 == Estimate(None, 0, pytest.approx(0.043, abs=1e-3))
+
+
+def test_no_figure_is_given_beyond_the_scores():
+    """84 people have 6972 impostor scores: they support galleries of up to as many people."""
+    found = summary(*cohort()).larger_galleries
+    assert [item.rank1.high is not None for item in found] == [True] * 3 + [False] * 6
+    few = summary(*cohort(15))
+    assert all(item.rank1 == UNKNOWN for item in few.larger_galleries)
+    assert 'Too few scores' in few.reasons[-1]
+
+
+def test_an_interval_that_spans_nearly_everything_is_no_figure():
+    """Of 30 people, three in four would be found, or none."""
+    found = summary(*cohort(40, distance=4.0)).larger_galleries
+    known = [item.rank1 for item in found if item.rank1.high is not None]
+    assert known
+    assert all(rate.high - rate.low <= 0.7 for rate in known)
 
 
 def test_missing_scores_are_counted_and_are_misses():

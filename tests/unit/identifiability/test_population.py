@@ -3,9 +3,16 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from facebids.core.identifiability.population import Tail, expected_rank1, fit_tail, survival
+from facebids.core.identifiability.population import (
+    Tail,
+    expected_rank1,
+    fit_tail,
+    standardise,
+    survival,
+)
 from facebids.core.identifiability.ranking import mate_ranks
 from facebids.core.identifiability.verification import auc
+from facebids.studies.smaller_galleries import rank1_in_smaller
 
 NAN = np.nan
 POWERS = 10.0 ** np.arange(1, 10)
@@ -207,3 +214,44 @@ def test_too_few_different_scores_have_no_tail(impostor):
 def test_nobody_to_find():
     rates = expected_rank1(np.array([]), np.random.default_rng(15).normal(size=500), [10])
     assert np.isnan(rates).all()
+
+
+def test_each_probe_is_standardised_by_the_scores_of_others():
+    rng = np.random.default_rng(16)
+    scores = rng.normal(size=(40, 200)) * rng.uniform(1, 3, (40, 1)) + rng.normal(size=(40, 1))
+    mates = np.eye(40, 200, dtype=bool)
+    scores[0, :150] = NAN
+    others = np.where(mates, NAN, standardise(scores, mates))
+    np.testing.assert_allclose(np.nanmean(others, axis=1), 0, atol=1e-12)
+    np.testing.assert_allclose(np.nanstd(others, axis=1)[1:], 1, atol=0.1)
+    np.testing.assert_array_equal(np.isnan(standardise(scores, mates)), np.isnan(scores))
+    raised = scores + 100 * mates
+    np.testing.assert_allclose((standardise(raised, mates))[~mates], others[~mates])
+
+
+def test_one_impostor_score_or_none_is_enough_to_go_on():
+    assert np.isfinite(standardise(np.array([[5.0, 1.0]]), np.array([[True, False]]))).all()
+    assert np.isfinite(standardise(np.array([[5.0]]), np.array([[True]]))).all()
+
+
+def test_cohorts_tell_the_rate_of_a_gallery_of_five_thousand():
+    """Templates are vectors, the score is their distance: unusual people are like nobody."""
+    rng = np.random.default_rng(17)
+    people = rng.normal(size=(5000, 12))
+    probes = people[:400] + rng.normal(size=(400, 12))
+    squares = (probes**2).sum(1)[:, None] + (people**2).sum(1) - 2 * probes @ people.T
+    scores, mates = -np.sqrt(squares), np.eye(400, 5000, dtype=bool)
+    sizes = (50, 500, 5000)
+    truth = rank1_in_smaller(mate_ranks(scores, mates), 5000, sizes)
+    assert 0.1 < truth[-1] < truth[0] < 0.95
+    errors = {True: [], False: []}
+    for _ in range(20):
+        chosen = rng.choice(400, 100, replace=False)
+        cohort, own = scores[np.ix_(chosen, chosen)], np.eye(100, dtype=bool)
+        for standard, error in errors.items():
+            used = standardise(cohort, own) if standard else cohort
+            error.append(expected_rank1(used[own], used[~own], sizes) - truth)
+    found, pooled = (np.mean(errors[standard], axis=0) for standard in (True, False))
+    np.testing.assert_allclose(found, 0, atol=0.1)
+    np.testing.assert_allclose(found[:2], 0, atol=0.05)
+    assert pooled[1] < -0.05  # what unusual people lose by those who are like everybody

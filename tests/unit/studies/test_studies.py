@@ -367,7 +367,7 @@ def test_results_become_tables_without_anything_of_a_face(private):
     assert set(tables.dictionary(header)) == set(header)
     described = tables.dictionary(header).values()
     assert all(re.fullmatch(r'[^{}]+\.', item['Description']) for item in described)
-    assert 'expected_rank1_in_1000000000' in header
+    assert 'expected_rank1_in_1000000000_high' in header
     assert all(
         row['threshold'] == 3 for row in rows if row['study'] == 'scans' and 'engine' in row
     )
