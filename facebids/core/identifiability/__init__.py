@@ -3,6 +3,7 @@
 
 - `ranking`: closed-set identification, ranks and the CMC curve
 - `verification`: genuine or impostor pair, ROC, AUC, similarity, SVM
+- `calibration`: from scores to likelihood ratios, their bounds and cost
 - `open_set`: identification where the person may not be in the gallery
 - `resampling`: bootstrap intervals over participants
 - `population`: identification among up to 10^9 people
