@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A block of the group page for each comparison: a sentence, a table and three plots."""
+"""A block of the group page for each comparison: a sentence, a table and plots."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from facebids.reports import curves
+from facebids.reports import curves, evidence
 from facebids.reports.curves import Plot
 from facebids.reports.tables import contrast
 from facebids.studies.results import FUSED, Outcome, Results, strongest
@@ -44,7 +44,8 @@ def _block(outcomes: list[Outcome]) -> Block:
             f'{count} image{"s" if count > 1 else ""} left out: not enrolled both before and '
             'after defacing.'
         )
-    plots = (curves.cmc(mine), curves.roc(mine), curves.similarity(mine))
+    drawn = (curves.cmc, curves.roc, curves.similarity, evidence.det, evidence.tippett)
+    plots = [draw(mine) for draw in drawn]
     return Block(
         key=first.key,
         heading=f'{first.title}: {sides}',

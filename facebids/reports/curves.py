@@ -100,20 +100,20 @@ def cmc(outcomes: Sequence[Outcome]) -> Plot | None:
                 axes.fill_between(
                     ranks, low, high, color=COLOURS[item.condition], alpha=0.13, linewidth=0
                 )
-            tooltips += _curve(axes, item, ranks, item.summary.cmc.rates[: len(ranks)])
+            tooltips += draw_curve(axes, item, ranks, item.summary.cmc.rates[: len(ranks)])
         if chance := known[0].summary.chance:
             level = [rank * chance for rank in ranks]
             axes.plot(ranks, level, color=COLOURS['chance'], linewidth=1, label='chance')
         axes.set(xlim=(1, max(len(ranks), 2)), xticks=_rank_ticks(len(ranks)))
         axes.set(xlabel='rank', ylabel='identification rate')
-        _percent(axes.yaxis)
-        _legend(axes)
+        percent_axis(axes.yaxis)
+        draw_legend(axes)
         return tooltips
 
-    return _plot(
+    return make_plot(
         'Cumulative match characteristic',
         f'cmc-{known[0].key}',
-        _compare(
+        compare(
             {caption(item): item.summary.rank1.value for item in known},
             'rank-1 identification rate',
         ),
@@ -132,17 +132,17 @@ def roc(outcomes: Sequence[Outcome]) -> Plot | None:
     def draw(axes: 'Axes') -> Tooltips:
         tooltips = []
         for item in known:
-            tooltips += _curve(axes, item, item.summary.roc.fpr, item.summary.roc.tpr)
+            tooltips += draw_curve(axes, item, item.summary.roc.fpr, item.summary.roc.tpr)
         axes.plot([0, 1], [0, 1], color=COLOURS['chance'], linewidth=1, label='chance')
         axes.set(xlabel='false match rate', ylabel='true match rate')
-        _percent(axes.xaxis)
-        _percent(axes.yaxis)
-        _legend(axes)
+        percent_axis(axes.xaxis)
+        percent_axis(axes.yaxis)
+        draw_legend(axes)
         return tooltips
 
     areas = {caption(item): item.summary.auc.value for item in known}
-    summary = _compare(areas, 'area under the curve', percent=False)
-    return _plot('ROC', f'roc-{known[0].key}', summary, draw, size=NARROW)
+    summary = compare(areas, 'area under the curve', percent=False)
+    return make_plot('ROC', f'roc-{known[0].key}', summary, draw, size=NARROW)
 
 
 def similarity(outcomes: Sequence[Outcome]) -> Plot | None:
@@ -168,7 +168,7 @@ def similarity(outcomes: Sequence[Outcome]) -> Plot | None:
         axes.grid(visible=False, axis='y')
         return tooltips
 
-    return _plot(
+    return make_plot(
         'Similarity',
         f'similarity-{outcomes[0].key}',
         '; '.join(f'{row[0]}: {text}' for row, text in zip(rows, texts, strict=True)),
@@ -188,7 +188,7 @@ def distribution(title: str, unit: str, values: Sequence[Value]) -> Plot | None:
 
     def draw(axes: 'Axes') -> Tooltips:
         axes.set(xlabel=unit, ylabel='share of images', xlim=(0, ordered[-1].after or 1.0))
-        _percent(axes.yaxis)
+        percent_axis(axes.yaxis)
         return [
             _dot(
                 axes, item.kind, item.after, rank / len(ordered), f'{item.label}: {item.after:.3g}'
@@ -197,7 +197,7 @@ def distribution(title: str, unit: str, values: Sequence[Value]) -> Plot | None:
         ]
 
     summary = f'Median {middle:.3g}, range {ordered[0].after:.3g} to {ordered[-1].after:.3g}'
-    return _plot(title, title, f'{summary} ({_count(values)})', draw)
+    return make_plot(title, title, f'{summary} ({_count(values)})', draw)
 
 
 def bland_altman(title: str, unit: str, values: Sequence[Value]) -> Plot | None:
@@ -237,7 +237,7 @@ def bland_altman(title: str, unit: str, values: Sequence[Value]) -> Plot | None:
             for item, difference in zip(values, differences, strict=True)
         ]
 
-    return _plot(title, title, f'{summary} ({_count(values)})', draw, size=NARROW)
+    return make_plot(title, title, f'{summary} ({_count(values)})', draw, size=NARROW)
 
 
 def agreement(differences: Sequence[float]) -> tuple[float, ...]:
@@ -282,13 +282,13 @@ def paired(
             for number, pair in enumerate(pairs)
         ]
 
-    return _plot(title, title, note.rstrip('.'), draw)
+    return make_plot(title, title, note.rstrip('.'), draw)
 
 
 # --- parts of plots -----------------------------------------------------------------------------
 
 
-def _plot(
+def make_plot(
     title: str,
     name: str,
     summary: str,
@@ -305,9 +305,10 @@ def _plot(
     return Plot(title, svg, summary, caption or sentences)
 
 
-def _curve(
+def draw_curve(
     axes: 'Axes', item: Outcome, x: Sequence[float], y: Sequence[float]
 ) -> list[tuple['Line2D', str]]:
+    """Draw the curve of an outcome, and return it with its tooltip."""
     (line,) = axes.plot(
         x, y, color=COLOURS[item.condition], linestyle=DASHES[item.condition], linewidth=2,
         label=SHORT[item.condition], clip_on=False,
@@ -348,12 +349,14 @@ def _describe_box(box: Sequence[float] | None) -> str:
     return f'median {box[2]:.3g}, quartiles {box[1]:.3g} to {box[3]:.3g}'
 
 
-def _legend(axes: 'Axes') -> None:
+def draw_legend(axes: 'Axes') -> None:
+    """Draw the legend below the axes, whose y axis is that of rates."""
     axes.set(ylim=(0, 1))
     axes.figure.legend(loc='outside lower center', ncols=4, handlelength=1.8, columnspacing=0.9)
 
 
-def _percent(axis: 'Axis') -> None:
+def percent_axis(axis: 'Axis') -> None:
+    """Label an axis of rates."""
     from matplotlib.ticker import FixedLocator, PercentFormatter
 
     axis.set_major_locator(FixedLocator((0, 0.25, 0.5, 0.75, 1)))
@@ -369,7 +372,8 @@ def _has_band(item: Outcome) -> bool:
     return bool(item.summary.cmc.low and item.summary.cmc.high)
 
 
-def _compare(values: dict[str, float | None], what: str, percent: bool = True) -> str:
+def compare(values: dict[str, float | None], what: str, percent: bool = True) -> str:
+    """Return numbers of some conditions in words."""
     words = [
         f'{where} {"n/a" if value is None else f"{value:.0%}" if percent else f"{value:.3f}"}'
         for where, value in values.items()

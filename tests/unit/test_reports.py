@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import html
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import make
@@ -10,18 +11,21 @@ from facebids.bids import citation, names, records
 from facebids.bids.names import HeadImage
 from facebids.core.identifiability.summary import (
     Cmc,
+    Det,
     Estimate,
+    Evidence,
     GalleryRank1,
     OpenSetPoint,
     Roc,
     Similarity,
     Summary,
     Svm,
+    Tippett,
 )
 from facebids.core.metrics import METRICS, SECTIONS
 from facebids.core.record import Reason
 from facebids.filesystem import write_text_atomic
-from facebids.reports import comparisons, curves, group, number, participant, tables
+from facebids.reports import comparisons, curves, evidence, group, number, participant, tables
 from facebids.studies.results import NotPossible, Outcome, Results, Search, strongest
 
 PATH = 'sub-01/ses-A/anat/sub-01_ses-A_T1w.nii.gz'
@@ -408,6 +412,24 @@ def test_larger_galleries_without_any_number_are_left_out():
     assert len(tables.larger(Results((outcome,))).rows) == 1
     assert not tables.larger(Results((_outcome(expected=Estimate()),))).rows
     assert len(tables.larger(Results((_outcome(expected=Estimate(0.0, 0.0, 0.1)),))).rows) == 1
+
+
+def test_error_rates_and_likelihood_ratios_are_drawn_for_each_condition():
+    det = Det((0.0, 0.1, 0.2, 1.0), (0.6, 0.3, 0.2, 0.0))
+    found = Evidence(0.4, 0.3, Tippett((-1.0, 0.0, 2.0), (1.0, 0.9, 0.5), (1.0, 0.2, 0.0)))
+    outcomes = [
+        replace(item, summary=replace(item.summary, det=det, evidence=found))
+        for item in (_outcome(), _outcome('after'))
+    ]
+    errors, ratios = evidence.det(outcomes), evidence.tippett(outcomes)
+    assert 'equal error rate: before defacing 20%' in errors.svg
+    assert {'0.1 %', '50 %'} <= _labels(errors)
+    assert 'bits): before defacing 0.400' in ratios.svg
+    for plot in (errors, ratios):
+        assert _tooltips(plot) == ['before defacing', 'defaced probes, original gallery']
+    assert evidence.det([_outcome()]) is evidence.tippett([_outcome()]) is None
+    (block,) = comparisons.blocks(Results(tuple(outcomes)))
+    assert [plot.title for plot in block.plots][-2:] == [errors.title, ratios.title]
 
 
 def test_an_upper_bound_is_shown_as_one():

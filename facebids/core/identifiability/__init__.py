@@ -7,6 +7,7 @@
 - `open_set`: identification where the person may not be in the gallery
 - `resampling`: bootstrap intervals over participants
 - `population`: identification among up to 10^9 people
+- `ratios`: likelihood ratios of a cohort, their cost, Tippett plot
 - `evaluation`: all statistics of one comparison
 - `summary`: their typed result
 """

@@ -17,6 +17,7 @@ from facebids.core.identifiability import (
     open_set,
     population,
     ranking,
+    ratios,
     resampling,
     verification,
 )
@@ -73,11 +74,12 @@ def summarise(
     intra, inter = verification.similarity(*pairs)
     svm, no_svm = verification.same_person_svm(scores, probe_people, gallery_people, seed)
     participants = len(np.union1d(probe_people, gallery_people))
+    ratio, no_ratio = ratios.evidence(scores, probe_people, gallery_people, seed)
     larger = rank1_in_larger(best, best_mates, probe_people, people, draws)
     reasons = [
         *_no_search(scores, mates, participants, len(people)),
         *_no_interval(area),
-        *filter(None, [no_svm]),
+        *filter(None, [no_svm, no_ratio]),
         *_no_tail(larger),
     ]
     return Summary(
@@ -92,6 +94,7 @@ def summarise(
         cmc=curve,
         auc=area,
         roc=verification.roc(*pairs, points=ROC_POINTS),
+        det=verification.det(*pairs, points=ROC_POINTS),
         open_set=tuple(
             _at_threshold(best, best_mates, probe_people, draws, threshold)
             for threshold in thresholds
@@ -99,6 +102,7 @@ def summarise(
         intra=intra,
         inter=inter,
         svm=svm,
+        evidence=ratio,
         larger_galleries=larger,
         reasons=tuple(reasons) if scores.size else ('There is nothing to compare.',),
     )

@@ -83,6 +83,48 @@ class Roc:
 
 
 @dataclass(frozen=True)
+class Det:
+    """Detection error tradeoff, thinned; empty where one kind of pair is missing.
+
+    `fmr` and `fnmr` are the false match and false non-match rates at falling thresholds.
+    """
+
+    fmr: tuple[float, ...] = ()
+    fnmr: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tippett:
+    """Shares of `mates` and of `strangers` with at least each log10 likelihood ratio."""
+
+    log10_lr: tuple[float, ...]
+    mates: tuple[float, ...]
+    strangers: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How good the likelihood ratios of the pairs are, calibrated on other people (five folds)."""
+
+    cllr: Annotated[
+        float,
+        Column(
+            'Cost of the log likelihood ratios of the pairs, in bits: 0 is perfect, 1 is that of '
+            'a ratio that is always 1, and more is misleading. They are calibrated by logistic '
+            'regression in five folds with disjoint participants.'
+        ),
+    ]
+    cllr_min: Annotated[
+        float,
+        Column(
+            'Least cllr of any calibration that keeps the order of the pairs; how much the scores '
+            'tell apart. The rest of cllr is lost by calibration.'
+        ),
+    ]
+    tippett: Tippett
+
+
+@dataclass(frozen=True)
 class Similarity:
     """Quartiles of the scores of one kind of pairs, in the unit of the engine."""
 
@@ -160,6 +202,8 @@ class Summary:
         At most 1000 ranks; empty in S3 and S4.
     roc
         At most 101 points; empty in S3.
+    det
+        At most 101 points, evenly spaced on normal deviate axes; empty in S3 and S4.
     smaller_galleries
         Rank-1 identification rates in galleries of the sizes of the study (S1 alone); None where
         the gallery of the data is smaller.
@@ -170,8 +214,8 @@ class Summary:
         A sentence for each number that cannot be computed.
 
     The other fields are described where they are declared: they are columns. In S3 `auc`,
-    `open_set`, `intra`, `inter` and `svm` are unknown, in S4 `chance`, `missing`, `rank1`,
-    `rank5` and `open_set`: the one ranks, the other classifies pairs.
+    `open_set`, `intra`, `inter`, `svm` and `evidence` are unknown, in S4 `chance`, `missing`,
+    `rank1`, `rank5`, `open_set` and `evidence`: the one ranks, the other classifies pairs.
     """
 
     reasons: Annotated[
@@ -230,6 +274,7 @@ class Summary:
         ),
     ] = Estimate()
     roc: Roc = Roc()
+    det: Det = Det()
     open_set: Annotated[tuple[OpenSetPoint, ...], Columns(OpenSetPoint)] = ()
     intra: Annotated[
         Similarity, Columns(Similarity, 'intra_', 'genuine pairs (same participant)')
@@ -238,5 +283,6 @@ class Summary:
         Similarity, Columns(Similarity, 'inter_', 'impostor pairs (two participants)')
     ] = Similarity()
     svm: Annotated[Svm | None, Columns(Svm, 'svm_')] = None
+    evidence: Annotated[Evidence | None, Columns(Evidence)] = None
     smaller_galleries: tuple[GalleryRank1, ...] = ()
     larger_galleries: tuple[GalleryRank1, ...] = ()

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import ndtri
 
 from facebids.core.arrays import AnyArray, BoolArray, FloatArray
-from facebids.core.identifiability.summary import Roc, Similarity, Svm
+from facebids.core.identifiability.summary import Det, Roc, Similarity, Svm
 
 FOLDS = 5
+LEAST_RATE = 1e-4  # to which normal deviates are cut off
 
 
 def split(scores: FloatArray, mates: BoolArray) -> tuple[FloatArray, FloatArray]:
@@ -82,6 +84,29 @@ def roc(genuine: FloatArray, impostor: FloatArray, points: int | None = None) ->
         kept = np.unique(np.searchsorted(fpr + tpr, np.linspace(0, 2, points)))
         fpr, tpr = fpr[kept], tpr[kept]
     return Roc(tuple(fpr.tolist()), tuple(tpr.tolist()))
+
+
+def det(genuine: FloatArray, impostor: FloatArray, points: int) -> Det:
+    """Return the error rates of the ROC, spaced evenly on normal deviate axes.
+
+    Detection error tradeoff (Martin, Doddington, Kamm, Ordowski & Przybocki, 1997, Proc.
+    Eurospeech, 1895).
+
+    Parameters
+    ----------
+    genuine, impostor : ndarray, 1-D
+        NaN counts as lower than every number.
+    points : int
+        Keep at most so many points.
+    """
+    curve = roc(genuine, impostor)
+    if not curve.fpr:
+        return Det()
+    fmr, fnmr = np.array(curve.fpr), 1 - np.array(curve.tpr)
+    ends = [np.clip(rate, LEAST_RATE, 1 - LEAST_RATE) for rate in (fmr, fnmr)]
+    along = ndtri(ends[0]) - ndtri(ends[1])
+    kept = np.unique(np.searchsorted(along, np.linspace(along[0], along[-1], points)))
+    return Det(tuple(fmr[kept].tolist()), tuple(fnmr[kept].tolist()))
 
 
 def similarity(genuine: FloatArray, impostor: FloatArray) -> tuple[Similarity, Similarity]:
