@@ -9,6 +9,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
+from facebids.core.attack import brains
 from facebids.core.attack.attacker import AttackResult, attack, read_volumes
 from facebids.core.contrasts import HOUNSFIELD
 from facebids.interfaces import files
@@ -27,7 +28,9 @@ class _AttackInputSpec(BaseInterfaceInputSpec):
 
 
 class _AttackOutputSpec(TraitedSpec):
-    out_file = File(desc='renders, detected faces, and face templates of every engine')
+    out_file = File(
+        desc='renders, detected faces, and face templates of every engine, and the brain'
+    )
 
 
 class Attack(SimpleInterface):
@@ -42,14 +45,17 @@ class Attack(SimpleInterface):
         if self.inputs.known_faces:
             original = AttackResult.from_arrays(files.read_arrays(self.inputs.known_faces))
         hounsfield = self.inputs.contrast in HOUNSFIELD
+        volumes = read_volumes(self.inputs.in_file, hounsfield=hounsfield)
         result = attack(
-            read_volumes(self.inputs.in_file, hounsfield=hounsfield),
+            volumes,
             alignment.affine,
             self.inputs.seed,
             original,
             relied_on=alignment.relied_on,
         )
+        # defacing leaves the brain as it is: that of the original is enrolled
+        brain = {} if original else brains.pack(brains.enrol(volumes[0], alignment.affine))
         self._results['out_file'] = files.write_arrays(
-            runtime.cwd, 'attack.npz', **result.to_arrays()
+            runtime.cwd, 'attack.npz', **result.to_arrays(), **brain
         )
         return runtime

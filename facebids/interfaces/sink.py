@@ -25,7 +25,7 @@ from facebids import filesystem
 from facebids.bids import metadata, names, records
 from facebids.bids.names import HeadImage, Template
 from facebids.core.alignment import registration
-from facebids.core.attack import engines
+from facebids.core.attack import brains, engines
 from facebids.core.attack.attacker import AttackResult
 from facebids.core.record import from_json
 from facebids.errors import UnreadableImageError
@@ -131,7 +131,8 @@ class Sink(SimpleInterface):
             if not enrolled:  # an image that arrived defaced is not enrolled
                 (root / names.private_templates(image, state)).unlink(missing_ok=True)
                 continue
-            attack = AttackResult.from_arrays(files.read_arrays(getattr(self.inputs, state)))
+            arrays = files.read_arrays(getattr(self.inputs, state))
+            attack = AttackResult.from_arrays(arrays)
             frontal = attack.recognition.names.tolist().index('frontal')
             with filesystem.atomic_path(root / names.private_templates(image, state)) as path:
                 np.savez_compressed(
@@ -139,6 +140,7 @@ class Sink(SimpleInterface):
                     frontal=attack.pictures[frontal],
                     frontal_box=attack.recognition.boxes[frontal],
                     **engines.pack(attack.face_templates),
+                    **brains.pack(brains.unpack(arrays)),
                 )
         _copy(self.inputs.slices_before, root / names.private_figure(image, 'slices'))
         _copy(self.inputs.renders_before, root / names.private_figure(image, 'renders'))

@@ -53,6 +53,7 @@ def write_page(
         percent=tables.percent,
         blocks=comparisons.blocks(results),
         larger=tables.larger(results),
+        linkage=tables.linkage(results),
         studies=tables.studies(results),
     )
     write_text_atomic(Path(output_dir) / names.GROUP_PAGE, text)

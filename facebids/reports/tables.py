@@ -7,6 +7,7 @@ from math import nan
 
 from facebids.reports import curves, number
 from facebids.studies.results import (
+    BRAIN,
     GALLERIES,
     Estimate,
     NotPossible,
@@ -102,6 +103,43 @@ def larger(results: Results) -> Table:
                 sides = f'{contrast(item.probe)} in a gallery of {contrast(item.gallery)}'
                 rows.append((f'{item.title}: {sides}', curves.caption(item), *cells))
     header = ('Comparison', 'Scans', *map(_people, sizes))
+    return Table('', header, tuple(rows))
+
+
+def linkage(results: Results) -> Table:
+    """Return how many participants are found again by their brain alone, and by their face."""
+    rows = []
+    for key in dict.fromkeys(item.key for item in results.of(BRAIN)):
+        found = {item.engine: item for item in results.of(BRAIN) if item.key == key}
+        faces = [item for item in results.of('scans') if f'{BRAIN}_{item.key}' == key]
+        engine = strongest(faces) if faces else ''
+        face = {item.condition: item.summary for item in faces if item.engine == engine}
+        first = next(iter(found.values()))
+        sides = (
+            f'{first.probe.partition(",")[0]} in a gallery of {first.gallery.partition(",")[0]}'
+        )
+        rows.append(
+            (
+                f'{first.title}: {sides}',
+                str(first.summary.people_with_mates),
+                *(
+                    rate(face[name].rank1) if name in face else 'n/a'
+                    for name in ('before', 'after_both')
+                ),
+                *(rate(item.summary.rank1) for item in found.values()),
+                percent(first.summary.chance),
+            )
+        )
+    engines = dict.fromkeys(item.engine for item in results.of(BRAIN))
+    alignments = [f'brain, {name}' for name in engines]
+    header = (
+        'Comparison',
+        'Participants',
+        'face before',
+        'face, both defaced',
+        *alignments,
+        'chance',
+    )
     return Table('', header, tuple(rows))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from facebids.bids.acquisitions import Acquisition
 from facebids.bids.names import HeadImage
-from facebids.studies import against_photographs, enrolment, render_pairs, scans
+from facebids.studies import against_photographs, brain_linkage, enrolment, render_pairs, scans
 from facebids.studies.enrolment import Photographs
 from facebids.studies.results import Results
 
@@ -44,7 +44,10 @@ def attack(
     ]
     without = [_without(len(enrolled.without))] if enrolled.without else []
     return Results(
-        outcomes=tuple(item for outcomes, _ in found for item in outcomes),
+        outcomes=(
+            *(item for outcomes, _ in found for item in outcomes),
+            *brain_linkage.compare(enrolled, seed),
+        ),
         not_possible=tuple(item for _, reasons in found for item in reasons),
         notes=(*without, *notes),
         people=enrolled.people,

@@ -11,7 +11,8 @@ from facebids.bids import names
 from facebids.bids.acquisitions import Acquisition
 from facebids.bids.names import HeadImage
 from facebids.core.arrays import AnyArray, BoolArray, FloatArray
-from facebids.core.attack import engines
+from facebids.core.attack import brains, engines
+from facebids.core.attack.brains import BrainTemplate
 from facebids.core.attack.engines import FaceTemplate
 from facebids.core.attack.recognition import RANDOM, is_random
 from facebids.studies.comparisons import AFTER, BEFORE, Scan
@@ -48,12 +49,15 @@ class Enrolment:
         File with the frontal render, by image and state.
     without
         Images without a template.
+    brains
+        The template of the brain, by image.
     """
 
     scans: tuple[Scan, ...]
     templates: dict[tuple[str, str], EngineTemplates]
     pictures: dict[tuple[str, str], Path]
     without: tuple[str, ...]
+    brains: dict[str, BrainTemplate] = field(default_factory=dict)
 
     def of(self, scans: Iterable[Scan], state: str) -> list[EngineTemplates]:
         """Return the templates of scans in one state."""
@@ -83,7 +87,7 @@ def read(
 
     Pictures stay on disk: hundreds of them would not fit in memory.
     """
-    templates, pictures, scans, without = {}, {}, [], []
+    templates, pictures, brain_templates, scans, without = {}, {}, {}, [], []
     for image in images:
         found = []
         for state in (BEFORE, AFTER):
@@ -92,13 +96,15 @@ def read(
                 key = image.relative_path, state
                 templates[key], pictures[key] = _load(path), path
                 found.append(state)
+                if state == BEFORE and (brain := _load_brain(path)):
+                    brain_templates[image.relative_path] = brain
         if found:
             entry = (image.participant, image.session, image.suffix, image.relative_path)
             acquisition = (acquisitions or {}).get(image.relative_path)
             scans.append(Scan(*entry, tuple(found), acquisition))
         else:
             without.append(image.relative_path)
-    return Enrolment(tuple(scans), templates, pictures, tuple(without))
+    return Enrolment(tuple(scans), templates, pictures, tuple(without), brain_templates)
 
 
 def score(
@@ -159,6 +165,11 @@ def detection(templates: Iterable[FaceTemplate]) -> float | None:
     """Return the share of random views in which a face was found, None without any view."""
     found = [faces(item)[random_views(item)] for item in templates if embeds_views(item)]
     return float(np.concatenate(found).mean()) if any(map(len, found)) else None
+
+
+def _load_brain(path: Path) -> BrainTemplate:
+    with np.load(path) as arrays:
+        return brains.unpack(arrays)
 
 
 def _load(path: Path) -> EngineTemplates:

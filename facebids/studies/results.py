@@ -19,6 +19,7 @@ from facebids.core.identifiability.summary import (
 )
 
 __all__ = [
+    'BRAIN',
     'FUSED',
     'GALLERIES',
     'HIT_RANK',
@@ -38,6 +39,7 @@ __all__ = [
 HIT_RANK = 5  # a search is a hit at this rank or better, as in S2 and S3
 # ends the names of comparisons of scans of the same site, scanner and voxel size
 SAME_ACQUISITION = '_same_acquisition'
+BRAIN = 'brain'  # the study of brains, which are no faces
 FUSED = 'fused'  # the engine of scores that combine those of all engines
 GALLERIES = (50, 100, 150)  # photographs in the smaller galleries of S1
 
@@ -102,7 +104,8 @@ class Outcome:
         str,
         Column(
             'Study that the comparison reproduces: S1 Mazura 2012, S2 Schwarz 2019, S3 Steeg '
-            '2024, S4 pairs of renders; scans: scans in a gallery of scans.'
+            '2024, S4 pairs of renders; scans: scans in a gallery of scans; brain: brains in a '
+            'gallery of brains.'
         ),
     ]
     key: Annotated[str, Column('Name of the comparison.', name='comparison')]
@@ -111,7 +114,11 @@ class Outcome:
     probe: Annotated[str, Column('The probes.')]
     gallery: Annotated[str, Column('The gallery.')]
     engine: Annotated[
-        str, Column('Recognition engine; fused: the scores of all engines combined.')
+        str,
+        Column(
+            'Recognition engine; fused: the scores of all engines combined. Of brains, the '
+            'registration after which they are compared.'
+        ),
     ]
     summary: Annotated[Summary, Columns(Summary)]
     searches: tuple[Search, ...] = ()

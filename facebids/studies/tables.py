@@ -19,6 +19,7 @@ CONDITIONS = {
     'after': 'The scan that the attacker does not know is defaced; the other side, scans or '
     'photographs, is not.',
     'after_both': 'Both sides are defaced.',
+    'brain': 'The brain alone, which defacing leaves as it is.',
     'control': 'Photographs in a gallery of photographs: how well an engine recognises these '
     'participants.',
 }
