@@ -62,8 +62,8 @@ def draw(rng: np.random.Generator) -> Example:
     signal, hounsfield = _signals(rng)
     image = signal[labels]
     image += _texture(rng, labels, signal)
-    g, w, fluid = _brain_parts(rng, brain, grey, white)
-    matter = g * signal[_GREY] + w * signal[_WHITE] + fluid * signal[_FLUID]
+    g, w, rest = _brain_parts(rng, brain, grey, white)
+    matter = g * signal[_GREY] + w * signal[_WHITE] + rest * signal[_FLUID]
     image[inside] = matter[inside]
     if rng.random() < 0.25:
         _lesion(rng, image, inside, signal)
