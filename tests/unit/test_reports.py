@@ -432,6 +432,24 @@ def test_error_rates_and_likelihood_ratios_are_drawn_for_each_condition():
     assert [plot.title for plot in block.plots][-2:] == [errors.title, ratios.title]
 
 
+def test_brains_stand_beside_faces_of_the_same_comparison(places):
+    brain = {'study': 'brain', 'key': 'brain_sessions_T1w_in_T1w', 'condition': 'brain'}
+    brain |= {'probe': 'T1w, brain', 'gallery': 'T1w, brain', 'expected': Estimate()}
+    outcomes = (
+        _outcome(),
+        _outcome('after_both'),
+        _outcome(engine='affine', **brain),
+        _outcome(engine='similarity', **brain),
+    )
+    table = tables.linkage(Results(outcomes))
+    assert table.header[-3:] == ('brain, affine', 'brain, similarity', 'chance')
+    half = '50 % (25 to 75)'
+    title = 'Another session: T1w in a gallery of T1w'
+    assert table.rows == ((title, '2', half, half, half, half, '25 %'),)
+    assert 'Found by the brain alone' in _group_page(places[0], *outcomes)
+    assert 'Found by the brain alone' not in _group_page(places[0], _outcome())
+
+
 def test_an_upper_bound_is_shown_as_one():
     bound, both = Estimate(None, 0.0, 0.07), Estimate(0.5, 0.3, 0.6)
     rows = tables.larger(Results((_outcome(expected=bound),))).rows
