@@ -140,6 +140,13 @@ REMOVAL = (
         '10 % is more than an ear', least=0.90,
     ),
     Threshold(
+        'face_skin_kept', metric_of('mask', 'kept_skin_share'), 'review',
+        'A keep mask leaves skin of the face, or tissue closely under it.',
+        'phantoms: lesions, and sinuses 15 mm under the skin, 0; eyeballs 0.02, orbits up to the '
+        'lids 0.04, a nose 0.09',
+        most=0.025,
+    ),
+    Threshold(
         'brain_guard_costs', metric_of('mask', 'guard_cost_ml'), 'review',
         'The brain lies so close under the face that some skin had to be kept.',
         'public scans: 0-3.9, median 0.4; a few per cent of the skin', most=5.0,

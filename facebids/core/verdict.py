@@ -50,7 +50,7 @@ def _hounsfield(record: Record) -> bool:
 
 # Numbers that may be undefined, given the rest of the record. Without a face on both sides there
 # is no distance, and a face not found before has a reason of its own. A scan may show too little
-# of the face to compare shapes. Tissues show in some contrasts only.
+# of the face to compare shapes. Tissues show in some contrasts only. A keep mask is rare.
 MAY_BE_UNDEFINED: dict[Metric, Callable[[Record], bool]] = {
     metric_of('identifiability', 'distance_before_after'): lambda record: (
         not (_faces(record, 'before') and _faces(record, 'after'))
@@ -59,6 +59,9 @@ MAY_BE_UNDEFINED: dict[Metric, Callable[[Record], bool]] = {
         not (record.identifiability and record.identifiability.faces_before)
     ),
     metric_of('identifiability', 'agreement_before_after'): _without_shape,
+    metric_of('mask', 'kept_skin_share'): lambda record: (
+        record.mask is not None and record.mask.kept_ml is None
+    ),
     metric_of('utility', 'brain_voxels_changed'): lambda record: not _has_tissues(record),
     metric_of('utility', 'gm_change'): lambda record: not _has_tissues(record),
     metric_of('registration', 'tissue'): _hounsfield,

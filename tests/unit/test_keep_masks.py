@@ -285,6 +285,10 @@ def test_what_lies_deep_or_elsewhere_leaves_no_skin(scan, place):
 def test_what_is_kept_is_noted():
     found = judge(make.image_record(mask={'kept_ml': 3.0, 'kept_skin_share': 0.01}))
     assert (found.verdict, found.codes) == ('pass', ('kept_by_mask',))
+    found = judge(make.image_record(mask={'kept_ml': 3.0, 'kept_skin_share': 0.04}))
+    assert (found.verdict, found.codes) == ('review', ('face_skin_kept', 'kept_by_mask'))
+    found = judge(make.image_record(mask={'kept_ml': 3.0, 'kept_skin_share': None}))
+    assert found.verdict == 'review'
 
 
 # --- the step of the workflow -------------------------------------------------------------------
