@@ -106,7 +106,7 @@ def deface(
         If there is no such mode, or no such part to keep.
     """
     from facebids.core import images
-    from facebids.core.attack import evidence
+    from facebids.core.attack import attacker, decoys, evidence
     from facebids.core.attack.screening import screen
     from facebids.core.defacing import cost
     from facebids.core.defacing.deface import deface_file
@@ -134,6 +134,9 @@ def deface(
         defaced = images.read_volume(defaced_path, hounsfield=hounsfield)
         before = _attack(path, alignment, seed, hounsfield)
         after = _attack(defaced_path, alignment, seed, hounsfield, before)
+        panel = decoys.enrol(
+            attacker.read_volumes(path, hounsfield=hounsfield), alignment.affine, seed, before
+        )
         again = _align(defaced, contrast, seed).affine if MODES[mode].register_again else None
         record = Record(
             image=path.name,
@@ -145,7 +148,7 @@ def deface(
             screening=screening,
             mask=defacing.numbers(face.coverage),
             utility=cost.measure(volume, defaced, alignment.affine, suffix, again),
-            identifiability=evidence.compare(before, after, seed),
+            identifiability=evidence.compare(before, after, panel, seed),
             provenance=replace(defacing.provenance, keep_masks=keep_masks),
         )
         return DefacedImage(_in_memory(defaced_path), face.mask, judge(record))

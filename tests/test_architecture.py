@@ -71,6 +71,7 @@ DOWNWARDS = {
     },
     'facebids.core.attack': {
         'facebids.core.attack',
+        'facebids.core.identifiability.calibration',
         'facebids.core.alignment',
         'facebids.core.atlas',
         *GROUND,

@@ -4,7 +4,7 @@
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
-from facebids.interfaces.recognition import Attack
+from facebids.interfaces.recognition import Attack, Decoys
 from facebids.interfaces.verdict import Judge
 
 
@@ -51,6 +51,7 @@ def init_identify_wf(*, relative_path, contrast, mode, seed, keep_masks=()):
     )
     attack_before = pe.Node(Attack(contrast=contrast, seed=seed), name='attack_before', mem_gb=2)
     attack_after = pe.Node(Attack(contrast=contrast, seed=seed), name='attack_after', mem_gb=2)
+    decoys = pe.Node(Decoys(contrast=contrast, seed=seed), name='decoys', mem_gb=2)
     judge = pe.Node(
         Judge(
             relative_path=relative_path,
@@ -65,6 +66,9 @@ def init_identify_wf(*, relative_path, contrast, mode, seed, keep_masks=()):
         (inputnode, attack_before, [('in_file', 'in_file'), ('registration', 'registration')]),
         (inputnode, attack_after, [('defaced', 'in_file'), ('registration', 'registration')]),
         (attack_before, attack_after, [('out_file', 'known_faces')]),
+        (inputnode, decoys, [('in_file', 'in_file'), ('registration', 'registration')]),
+        (attack_before, decoys, [('out_file', 'known_faces')]),
+        (decoys, judge, [('out_file', 'decoys')]),
         (inputnode, judge, [
             ('registration', 'registration'),
             ('screening', 'screening'),

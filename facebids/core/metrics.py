@@ -78,8 +78,21 @@ def view_metric(view: str, state: str) -> Metric:
     )
 
 
+def engine_metric(engine: str, state: str) -> Metric:
+    """Return the metric of the score of an engine, ``'before'`` or ``'after'`` defacing."""
+    what = {'before': 'a simulated rescan of the source', 'after': 'the defaced'}[state]
+    return Metric(
+        'identifiability',
+        f'score_{engine}_{state}',
+        f'Score of {engine} {state}',
+        f'How near {what} image is to the original by the engine {engine}, in standard deviations '
+        'from the decoys.',
+        safer='lower' if state == 'after' else None,
+    )
+
+
 def values(record: Record) -> dict[Metric, Number]:
-    """Return every number of a record, in the order of the sections, and those of named views.
+    """Return every number of a record, in the order of the sections, then of views and engines.
 
     Numbers of sections that an error left out are None.
     """
@@ -87,9 +100,12 @@ def values(record: Record) -> dict[Metric, Number]:
 
 
 def view_values(record: Record) -> dict[Metric, Number]:
-    """Return whether a face was detected in each named view of a record, before and after."""
+    """Return the numbers of a record by named view and by engine, before and after defacing."""
     found: dict[Metric, Number] = {}
     for view, seen in record.identifiability.named.items() if record.identifiability else ():
         found[view_metric(view, 'before')] = seen.before
         found[view_metric(view, 'after')] = seen.after
+    for engine, score in record.identifiability.engines.items() if record.identifiability else ():
+        found[engine_metric(engine, 'before')] = score.before
+        found[engine_metric(engine, 'after')] = score.after
     return found

@@ -13,7 +13,8 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from facebids.core.modes import MODES
 
-SCHEMA_VERSION = 3  # of the JSON file; 1 had no version, 2 nothing on keep masks
+# Of the JSON file; 1 had no version, 2 neither keep masks nor the strength of evidence.
+SCHEMA_VERSION = 3
 
 Verdict: TypeAlias = Literal['pass', 'review', 'fail']
 Severity: TypeAlias = Literal['note', 'review', 'fail']
@@ -289,12 +290,59 @@ class FaceSeen:
 
 
 @dataclass(frozen=True)
+class EngineScore:
+    """How near a head is to the original, in standard deviations from the decoys.
+
+    Attributes
+    ----------
+    before
+        A simulated rescan of the source image: what the engine can see.
+    after
+        The defaced image.
+    """
+
+    before: float | None
+    after: float | None
+
+
+@dataclass(frozen=True)
 class Identifiability:
     """What face recognition finds before and after defacing.
 
-    `named` has the views with a fixed pose (frontal, profile, ...) by name.
+    `named` has the views with a fixed pose (frontal, profile, ...) by name, `engines` the scores
+    of the recognition engines.
     """
 
+    log10_lr: float | None = metric(
+        'Strength of evidence',
+        'Strength of the evidence that the defaced head shows this person: log10 of the '
+        'likelihood ratio. 0: the defaced head is as near to the face of a stranger as to that of '
+        'the person. 1: what is seen is 10 times more probable if it shows the person. n/a if no '
+        'engine can compare.',
+        safer='lower',
+    )
+    log10_lr_low: float | None = metric(
+        'Strength of evidence, least', 'Lower bound of its 95 % interval.', safer='lower'
+    )
+    log10_lr_high: float | None = metric(
+        'Strength of evidence, most', 'Upper bound of its 95 % interval.', safer='lower'
+    )
+    log10_lr_before: float | None = metric(
+        'Strength of evidence before',
+        'The same for a simulated rescan of the source image: what the attack can see of a face '
+        'that is there.',
+    )
+    decoy_p: float | None = metric(
+        'Rank among decoys',
+        'Share of the faces, the own one and those of the decoys, that are at least as near to '
+        'the defaced head as the own one: the p-value of a permutation test.',
+        safer='higher',
+    )
+    face_likeness: float | None = metric(
+        'Likeness to a face',
+        'How much the shape of the source image resembles faces: its mean agreement with the '
+        'decoys over their agreement with each other. Faces have about 1.',
+    )
     views: int = metric(
         'Views attacked', 'Renders of the head, from seeded random views, searched for a face.'
     )
@@ -364,6 +412,7 @@ class Identifiability:
         'The one that shows the face best counts.',
     )
     named: dict[str, FaceSeen] = field(default_factory=dict)
+    engines: dict[str, EngineScore] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,21 @@ REMOVAL = (
         'public scans: median 0.0002, largest 0.008', least=-0.02, most=0.02,
     ),
 )  # fmt: skip
+EVIDENCE = (
+    'log10 of the likelihood ratio: 1 is 10 times, the point at which evidence begins to count'
+)
 RECOGNITION = (
+    Threshold(
+        'person_recognised_after', metric_of('identifiability', 'log10_lr'), 'fail',
+        'The defaced head shows this person: it is nearer to the original than faces of others in '
+        'the same scan are.',
+        EVIDENCE, most=1.0, if_missing='review',
+    ),
+    Threshold(
+        'person_recognised_after', metric_of('identifiability', 'log10_lr_high'), 'review',
+        'The defaced head may show this person: the interval of the evidence reaches 10 times.',
+        EVIDENCE, most=1.0, if_missing='review',
+    ),
     Threshold(
         'face_found_after', metric_of('identifiability', 'faces_certain_after'), 'review',
         'A face is detected with certainty in several views of the defaced head.',
@@ -180,6 +194,10 @@ RECOGNITION = (
         'rarely certain: public scans 0-4',
         most=3, face_gone=True,
     ),
+)  # fmt: skip
+# For images in which the strength of evidence cannot be measured, or in which it would not be
+# seen.
+SIMILARITY = (
     Threshold(
         'face_recognised_after', metric_of('identifiability', 'distance_before_after'), 'fail',
         'The face detected after defacing is more similar to the original than faces of two '
@@ -194,19 +212,16 @@ RECOGNITION = (
         STRANGERS, least=0.5,
     ),
     Threshold(
-        'shape_recognised_after', metric_of('identifiability', 'agreement_before_after'),
-        'review',
-        'More of the face agrees in shape with the original than is common between strangers.',
-        STRANGERS_SHAPE, most=0.35, face_gone=True,
-    ),
-    Threshold(
         'shape_recognised_after', metric_of('identifiability', 'agreement_before_after'), 'fail',
         'The remaining shape agrees with the original more than the shapes of two people do.',
         STRANGERS_SHAPE, most=0.45, if_missing='review',
     ),
 )  # fmt: skip
+# What an attack must see before defacing, for what it does not see afterwards to prove anything.
+SEEN = 1.0  # log10 of the likelihood ratio of a rescan: below, a face that is left is not noticed
+FACE_LIKE = 0.6  # share of the agreement among faces with which the source agrees with faces
 LEAST_SHAPE = 0.25  # share of the compared face that two scans have to show to be compared
-THRESHOLDS = (*ALIGNMENT, *REMOVAL, *RECOGNITION)
+THRESHOLDS = (*ALIGNMENT, *REMOVAL, *RECOGNITION, *SIMILARITY)
 
 
 def limit(name: str, severity: Severity | None = None) -> Threshold:

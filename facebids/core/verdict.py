@@ -15,10 +15,14 @@ from facebids.core.modes import MODES
 from facebids.core.record import Reason, Record, Registration, Severity
 from facebids.core.thresholds import (
     ALIGNMENT,
+    FACE_LIKE,
     LEAST_SHAPE,
     RECOGNITION,
+    SEEN,
+    SIMILARITY,
     THRESHOLDS,
     Threshold,
+    limit,
 )
 
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)  # the mildest first
@@ -95,7 +99,8 @@ def judge(record: Record) -> Record:
         reasons, or notes.
     """
     asked, explain = _questions(record)
-    reasons = _most_severe_first([*_missed(record, asked), *explain(record), *_kept(record)])
+    missed = [_reported(reason, record) for reason in _missed(record, asked)]
+    reasons = _most_severe_first([*missed, *explain(record), *_kept(record)])
     gravest = reasons[0].severity if reasons else 'note'
     return replace(record, verdict='pass' if gravest == 'note' else gravest, reasons=reasons)
 
@@ -108,9 +113,50 @@ def _questions(
         return [t for t in THRESHOLDS if t.metric in JUDGED_IF_PASSED_ON], _already_defaced
     if record.mask and record.mask.no_face:
         skip = {t.metric for t in THRESHOLDS if t.metric.section == 'utility'}
-        skip |= {t.metric for t in RECOGNITION} | {metric_of('mask', 'skin_removed_share')}
+        skip |= {t.metric for t in (*RECOGNITION, *SIMILARITY)}
+        skip |= {metric_of('mask', 'skin_removed_share')}
         return [t for t in THRESHOLDS if t.metric not in skip], _no_face
+    if _evidence_counts(record):
+        return [t for t in THRESHOLDS if t not in SIMILARITY], _blind_attack
     return THRESHOLDS, _blind_attack
+
+
+def _evidence_counts(record: Record) -> bool:
+    """Return whether the evidence was measured, and would show a face that is left."""
+    found = record.identifiability
+    return (
+        found is not None
+        and _at_least(found.log10_lr_before, SEEN)
+        and found.log10_lr is not None
+        and math.isfinite(found.log10_lr)
+    )
+
+
+def _reported(reason: Reason, record: Record) -> Reason:
+    """Return the reason as a note if it is a face in a head that is proven to be without its own.
+
+    Detectors see faces in the overhangs of a cut, too. Proven is: the skin of the face is gone,
+    and the evidence, even the upper bound of its interval, is weak.
+    """
+    found, mask = record.identifiability, record.mask
+    if reason.code != 'face_found_after' or not (found and mask and _evidence_counts(record)):
+        return reason
+    high = limit('person_recognised_after', 'review')
+    skin = limit('face_skin_left', 'review')
+    proven = (found.log10_lr_high, high), (mask.skin_removed_share, skin)
+    if all(number is not None and each.met_by(number) for number, each in proven):
+        message = f'{reason.message} It is not the face of this person.'
+        return replace(reason, severity='note', message=message)
+    return reason
+
+
+def _face_like(record: Record) -> bool:
+    found = record.identifiability
+    return found is not None and _at_least(found.face_likeness, FACE_LIKE)
+
+
+def _at_least(number: float | None, least: float) -> bool:
+    return number is not None and number >= least
 
 
 def certain(registration: Registration, besides: Collection[str] = ()) -> bool:
@@ -172,10 +218,16 @@ def _certain_before(record: Record) -> int | None:
 
 
 def _blind_attack(record: Record) -> list[Reason]:
-    """Return the reason if the attack sees no face before defacing."""
+    """Return the reason if the attack sees no face before defacing.
+
+    It sees one if a detector does with certainty, or if its shape is that of a face and is told
+    from those of others.
+    """
     # detectors see uncertain faces in the back of a head, too
     found = _certain_before(record)
     if found:
+        return []
+    if _evidence_counts(record) and _face_like(record):
         return []
     registration = record.registration
     # Through the registration of another image, the mask covers the face even if it is not seen.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The attack on one image: renders, face detection, and enrolment with every engine."""
+"""The attack on one image: renders, face detection, enrolment with every engine, and decoys."""
 
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
@@ -9,7 +9,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from facebids.core.attack import brains
+from facebids.core.attack import brains, decoys
 from facebids.core.attack.attacker import AttackResult, attack, read_volumes
 from facebids.core.contrasts import HOUNSFIELD
 from facebids.interfaces import files
@@ -58,4 +58,34 @@ class Attack(SimpleInterface):
         self._results['out_file'] = files.write_arrays(
             runtime.cwd, 'attack.npz', **result.to_arrays(), **brain
         )
+        return runtime
+
+
+class _DecoysInputSpec(BaseInterfaceInputSpec):
+    in_file = File(exists=True, mandatory=True, desc='head image before defacing')
+    registration = File(exists=True, mandatory=True, desc='from Register: the pose of the head')
+    contrast = traits.Str('T1w', usedefault=True, desc='contrast of the atlas, as of the attack')
+    known_faces = File(exists=True, mandatory=True, desc='attack on the image')
+    seed = traits.Int(0, usedefault=True, desc='random seed of the views')
+
+
+class _DecoysOutputSpec(TraitedSpec):
+    out_file = File(desc='face templates of the head, of a simulated rescan, and of decoys')
+
+
+class Decoys(SimpleInterface):
+    """Enrol a head beside the faces of people who do not exist, in the same scan."""
+
+    input_spec = _DecoysInputSpec
+    output_spec = _DecoysOutputSpec
+
+    def _run_interface(self, runtime):
+        panel = decoys.enrol(
+            read_volumes(self.inputs.in_file, hounsfield=self.inputs.contrast in HOUNSFIELD),
+            files.read_alignment(self.inputs.registration).affine,
+            self.inputs.seed,
+            AttackResult.from_arrays(files.read_arrays(self.inputs.known_faces)),
+        )
+        arrays = panel.to_arrays() if panel else {}
+        self._results['out_file'] = files.write_arrays(runtime.cwd, 'decoys.npz', **arrays)
         return runtime

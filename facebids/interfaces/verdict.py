@@ -16,6 +16,7 @@ from nipype.interfaces.base import (
 from facebids.bids.names import HeadImage
 from facebids.core.attack import evidence
 from facebids.core.attack.attacker import AttackResult
+from facebids.core.attack.decoys import Panel
 from facebids.core.defacing.deface import Defacing
 from facebids.core.record import (
     Coverage,
@@ -42,6 +43,7 @@ class _JudgeInputSpec(BaseInterfaceInputSpec):
     utility = File(exists=True, mandatory=True, desc='from Utility')
     before = File(exists=True, mandatory=True, desc='attack on the original')
     after = File(exists=True, mandatory=True, desc='attack on the defaced image')
+    decoys = File(exists=True, mandatory=True, desc='from Decoys')
 
 
 class _JudgeOutputSpec(TraitedSpec):
@@ -73,6 +75,7 @@ class Judge(SimpleInterface):
             identifiability=evidence.compare(
                 AttackResult.from_arrays(files.read_arrays(self.inputs.before)),
                 AttackResult.from_arrays(files.read_arrays(self.inputs.after)),
+                Panel.from_arrays(files.read_arrays(self.inputs.decoys)),
                 self.inputs.seed,
             ),
             provenance=replace(defacing.provenance, keep_masks=dict(self.inputs.keep_masks)),

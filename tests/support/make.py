@@ -79,6 +79,12 @@ UTILITY = Utility(
 )
 NO_UTILITY = Utility(*[None] * 14)
 IDENTIFIABILITY = Identifiability(
+    log10_lr=-1.0,
+    log10_lr_low=-1.3,
+    log10_lr_high=-0.7,
+    log10_lr_before=1.6,
+    decoy_p=0.6,
+    face_likeness=0.9,
     views=10,
     faces_before=10,
     faces_after=0,

@@ -236,6 +236,8 @@ PASSED_ON = image_record(
         'faces_before': 1,
         'faces_after': 1,
         'faces_certain_before': 0,
+        'log10_lr': 1.6,
+        'log10_lr_high': 2.0,
         'distance_before_after': 0.0,
         'distance_at_known_place': 0.0,
         'agreement_before_after': 1.0,
@@ -273,4 +275,4 @@ def test_an_image_that_was_not_passed_on_meets_all_limits_or_fails():
     forced = changed(PASSED_ON, screening={'passed_on': False}, mode='remove')
     judged = judge(forced)
     assert judged.verdict == 'fail'
-    assert 'attack_blind' in {reason.code for reason in judged.reasons}
+    assert 'person_recognised_after' in {reason.code for reason in judged.reasons}

@@ -7,17 +7,21 @@ from make import NO_UTILITY, REGISTRATION, changed, image_record, seen
 from facebids.core.contrasts import CONTRASTS
 from facebids.core.metrics import METRICS
 from facebids.core.modes import MODES
-from facebids.core.thresholds import THRESHOLDS, limit
+from facebids.core.thresholds import SIMILARITY, THRESHOLDS, limit
 from facebids.core.verdict import MAY_BE_UNDEFINED, certain, fails, judge
 
 GOOD = image_record()
+UNSEEN = {'log10_lr': None, 'log10_lr_low': None, 'log10_lr_high': None, 'log10_lr_before': None}
 LIMITED = sorted({t.metric.column for t in THRESHOLDS})
 BY_COLUMN = {metric.column: metric for metric in METRICS}
 UNDEFINED = {metric.column for metric in MAY_BE_UNDEFINED}
 
 
 def with_number(metric, value):
-    return changed(GOOD, **{metric.section: {metric.key: value}})
+    """Return the record with another number; similarities count where evidence does not."""
+    similarity = metric in {t.metric for t in SIMILARITY}
+    record = changed(GOOD, identifiability=UNSEEN) if similarity else GOOD
+    return changed(record, **{metric.section: {metric.key: value}})
 
 
 def codes(record):
@@ -37,6 +41,10 @@ def test_an_earlier_verdict_does_not_count():
 def test_each_threshold_is_enforced(threshold):
     beyond = threshold.least - 0.01 if threshold.least is not None else threshold.most + 1
     record = changed(GOOD, registration={'contrast': threshold.contrast or 'T1w'})
+    if threshold in SIMILARITY:
+        record = changed(record, identifiability=UNSEEN)
+    elif threshold.name == 'face_found_after':
+        record = changed(record, identifiability={'log10_lr_high': 1.5})
     metric = threshold.metric
     found = judge(changed(record, **{metric.section: {metric.key: beyond}}))
     assert found.verdict != 'pass'
@@ -56,7 +64,8 @@ def test_what_was_not_measured_never_passes(column, missing):
 
 def test_blind_attack_proves_nothing():
     """A head that faces the wrong way has something like a face in a view or two."""
-    found = judge(changed(GOOD, identifiability={'faces_certain_before': 0}))
+    back = {'faces_certain_before': 0, 'face_likeness': 0.2}
+    found = judge(changed(GOOD, identifiability=back))
     assert found.verdict == 'fail'
     assert found.codes[0] == 'attack_blind'
 
@@ -70,23 +79,70 @@ def test_blind_attack_proves_nothing():
     ],
 )
 def test_a_distance_is_missing_only_where_there_was_nothing_to_compare(key, found):
-    record = changed(GOOD, identifiability={key: None, **found})
+    record = changed(GOOD, identifiability={**UNSEEN, key: None, **found})
     labels = {reason.message for reason in judge(record).reasons}
     assert any(BY_COLUMN[key].label in label for label in labels)
 
 
 @pytest.mark.parametrize('mode', MODES)
 def test_a_shape_that_was_not_compared_is_reviewed(mode):
-    record = replace(changed(GOOD, identifiability={'agreement_before_after': None}), mode=mode)
-    found = judge(record)
-    assert (found.verdict, found.codes) == ('review', ('shape_recognised_after_unknown',))
+    record = changed(GOOD, identifiability={**UNSEEN, 'agreement_before_after': None})
+    found = judge(replace(record, mode=mode))
+    assert found.verdict == 'review'
+    assert 'shape_recognised_after_unknown' in found.codes
 
 
 def test_no_shape_is_compared_where_the_face_before_was_hardly_in_view():
-    record = changed(
-        GOOD, identifiability={'agreement_before_after': None, 'shape_in_view_before': 0.24}
-    )
-    assert judge(record).verdict == 'pass'
+    hardly = {'agreement_before_after': None, 'shape_in_view_before': 0.24}
+    found = judge(changed(GOOD, identifiability={**UNSEEN, **hardly}))
+    assert 'shape_recognised_after_unknown' not in found.codes
+
+
+@pytest.mark.parametrize(
+    ('evidence', 'high', 'expected'),
+    [(-1, -0.5, 'pass'), (0.8, 1.3, 'review'), (1.3, 1.8, 'fail')],
+)
+def test_the_evidence_decides_and_not_a_similarity_that_style_explains(evidence, high, expected):
+    alike = {'distance_at_known_place': 0.3, 'distance_before_after': 0.3}
+    numbers = {'log10_lr': evidence, 'log10_lr_high': high, **alike}
+    assert judge(changed(GOOD, identifiability=numbers)).verdict == expected
+
+
+@pytest.mark.parametrize('blind', [UNSEEN, {'log10_lr_before': 0.2}])
+def test_similarity_counts_where_the_evidence_would_not_show_a_face(blind):
+    record = changed(GOOD, identifiability={**blind, 'distance_at_known_place': 0.3})
+    found = judge(record)
+    assert found.verdict == 'fail'
+    assert found.codes[0] == 'face_recognised_at_place'
+
+
+def test_missing_evidence_is_no_pass():
+    found = judge(changed(GOOD, identifiability=UNSEEN))
+    assert (found.verdict, found.codes) == ('review', ('person_recognised_after_unknown',))
+
+
+def test_a_face_that_is_proven_to_be_nobody_s_is_a_note():
+    found = judge(changed(GOOD, identifiability={'faces_certain_after': 8}))
+    (reason,) = found.reasons
+    assert (found.verdict, reason.code, reason.severity) == ('pass', 'face_found_after', 'note')
+    for section, numbers in (
+        ('mask', {'skin_removed_share': 0.93}),
+        ('identifiability', {'log10_lr_high': 1.2}),
+        ('identifiability', UNSEEN),
+    ):
+        record = changed(GOOD, identifiability={'faces_certain_after': 8})
+        found = judge(changed(record, **{section: numbers}))
+        reasons = {reason.code: reason.severity for reason in found.reasons}
+        assert reasons['face_found_after'] == 'review'
+
+
+def test_a_shape_that_is_told_from_others_is_a_face_without_a_detector():
+    unseen = {'faces_certain_before': 0, 'faces_before': 0, 'distance_at_known_place': None}
+    assert judge(changed(GOOD, identifiability=unseen)).verdict == 'pass'
+    for number in ({'face_likeness': 0.2}, {'face_likeness': None}, {'log10_lr_before': 0.3}):
+        found = judge(changed(GOOD, identifiability={**unseen, **number}))
+        assert found.verdict == 'fail'
+        assert 'attack_blind' in found.codes
 
 
 @pytest.mark.parametrize('change', [-0.03, 0.03])
@@ -159,7 +215,8 @@ def test_a_shared_registration_needs_no_agreement():
 )
 def test_where_the_face_is_known_a_blind_attack_is_reviewed(origin, brain, expected):
     record = registered(origin, coregistration=0.7, brain=brain)
-    found = judge(changed(record, identifiability={'faces_certain_before': 0}))
+    back = {'faces_certain_before': 0, 'face_likeness': 0.2}
+    found = judge(changed(record, identifiability=back))
     assert found.verdict == expected
     assert 'attack_blind' in found.codes
 

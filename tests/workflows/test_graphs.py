@@ -19,8 +19,8 @@ NAMES = (
     'sub-x2/anat/sub-x2_acq-hi_run-1_T1w.nii.gz',
 )
 STEPS = {
-    'register', 'screen', 'face_mask', 'deface', 'attack_before', 'attack_after', 'judge',
-    'utility', 'figures_before', 'figures_after', 'sink',
+    'register', 'screen', 'face_mask', 'deface', 'attack_before', 'attack_after', 'decoys',
+    'judge', 'utility', 'figures_before', 'figures_after', 'sink',
 }  # fmt: skip
 
 
@@ -96,9 +96,8 @@ def test_settings_reach_the_steps(workflow):
     assert steps['register'].n_procs == 2
     assert steps['screen'].inputs.force is True
     assert not isdefined(steps['register'].inputs.template)
-    assert {steps[name].inputs.seed for name in ('register', 'attack_before', 'attack_after')} == {
-        5
-    }
+    seeded = ('register', 'attack_before', 'attack_after', 'decoys')
+    assert {steps[name].inputs.seed for name in seeded} == {5}
     assert Path(steps['sink'].inputs.private_dir).name == 'private'
 
 

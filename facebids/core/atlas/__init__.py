@@ -126,10 +126,7 @@ def build_atlas(resolution: float, identity: Identity = GENERIC) -> HeadAtlas:
     HeadAtlas
     """
     axes, brain, grey, white = _grid_and_brain(resolution)
-    (x, y, z), slack = identity.warp(axes)
-    canvas = Canvas(x, y, z, axes, slack)
-    skin = skin_distance(canvas, brain)
-    identity.fold(canvas, skin)
+    canvas, skin = _canvas_and_skin(axes, brain, identity)
     return HeadAtlas(
         axes=axes,
         brain=brain,
@@ -138,6 +135,25 @@ def build_atlas(resolution: float, identity: Identity = GENERIC) -> HeadAtlas:
         grey=grey,
         white=white,
     )
+
+
+def build_skin(resolution: float, identity: Identity) -> FloatArray:
+    """Return the signed distance (mm, negative inside) to the skin of a person.
+
+    Shape (X, Y, Z), as `HeadAtlas.skin` of `build_atlas`, in less time.
+    """
+    axes, brain, _, _ = _grid_and_brain(resolution)
+    return _canvas_and_skin(axes, brain, identity)[1]
+
+
+def _canvas_and_skin(
+    axes: tuple[FloatArray, ...], brain: FloatArray, identity: Identity
+) -> tuple[Canvas, FloatArray]:
+    (x, y, z), slack = identity.warp(axes)
+    canvas = Canvas(x, y, z, axes, slack)
+    skin = skin_distance(canvas, brain)
+    identity.fold(canvas, skin)
+    return canvas, skin
 
 
 @lru_cache(maxsize=1)
@@ -168,6 +184,7 @@ __all__ = [
     'Identity',
     'another_day',
     'build_atlas',
+    'build_skin',
     'draw_identity',
     'generic_atlas',
 ]

@@ -10,13 +10,17 @@ defacing is reported beside the distance among views of the original.
 import numpy as np
 
 from facebids.core.arrays import FloatArray
-from facebids.core.attack import engines
+from facebids.core.attack import engines, strength
 from facebids.core.attack.attacker import AttackResult
+from facebids.core.attack.decoys import Panel
 from facebids.core.attack.engines import geometry
-from facebids.core.record import FaceSeen, Identifiability
+from facebids.core.attack.strength import Strength
+from facebids.core.record import EngineScore, FaceSeen, Identifiability
 
 
-def compare(before: AttackResult, after: AttackResult, seed: int) -> Identifiability:
+def compare(
+    before: AttackResult, after: AttackResult, panel: Panel | None, seed: int
+) -> Identifiability:
     """Compare the attack on an image before defacing with the attack after it.
 
     Distances and counts refer to random views (Schwarz et al., 2019, N. Engl. J. Med. 381:1684),
@@ -27,6 +31,8 @@ def compare(before: AttackResult, after: AttackResult, seed: int) -> Identifiabi
     ----------
     before, after : AttackResult
         In the same views; the second with knowledge of the first.
+    panel : Panel or None
+        The original and its decoys; None where the head could not be told from the air.
     seed : int
         Random seed of the views.
 
@@ -44,7 +50,18 @@ def compare(before: AttackResult, after: AttackResult, seed: int) -> Identifiabi
     within = _distances(original, original)[np.triu_indices(len(original), 1)]
     shapes = [attack.face_templates['geometry'] for attack in (before, after)]
     agreement = engines.score('geometry', shapes[:1], shapes[1:])[0, 0]
+    shown, visible, likeness = Strength(), Strength(), None
+    if panel is not None:
+        shown = strength.measure(panel, after.face_templates)
+        visible = strength.measure(panel, panel.rescan)
+        likeness = strength.likeness(panel)
     return Identifiability(
+        log10_lr=shown.log10_lr,
+        log10_lr_low=shown.low,
+        log10_lr_high=shown.high,
+        log10_lr_before=visible.log10_lr,
+        decoy_p=shown.p,
+        face_likeness=likeness,
         views=int(random.sum()),
         faces_before=old.faces,
         faces_after=new.faces,
@@ -62,6 +79,10 @@ def compare(before: AttackResult, after: AttackResult, seed: int) -> Identifiabi
             str(name): FaceSeen(bool(old.found[view]), bool(new.found[view]))
             for view, name in enumerate(old.names)
             if not random[view]
+        },
+        engines={
+            name: EngineScore(score, shown.scores.get(name))
+            for name, score in visible.scores.items()
         },
     )
 

@@ -85,7 +85,7 @@ def view_head(
     """
     skin = surface.skin_surface(volume.data, volume.affine, hounsfield=volume.hounsfield)
     pose = known.pose if known else _face_pose(skin, volume, registration.pose(affine))
-    mesh = _moved(skin, pose)
+    mesh = moved(skin, pose)
     in_view = depth.field_of_view(pose @ volume.affine, volume.data.shape)
     shape = depth.measure(Scene(mesh.vertices, mesh.faces), in_view)
     views = _views(seed)
@@ -139,6 +139,7 @@ def _face_pose(skin: Mesh, volume: Volume, pose: FloatArray) -> FloatArray:
     return pose
 
 
-def _moved(mesh: Mesh, rigid: FloatArray) -> Mesh:
+def moved(mesh: Mesh, rigid: FloatArray) -> Mesh:
+    """Return a mesh after a rigid motion, shape (4, 4)."""
     rigid = rigid.astype(np.float32)
     return Mesh(apply_affine(rigid, mesh.vertices), mesh.faces, mesh.normals @ rigid[:3, :3].T)

@@ -11,6 +11,7 @@ from facebids.core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from facebids.core.foreground import AIR_HU, TISSUE_HU, head_mask
 from facebids.core.grids import coarse_slices, refine
 
+SPACING_MM = 1.5  # distance of vertices
 SMOOTH_MM, SMOOTH_VOXELS = 0.9, 0.75  # standard deviation of the smoothing, the larger of the two
 THICK_MM, THICK_RATIO = 2.5, 1.8  # slices thicker than this, and than their pixels, are thick
 FARTHEST_MM = 30.0  # larger distances to an outline are clipped
@@ -35,8 +36,32 @@ class Mesh:
     normals: FloatArray
 
 
+@dataclass(frozen=True)
+class Level:
+    """The share of head in each voxel: what the surface of the head is drawn through.
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (X, Y, Z)
+        From 0 to 1, on voxels of about the spacing of the surface.
+    affine : ndarray, shape (4, 4)
+        Indices of these voxels to RAS mm.
+    thick : int or None
+        Axis across thick slices.
+    """
+
+    values: FloatArray
+    affine: FloatArray
+    thick: int | None = None
+
+    @property
+    def zooms(self) -> FloatArray:
+        """Voxel sizes, mm, shape (3,)."""
+        return np.linalg.norm(self.affine[:3, :3], axis=0)
+
+
 def skin_surface(
-    data: AnyArray, affine: FloatArray, spacing: float = 1.5, *, hounsfield: bool = False
+    data: AnyArray, affine: FloatArray, spacing: float = SPACING_MM, *, hounsfield: bool = False
 ) -> Mesh:
     """Return a mesh of the outer surface of the head, with subvoxel accuracy.
 
@@ -56,25 +81,38 @@ def skin_surface(
     NotAHeadError
         If the foreground does not have the size of a head.
     """
-    from skimage.measure import marching_cubes
+    return mesh(head_level(data, affine, spacing, hounsfield=hounsfield), spacing)
 
+
+def head_level(
+    data: AnyArray, affine: FloatArray, spacing: float = SPACING_MM, *, hounsfield: bool = False
+) -> Level:
+    """Measure the share of head in each voxel, with parameters as of `skin_surface`."""
     zooms = np.linalg.norm(affine[:3, :3], axis=0)
     data, step = _averaged(np.asarray(data, np.float32), zooms, spacing)
-    index = np.diag([*step, 1.0])  # indices of averaged voxels to indices of the image
-    field = np.pad(_level(data, zooms * step, hounsfield=hounsfield), 3)
-    index[:3, 3] = -3 * step
-    thick = _thick_axis(zooms)
-    if thick is not None:
-        field = _distance_in_slices(field, thick, zooms * step)
-    fine = spacing / (zooms * step)
-    shape = np.ceil((np.array(field.shape) - 1) / fine).astype(int) + 1
-    if thick is None:
-        width = np.maximum(SMOOTH_MM / (zooms * step), SMOOTH_VOXELS)
-        field = ndimage.gaussian_filter(field, width)
-    field = ndimage.affine_transform(field, np.diag(fine), output_shape=tuple(shape), order=1)
-    if thick is not None:
+    values = _level(data, zooms * step, hounsfield=hounsfield)
+    return Level(values, affine @ np.diag([*step, 1.0]), _thick_axis(zooms))
+
+
+def mesh(level: Level, spacing: float = SPACING_MM) -> Mesh:
+    """Draw the surface of a head, with vertices `spacing` mm apart; empty without a head."""
+    from skimage.measure import marching_cubes
+
+    field, zooms = np.pad(level.values, 3), level.zooms
+    index = np.eye(4)
+    index[:3, 3] = -3
+    fine = spacing / zooms
+    shape = tuple(np.ceil((np.array(field.shape) - 1) / fine).astype(int) + 1)
+    if level.thick is None:
+        field = ndimage.gaussian_filter(field, np.maximum(SMOOTH_MM / zooms, SMOOTH_VOXELS))
+    else:
+        field = _distance_in_slices(field, level.thick, zooms)
+    field = ndimage.affine_transform(field, np.diag(fine), output_shape=shape, order=1)
+    if level.thick is not None:
         field = ndimage.gaussian_filter(np.clip(0.5 - field / 4, 0, 1), 1.2 / spacing)
-    index = affine @ index @ np.diag([*fine, 1.0])
+    index = level.affine @ index @ np.diag([*fine, 1.0])
+    if not field.min() < 0.5 < field.max():
+        return Mesh(np.empty((0, 3), np.float32), np.empty((0, 3), np.int32), np.empty((0, 3)))
     points, faces, normals, _ = marching_cubes(field, 0.5)
     vertices = apply_affine(index, points)
     # Gradients transform by the inverse transpose; marching_cubes' normals point to low values.
