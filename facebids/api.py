@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import nibabel as nib
 import numpy as np
@@ -29,12 +29,14 @@ import numpy as np
 from facebids.core.arrays import BoolArray
 from facebids.core.contrasts import HOUNSFIELD, contrast_of
 from facebids.core.modes import MODES
-from facebids.core.record import Record
+from facebids.core.record import Identifiability, Record
 from facebids.filesystem import sha256
 
 if TYPE_CHECKING:
     from facebids.core.alignment.result import Alignment
     from facebids.core.attack.attacker import AttackResult
+    from facebids.core.defacing.deface import Defacing
+    from facebids.core.defacing.masks import FaceMask
     from facebids.core.images import Volume
 
 Image: TypeAlias = str | Path | nib.Nifti1Image
@@ -57,6 +59,15 @@ class DefacedImage:
     image: nib.Nifti1Image
     mask: BoolArray
     record: Record
+
+
+class _Attempt(NamedTuple):
+    """A defaced file, how it came about, and what the attack on it found."""
+
+    path: Path
+    face: 'FaceMask'
+    defacing: 'Defacing'
+    found: Identifiability
 
 
 def deface(
@@ -105,7 +116,7 @@ def deface(
     ValueError
         If there is no such mode, or no such part to keep.
     """
-    from facebids.core import images
+    from facebids.core import images, improve
     from facebids.core.attack import attacker, decoys, evidence
     from facebids.core.attack.screening import screen
     from facebids.core.defacing import cost
@@ -117,28 +128,15 @@ def deface(
     contrast = contrast_of(suffix)
     hounsfield = contrast in HOUNSFIELD
     with _as_file(image) as path, tempfile.TemporaryDirectory() as folder:
-        defaced_path, mask_path = Path(folder, 'defaced.nii.gz'), Path(folder, 'mask.nii.gz')
         volume = images.read_volume(path, hounsfield=hounsfield)
         kept, keep_masks = _kept(keep_mask, path)
         alignment = _align(volume, contrast, seed)
         screening = screen(volume, alignment, contrast, seed, force=force)
-        face = mask_image(
-            path, volume, alignment, margin=brain_margin, keep=keep, kept=kept,
-            passed_on=screening.passed_on,
-        )  # fmt: skip
-        images.write_mask(face.mask, path, mask_path)
-        defacing = deface_file(
-            path, mask_path, face.guard, defaced_path, alignment, mode, seed=seed,
-            hounsfield=hounsfield,
-        )  # fmt: skip
-        defaced = images.read_volume(defaced_path, hounsfield=hounsfield)
         before = _attack(path, alignment, seed, hounsfield)
-        after = _attack(defaced_path, alignment, seed, hounsfield, before)
         panel = decoys.enrol(
             attacker.read_volumes(path, hounsfield=hounsfield), alignment.affine, seed, before
         )
-        again = _align(defaced, contrast, seed).affine if MODES[mode].register_again else None
-        record = Record(
+        known = Record(
             image=path.name,
             participant_id='n/a',
             session_id=None,
@@ -146,12 +144,37 @@ def deface(
             mode=None if screening.passed_on else mode,
             registration=alignment.numbers,
             screening=screening,
-            mask=defacing.numbers(face.coverage),
-            utility=cost.measure(volume, defaced, alignment.affine, suffix, again),
-            identifiability=evidence.compare(before, after, panel, seed),
-            provenance=replace(defacing.provenance, keep_masks=keep_masks),
         )
-        return DefacedImage(_in_memory(defaced_path), face.mask, judge(record))
+
+        def attempt(shell: float) -> _Attempt:
+            out, mask = (Path(folder, f'{name}-{shell:g}.nii.gz') for name in ('defaced', 'mask'))
+            face = mask_image(
+                path, volume, alignment, margin=brain_margin, keep=keep, kept=kept,
+                passed_on=screening.passed_on, least_shell=shell,
+            )  # fmt: skip
+            images.write_mask(face.mask, path, mask)
+            defacing = deface_file(
+                path, mask, face.guard, out, alignment, mode, seed=seed, hounsfield=hounsfield
+            )
+            after = _attack(out, alignment, seed, hounsfield, before)
+            return _Attempt(out, face, defacing, evidence.compare(before, after, panel, seed))
+
+        best, steps = improve.improve(
+            attempt(0.0),
+            attempt,
+            lambda tried: improve.describe(known, tried.face.coverage, tried.found),
+        )
+        defaced = images.read_volume(best.path, hounsfield=hounsfield)
+        again = _align(defaced, contrast, seed).affine if MODES[mode].register_again else None
+        record = replace(
+            known,
+            mask=best.defacing.numbers(best.face.coverage),
+            utility=cost.measure(volume, defaced, alignment.affine, suffix, again),
+            identifiability=best.found,
+            provenance=replace(best.defacing.provenance, keep_masks=keep_masks),
+            steps=steps,
+        )
+        return DefacedImage(_in_memory(best.path), best.face.mask, judge(record))
 
 
 def attack(image: Image, suffix: str = 'T1w', *, seed: int = 0) -> 'AttackResult':

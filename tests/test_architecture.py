@@ -45,6 +45,7 @@ GROUND = {
         'modes',
         'packages',
         'record',
+        'steps',
         'thresholds',
         'verdict',
     )
@@ -63,9 +64,11 @@ DOWNWARDS = {
         'facebids.core.atlas',
         *GROUND,
     },
+    'facebids.core.brain': {'facebids.core.brain', 'facebids.core.atlas', *GROUND},
     'facebids.core.defacing': {
         'facebids.core.defacing',
         'facebids.core.alignment',
+        'facebids.core.brain',
         'facebids.core.atlas',
         *GROUND,
     },

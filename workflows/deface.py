@@ -8,6 +8,7 @@ from facebids.interfaces.deface import Deface
 from facebids.interfaces.masks import FaceMask
 from facebids.interfaces.registration import Coregister, Register, Share
 from facebids.interfaces.screening import Screen
+from facebids.workflows.identify import mask_options
 
 
 def init_register_wf(*, item, settings, template=None, name='register_wf'):
@@ -59,20 +60,16 @@ def init_register_wf(*, item, settings, template=None, name='register_wf'):
     return workflow
 
 
-def init_deface_wf(*, contrast, settings, part, keep_masks=()):
+def init_deface_wf(*, item, settings):
     """Build the workflow that screens a registered image, makes its face mask and defaces it.
 
     Parameters
     ----------
-    contrast : str
-        Contrast of the atlas that is the same as or most similar to that of the image.
+    item : facebids.bids.plan.ImagePlan
+        Plan of the image. A part without usable intensities is filled with zeros, and its
+        magnitude image is defaced in addition, for the attack.
     settings : facebids.config.Settings
         Settings of the run.
-    part : bool
-        Whether the image is a part without usable intensities. It is filled with zeros, and its
-        magnitude image is defaced in addition, for the attack.
-    keep_masks : sequence of facebids.bids.plan.KeepMask
-        Masks of what to keep.
 
     Returns
     -------
@@ -90,19 +87,12 @@ def init_deface_wf(*, contrast, settings, part, keep_masks=()):
         ),
         name='outputnode',
     )
-    seed = settings.seed
+    contrast, seed, part = item.contrast, settings.seed, bool(item.magnitude)
     screen = pe.Node(
         Screen(contrast=contrast, seed=seed, force=settings.force), name='screen', mem_gb=2
     )
     face_mask = pe.Node(
-        FaceMask(
-            contrast=contrast,
-            brain_margin=settings.brain_margin,
-            keep=list(settings.keep),
-            keep_masks={mask.path: mask.sha256 for mask in keep_masks},
-        ),
-        name='face_mask',
-        mem_gb=1,
+        FaceMask(contrast=contrast, **mask_options(item, settings)), name='face_mask', mem_gb=1
     )
     filled = Deface(contrast=contrast, mode=settings.mode, fill=settings.fill, seed=seed)
     zeroed = Deface(mode='remove', fill='zero', seed=seed)

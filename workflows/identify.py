@@ -1,85 +1,78 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Workflow of the attack before and after defacing, and of the verdict."""
+"""Workflow of the attack before and after defacing, and of further attempts."""
 
 from nipype.interfaces import utility as niu
 from nipype.pipeline import engine as pe
 
+from facebids.interfaces.improve import ATTEMPT, Improve
 from facebids.interfaces.recognition import Attack, Decoys
-from facebids.interfaces.verdict import Judge
 
 
-def init_identify_wf(*, relative_path, contrast, mode, seed, keep_masks=()):
-    """Build the workflow that attacks the original and the defaced image and judges the results.
+def init_identify_wf(*, item, settings):
+    """Build the workflow that attacks an image, defaced and not, until the removal is proven.
 
     Parameters
     ----------
-    relative_path : str
-        The image, relative to its dataset.
-    contrast : str
-        Contrast of the atlas that is the same as or most similar to that of the image.
-    mode : str
-        Mode of defacing. Some thresholds apply to one mode only.
-    seed : int
-        Random seed of the views, the same before and after defacing.
-    keep_masks : sequence of facebids.bids.plan.KeepMask
-        Masks of what was kept.
+    item : facebids.bids.plan.ImagePlan
+        Plan of the image.
+    settings : facebids.config.Settings
+        Settings of the run.
 
     Returns
     -------
     nipype.pipeline.engine.Workflow
-        Inputs: ``in_file``, ``defaced``, ``registration``, ``screening``, ``coverage``,
-        ``defacing``, ``utility``.
-        Outputs: ``before``, ``after``, ``record``.
+        Inputs: ``in_file``, ``seen`` (the image to attack), ``registration``, ``screening``, and
+        of the first attempt ``mask``, ``coverage``, ``defaced``, ``seen_defaced``, ``defacing``.
+        Outputs: the same of the attempt that is kept, ``before``, ``after``, ``decoys``,
+        ``steps``.
     """
     workflow = pe.Workflow(name='identify_wf')
-    inputnode = pe.Node(
-        niu.IdentityInterface(
-            fields=[
-                'in_file',
-                'defaced',
-                'registration',
-                'screening',
-                'coverage',
-                'defacing',
-                'utility',
-            ]
-        ),
-        name='inputnode',
-    )
+    of_defacing = [name for name in ATTEMPT if name != 'after']
+    given = ['in_file', 'seen', 'registration', 'screening']
+    inputnode = pe.Node(niu.IdentityInterface(fields=given + of_defacing), name='inputnode')
     outputnode = pe.Node(
-        niu.IdentityInterface(fields=['before', 'after', 'record']), name='outputnode'
+        niu.IdentityInterface(fields=[*ATTEMPT, 'before', 'decoys', 'steps']), name='outputnode'
     )
-    attack_before = pe.Node(Attack(contrast=contrast, seed=seed), name='attack_before', mem_gb=2)
-    attack_after = pe.Node(Attack(contrast=contrast, seed=seed), name='attack_after', mem_gb=2)
-    decoys = pe.Node(Decoys(contrast=contrast, seed=seed), name='decoys', mem_gb=2)
-    judge = pe.Node(
-        Judge(
-            relative_path=relative_path,
-            mode=mode,
-            seed=seed,
-            keep_masks={mask.name: mask.sha256 for mask in keep_masks},
+    options = {'contrast': item.contrast, 'seed': settings.seed}
+    attack_before = pe.Node(Attack(**options), name='attack_before', mem_gb=2)
+    attack_after = pe.Node(Attack(**options), name='attack_after', mem_gb=2)
+    decoys = pe.Node(Decoys(**options), name='decoys', mem_gb=2)
+    improve = pe.Node(
+        Improve(
+            suffix=item.image.suffix,
+            mode=settings.mode,
+            fill=settings.fill,
+            part=bool(item.magnitude),
+            mask_options=mask_options(item, settings),
+            **options,
         ),
-        name='judge',
-        mem_gb=0.2,
+        name='improve',
+        mem_gb=2,
     )
     workflow.connect([
-        (inputnode, attack_before, [('in_file', 'in_file'), ('registration', 'registration')]),
-        (inputnode, attack_after, [('defaced', 'in_file'), ('registration', 'registration')]),
-        (attack_before, attack_after, [('out_file', 'known_faces')]),
-        (inputnode, decoys, [('in_file', 'in_file'), ('registration', 'registration')]),
-        (attack_before, decoys, [('out_file', 'known_faces')]),
-        (decoys, judge, [('out_file', 'decoys')]),
-        (inputnode, judge, [
+        (inputnode, attack_before, [('seen', 'in_file'), ('registration', 'registration')]),
+        (inputnode, attack_after, [
+            ('seen_defaced', 'in_file'),
             ('registration', 'registration'),
-            ('screening', 'screening'),
-            ('coverage', 'coverage'),
-            ('defacing', 'defacing'),
-            ('utility', 'utility'),
         ]),
-        (attack_before, judge, [('out_file', 'before')]),
-        (attack_after, judge, [('out_file', 'after')]),
+        (attack_before, attack_after, [('out_file', 'known_faces')]),
+        (inputnode, decoys, [('seen', 'in_file'), ('registration', 'registration')]),
+        (attack_before, decoys, [('out_file', 'known_faces')]),
+        (inputnode, improve, [(name, name) for name in given + of_defacing]),
+        (attack_before, improve, [('out_file', 'before')]),
+        (attack_after, improve, [('out_file', 'after')]),
+        (decoys, improve, [('out_file', 'decoys')]),
         (attack_before, outputnode, [('out_file', 'before')]),
-        (attack_after, outputnode, [('out_file', 'after')]),
-        (judge, outputnode, [('out_file', 'record')]),
+        (decoys, outputnode, [('out_file', 'decoys')]),
+        (improve, outputnode, [(name, name) for name in (*ATTEMPT, 'steps')]),
     ])  # fmt: skip
     return workflow
+
+
+def mask_options(item, settings):
+    """Return the inputs of `FaceMask` that come from the plan and the settings."""
+    return {
+        'brain_margin': settings.brain_margin,
+        'keep': list(settings.keep),
+        'keep_masks': {mask.path: mask.sha256 for mask in item.keep_masks},
+    }

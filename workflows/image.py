@@ -8,6 +8,7 @@ from nipype.pipeline import engine as pe
 
 from facebids.bids import names
 from facebids.interfaces.sink import Sink
+from facebids.interfaces.verdict import Judge
 from facebids.workflows.deface import init_deface_wf, init_register_wf
 from facebids.workflows.figures import init_figures_wf
 from facebids.workflows.identify import init_identify_wf
@@ -39,19 +40,18 @@ def init_image_wf(*, item, settings, template=None):
     inputnode.inputs.in_file = image.path
     inputnode.inputs.seen = (item.magnitude or image).path
     register_wf = init_register_wf(item=item, settings=settings, template=template)
-    deface_wf = init_deface_wf(
-        contrast=item.contrast,
-        settings=settings,
-        part=bool(item.magnitude),
-        keep_masks=item.keep_masks,
-    )
+    deface_wf = init_deface_wf(item=item, settings=settings)
+    identify_wf = init_identify_wf(item=item, settings=settings)
     utility_wf = init_utility_wf(item=item, settings=settings, template=template)
-    identify_wf = init_identify_wf(
-        relative_path=image.relative_path,
-        contrast=item.contrast,
-        mode=settings.mode,
-        seed=settings.seed,
-        keep_masks=item.keep_masks,
+    judge = pe.Node(
+        Judge(
+            relative_path=image.relative_path,
+            mode=settings.mode,
+            seed=settings.seed,
+            keep_masks={mask.name: mask.sha256 for mask in item.keep_masks},
+        ),
+        name='judge',
+        mem_gb=0.2,
     )
     figures_wf = init_figures_wf()
     sink = pe.Node(
@@ -63,47 +63,43 @@ def init_image_wf(*, item, settings, template=None):
         ),
         name='sink',
     )
+    sources = [('in_file', 'inputnode.in_file'), ('seen', 'inputnode.seen')]
     workflow.connect([
-        (inputnode, deface_wf, [('in_file', 'inputnode.in_file'), ('seen', 'inputnode.seen')]),
-        (inputnode, identify_wf, [('seen', 'inputnode.in_file')]),
+        (inputnode, deface_wf, sources),
+        (inputnode, identify_wf, sources),
         *(
             (register_wf, step, [('outputnode.registration', 'inputnode.registration')])
             for step in (deface_wf, utility_wf, identify_wf, figures_wf)
         ),
-        (inputnode, utility_wf, [('seen', 'inputnode.in_file')]),
-        (deface_wf, utility_wf, [('outputnode.seen_defaced', 'inputnode.defaced')]),
-        (utility_wf, identify_wf, [('outputnode.utility', 'inputnode.utility')]),
         (deface_wf, identify_wf, [
-            ('outputnode.screening', 'inputnode.screening'),
-            ('outputnode.coverage', 'inputnode.coverage'),
-            ('outputnode.defacing', 'inputnode.defacing'),
-            ('outputnode.seen_defaced', 'inputnode.defaced'),
+            (f'outputnode.{name}', f'inputnode.{name}')
+            for name in (
+                'screening', 'mask', 'coverage', 'defaced', 'seen_defaced', 'defacing',
+            )
+        ]),
+        (inputnode, utility_wf, [('seen', 'inputnode.in_file')]),
+        (identify_wf, utility_wf, [('outputnode.seen_defaced', 'inputnode.defaced')]),
+        (register_wf, judge, [('outputnode.registration', 'registration')]),
+        (deface_wf, judge, [('outputnode.screening', 'screening')]),
+        (utility_wf, judge, [('outputnode.utility', 'utility')]),
+        (identify_wf, judge, [
+            (f'outputnode.{name}', name)
+            for name in ('coverage', 'defacing', 'before', 'after', 'decoys', 'steps')
         ]),
         (inputnode, figures_wf, [('in_file', 'inputnode.in_file')]),
-        (deface_wf, figures_wf, [
-            ('outputnode.mask', 'inputnode.mask'),
-            ('outputnode.defaced', 'inputnode.defaced'),
-        ]),
         (identify_wf, figures_wf, [
-            ('outputnode.before', 'inputnode.before'),
-            ('outputnode.after', 'inputnode.after'),
+            (f'outputnode.{name}', f'inputnode.{name}')
+            for name in ('mask', 'defaced', 'before', 'after')
         ]),
         (inputnode, sink, [('in_file', 'in_file')]),
         (register_wf, sink, [('outputnode.registration', 'registration')]),
-        (deface_wf, sink, [
-            ('outputnode.mask', 'mask'),
-            ('outputnode.defaced', 'defaced'),
-        ]),
         (identify_wf, sink, [
-            ('outputnode.before', 'before'),
-            ('outputnode.after', 'after'),
-            ('outputnode.record', 'record'),
+            (f'outputnode.{name}', name) for name in ('mask', 'defaced', 'before', 'after')
         ]),
+        (judge, sink, [('out_file', 'record')]),
         (figures_wf, sink, [
-            ('outputnode.slices', 'slices'),
-            ('outputnode.renders', 'renders'),
-            ('outputnode.slices_before', 'slices_before'),
-            ('outputnode.renders_before', 'renders_before'),
+            (f'outputnode.{name}', name)
+            for name in ('slices', 'renders', 'slices_before', 'renders_before')
         ]),
     ])  # fmt: skip
     return workflow

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from facebids.core.modes import MODES
+from facebids.core.steps import Step
 
 # Of the JSON file; 1 had no version, 2 neither keep masks nor the strength of evidence.
 SCHEMA_VERSION = 3
@@ -480,6 +481,8 @@ class Record:
         The verdict, and why, the most severe reason first.
     registration, screening, mask, utility, identifiability, provenance
         The numbers by section; None if an error stopped the image.
+    steps
+        The attempts at defacing, in the order in which they were made.
     """
 
     image: str
@@ -495,6 +498,7 @@ class Record:
     utility: Utility | None = None
     identifiability: Identifiability | None = None
     provenance: Provenance | None = None
+    steps: tuple[Step, ...] = ()
 
     @property
     def passed_on(self) -> bool:

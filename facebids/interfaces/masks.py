@@ -37,6 +37,7 @@ class _FaceMaskInputSpec(BaseInterfaceInputSpec):
         traits.Str, traits.Str, {}, usedefault=True, desc='masks to keep: SHA-256 by path'
     )
     screening = File(exists=True, mandatory=True, desc='from Screen')
+    least_shell = traits.Float(0.0, usedefault=True, desc='least depth (mm) of the face region')
 
 
 class _FaceMaskOutputSpec(TraitedSpec):
@@ -61,6 +62,7 @@ class FaceMask(SimpleInterface):
             keep=self.inputs.keep,
             kept=self._read_kept(),
             passed_on=files.read_numbers(Screening, self.inputs.screening).passed_on,
+            least_shell=self.inputs.least_shell,
         )
         for name, array in (('mask', found.mask), ('guard', found.guard)):
             self._results[f'{name}_file'] = f'{runtime.cwd}/{name}.nii.gz'

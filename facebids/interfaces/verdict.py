@@ -25,6 +25,7 @@ from facebids.core.record import (
     Utility,
     to_json,
 )
+from facebids.core.steps import Steps
 from facebids.core.verdict import judge
 from facebids.interfaces import files
 
@@ -44,6 +45,7 @@ class _JudgeInputSpec(BaseInterfaceInputSpec):
     before = File(exists=True, mandatory=True, desc='attack on the original')
     after = File(exists=True, mandatory=True, desc='attack on the defaced image')
     decoys = File(exists=True, mandatory=True, desc='from Decoys')
+    steps = File(exists=True, mandatory=True, desc='from Improve')
 
 
 class _JudgeOutputSpec(TraitedSpec):
@@ -79,6 +81,7 @@ class Judge(SimpleInterface):
                 self.inputs.seed,
             ),
             provenance=replace(defacing.provenance, keep_masks=dict(self.inputs.keep_masks)),
+            steps=files.read_numbers(Steps, self.inputs.steps).tried,
         )
         path = Path(runtime.cwd) / 'record.json'
         path.write_text(json.dumps(to_json([judge(record)])))

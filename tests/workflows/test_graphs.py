@@ -20,7 +20,7 @@ NAMES = (
 )
 STEPS = {
     'register', 'screen', 'face_mask', 'deface', 'attack_before', 'attack_after', 'decoys',
-    'judge', 'utility', 'figures_before', 'figures_after', 'sink',
+    'improve', 'judge', 'utility', 'figures_before', 'figures_after', 'sink',
 }  # fmt: skip
 
 

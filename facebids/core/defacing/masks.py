@@ -57,6 +57,7 @@ def mask_image(
     keep: Sequence[str] = (),
     kept: BoolArray | None = None,
     passed_on: bool = False,
+    least_shell: float = 0.0,
 ) -> FaceMask:
     """Find the face mask of an image, of one or several volumes.
 
@@ -80,6 +81,8 @@ def mask_image(
         Further voxels that the mask leaves out, or None.
     passed_on
         Whether the image is passed on unchanged.
+    least_shell
+        Least depth (mm) of the region: one of `atlas.SHELL_STEPS_MM`.
 
     Raises
     ------
@@ -89,7 +92,7 @@ def mask_image(
     atlas = generic_atlas(RESOLUTION)
     affine, keep = alignment.affine, tuple(keep)
     head = find_head(volume, atlas, affine, relied_on=alignment.relied_on)
-    found = face_mask(atlas, volume, affine, head, margin, keep)
+    found = face_mask(atlas, volume, affine, head, margin, keep, least_shell)
     if images.volume_count(path) > 1:
         found = _follow_motion(found, path, volume, atlas, affine, head, keep)
     if kept is not None:
@@ -182,6 +185,7 @@ def face_mask(
     head: BoolArray,
     margin: float = MARGIN_MM,
     keep: tuple[str, ...] = (),
+    least_shell: float = 0.0,
 ) -> FaceMask:
     """Return the face region of the atlas without the brain guard, on the grid of an image.
 
@@ -204,13 +208,15 @@ def face_mask(
         Least distance (mm) between the mask and the brain.
     keep
         Keys of `atlas.KEEP_OPTIONS` that the mask leaves out.
+    least_shell
+        Least depth (mm) of the region.
     """
     shape = volume.data.shape
     skin = face_skin(atlas, volume, affine, head, keep)
     guard = brain_guard(volume, affine, margin)
     best: FaceMask | None = None
     share = -1.0
-    for shell in SHELL_STEPS_MM:
+    for shell in (step for step in SHELL_STEPS_MM if step >= least_shell):
         region = carry_over(atlas.face_region(shell, keep), atlas, shape, volume.affine, affine)
         mask = (region < 0) & ~guard
         numbers = coverage(mask, guard, head, skin, volume.zooms, shell)
