@@ -38,8 +38,8 @@ def init_facebids_wf(*, settings, plans, template=None):
 def init_participant_wf(*, settings, plan, template=None):
     """Build the workflow of one participant, with one workflow for each image of the plan.
 
-    An image waits for the registration that it borrows or shares, and for no other result of
-    another image.
+    An image waits for the registration that it borrows, shares or may fall back on, and for no
+    other result of another image.
 
     Parameters
     ----------
@@ -69,10 +69,10 @@ def init_participant_wf(*, settings, plan, template=None):
         return f'register_wf.{field}' if image in images else field
 
     for item in (*plan.images, *plan.registered):
-        if item.source:
+        if item.lender:
             workflow.connect(
-                {**images, **registered}[item.source],
-                place(item.source, 'outputnode.registration'),
+                {**images, **registered}[item.lender],
+                place(item.lender, 'outputnode.registration'),
                 {**images, **registered}[item.image],
                 place(item.image, 'inputnode.source_registration'),
             )

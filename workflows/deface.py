@@ -6,7 +6,12 @@ from nipype.pipeline import engine as pe
 
 from facebids.interfaces.deface import Deface
 from facebids.interfaces.masks import FaceMask
-from facebids.interfaces.registration import Coregister, Register, Share
+from facebids.interfaces.registration import (
+    Coregister,
+    Register,
+    RegisterOrBorrow,
+    Share,
+)
 from facebids.interfaces.screening import Screen
 from facebids.workflows.identify import mask_options
 
@@ -28,7 +33,7 @@ def init_register_wf(*, item, settings, template=None, name='register_wf'):
     Returns
     -------
     nipype.pipeline.engine.Workflow
-        Inputs: ``in_file``, and ``source_registration`` if there is a source. Outputs:
+        Inputs: ``in_file``, and ``source_registration`` if there is a lender. Outputs:
         ``registration``.
     """
     workflow = pe.Workflow(name=name)
@@ -40,13 +45,13 @@ def init_register_wf(*, item, settings, template=None, name='register_wf'):
     own = {'contrast': item.contrast, 'seed': settings.seed}
     if template:
         own['template'] = str(template)
-    source = item.source and {
-        'source_file': item.source.path,
-        'source': item.source.relative_path,
+    source = item.lender and {
+        'source_file': item.lender.path,
+        'source': item.lender.relative_path,
         'source_contrast': item.source_contrast,
     }
     interface = {
-        'own': lambda: Register(**own),
+        'own': lambda: RegisterOrBorrow(**own, **source) if source else Register(**own),
         'borrowed': lambda: Coregister(**own, **source),
         'shared': lambda: Share(**source),
     }[item.origin]()
@@ -55,7 +60,7 @@ def init_register_wf(*, item, settings, template=None, name='register_wf'):
         (inputnode, register, [('in_file', 'in_file')]),
         (register, outputnode, [('out_file', 'registration')]),
     ])  # fmt: skip
-    if item.source:
+    if item.lender:
         workflow.connect(inputnode, 'source_registration', register, 'source_registration')
     return workflow
 

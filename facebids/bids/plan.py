@@ -7,6 +7,7 @@ The transform from the head atlas to an image has one of three origins:
 
 *own*
     The image is registered to the head atlas. This is how contrasts of the atlas are registered.
+    If that of a T2w or PDw is doubtful, a better image of the same session lends its own.
 *borrowed*
     The image is coregistered to a reference image of the same participant, whose registration to
     the head atlas it borrows.
@@ -75,6 +76,8 @@ class ImagePlan:
         The image in which faces are detected instead, if this one has no suitable intensities.
     keep_masks
         Masks of what the image keeps.
+    fallback
+        The image whose registration is borrowed if the own one is doubtful.
     """
 
     image: HeadImage
@@ -85,11 +88,17 @@ class ImagePlan:
     source: HeadImage | None = None
     magnitude: HeadImage | None = None
     keep_masks: tuple[KeepMask, ...] = ()
+    fallback: HeadImage | None = None
+
+    @property
+    def lender(self) -> HeadImage | None:
+        """The image for whose registration this one waits."""
+        return self.source or self.fallback
 
     @property
     def source_contrast(self) -> str | None:
-        """Contrast of the atlas that is the source's own or the most like it."""
-        return contrast_of(self.source.suffix) if self.source else None
+        """Contrast of the atlas that is that of the lender or the most like it."""
+        return contrast_of(self.lender.suffix) if self.lender else None
 
 
 @dataclass(frozen=True)
@@ -200,6 +209,11 @@ def _plan_participant(
 ) -> ParticipantPlan:
     known = _Acquisitions([*images, *others], target)
     planned = {image: known.plan(image) for image in images}
+    planned |= {
+        image: replace(item, fallback=known.fallback(image, images))
+        for image, item in planned.items()
+        if item and item.origin == 'own' and image.suffix in suffixes.DOUBTFUL
+    }
     alone = [(image.relative_path, NO_MAGNITUDE) for image in images if not planned[image]]
     items = [item for item in planned.values() if item]
     registered: dict[HeadImage, ImagePlan] = {}
@@ -287,6 +301,14 @@ class _Acquisitions:
             return own.index(other.suffix), differs, _order(other)
 
         return min(candidates, key=distance, default=None)
+
+    def fallback(self, image: HeadImage, planned: list[HeadImage]) -> HeadImage | None:
+        """Return the image that lends its registration if that of an image is doubtful.
+
+        It is defaced too, so that its registration costs nothing, and of the same session.
+        """
+        found = self._reference(image)
+        return found if found in planned and found.session == image.session else None
 
     def _reference(self, image: HeadImage) -> HeadImage | None:
         """Return the reference image: of the same session if possible, of the best contrast."""

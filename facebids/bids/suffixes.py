@@ -35,6 +35,8 @@ BY_KEY = {suffix.lower(): suffix for suffixes in HEADS.values() for suffix in su
 # Suffixes of the images that others are coregistered to, best first. Of an MP2RAGE it is the
 # second inversion.
 REFERENCES = ('T1w', 'MP2RAGE', 'UNIT1', 'T2w', 'FLAIR', 'PDw', 'ct')
+# Contrasts in which the agreement with the atlas is least: their registrations may be replaced.
+DOUBTFUL = ('T2w', 'PDw')
 
 # Suffixes of images in which faces cannot be detected, mostly for lack of a magnitude, and of the
 # images of the same acquisition in which they can.

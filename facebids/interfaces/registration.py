@@ -17,7 +17,7 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from facebids.core import images
+from facebids.core import images, verdict
 from facebids.core.alignment import space_template
 from facebids.core.alignment.align import PreparedTemplate, align, borrow, share
 from facebids.core.alignment.quality import Quality
@@ -109,6 +109,26 @@ class Coregister(Register):
         except ImageError:
             return None
         return borrow(volume, source, alignment, self.inputs.source, self.inputs.seed)
+
+
+class RegisterOrBorrow(Coregister):
+    """Register the image itself, or borrow the affine of another image if that is doubtful."""
+
+    def _find(self):
+        volume = _read(self.inputs.in_file, self.inputs.contrast)
+        own, stopped = None, None
+        try:
+            own = self._own(volume)
+        except ImageError as error:
+            stopped = error
+        if own and verdict.certain(own.numbers):
+            return own
+        borrowed = self._borrowed(volume)
+        if borrowed and (own is None or verdict.certain(borrowed.numbers)):
+            return borrowed
+        if stopped:
+            raise stopped
+        return own
 
 
 class Share(Register):

@@ -85,7 +85,7 @@ def _process(
         finished = run_graph(settings, plans, progress, crash_dir, log_dir, template)
     crashes = read_crashes(crash_dir)
     sources = {
-        item.image: item.source for plan in plans for item in (*plan.images, *plan.registered)
+        item.image: item.lender for plan in plans for item in (*plan.images, *plan.registered)
     }
     ended_early = not finished or (settings.stop_on_first_crash and bool(crashes))
     results = {}

@@ -13,10 +13,10 @@ from facebids.core.alignment.coregistration import Coregistration
 from facebids.core.alignment.quality import Quality
 from facebids.core.alignment.registration import Registration
 from facebids.core.verdict import fails
-from facebids.errors import GridError, UnexpectedError, UnreadableImageError
+from facebids.errors import GridError, NotAHeadError, UnexpectedError, UnreadableImageError
 from facebids.interfaces import files
 from facebids.interfaces.files import RegistrationFile
-from facebids.interfaces.registration import Coregister, Register, Share
+from facebids.interfaces.registration import Coregister, Register, RegisterOrBorrow, Share
 
 QUALITY = Quality(brain=0.7, tissue=0.3, head=0.9, brain_in_view=1.0, score=0.8)
 SHIFT = np.eye(4)
@@ -46,11 +46,11 @@ def run(interface, tmp_path, **inputs):
     return str(kept)
 
 
-def borrow(tmp_path, monkeypatch, source, quality=0.9):
+def borrow(tmp_path, monkeypatch, source, quality=0.9, interface=Coregister):
     found = Coregistration(SHIFT, quality, 'header', {})
     monkeypatch.setattr(coregistration, 'coregister', lambda *_: found)
     path = run(
-        Coregister, tmp_path, in_file=image(tmp_path, 'in.nii.gz'), contrast='FLAIR',
+        interface, tmp_path, in_file=image(tmp_path, 'in.nii.gz'), contrast='FLAIR',
         source_file=image(tmp_path, 'source.nii.gz'), source='source.nii.gz',
         source_registration=source,
     )  # fmt: skip
@@ -83,6 +83,33 @@ def test_what_cannot_be_borrowed_is_registered_by_itself(tmp_path, monkeypatch, 
     result = found.numbers
     assert (result.origin, result.source, result.contrast) == ('own', None, 'FLAIR')
     assert result.coregistration is None
+
+
+@pytest.mark.parametrize(
+    ('brain', 'quality', 'origin'),
+    [(0.7, 0.9, 'own'), (0.17, 0.9, 'borrowed'), (0.05, 0.9, 'borrowed'), (0.17, 0.1, 'own')],
+)
+def test_a_doubtful_registration_is_replaced_by_a_certain_one(
+    tmp_path, monkeypatch, brain, quality, origin
+):
+    source = source_of(tmp_path)
+    doubtful = Registration(0.9 * np.eye(4), replace(QUALITY, brain=brain), 'here', {})
+    monkeypatch.setattr(registration, 'register', lambda *_: doubtful)
+    found = borrow(tmp_path, monkeypatch, source, quality, RegisterOrBorrow)
+    assert found.numbers.origin == origin
+
+
+def test_an_image_that_cannot_be_registered_borrows(tmp_path, monkeypatch):
+    source = source_of(tmp_path)
+
+    def stopped(*_):
+        raise NotAHeadError('No head was found.')
+
+    monkeypatch.setattr(registration, 'register', stopped)
+    found = borrow(tmp_path, monkeypatch, source, 0.9, RegisterOrBorrow)
+    assert found.numbers.origin == 'borrowed'
+    with pytest.raises(NotAHeadError):
+        borrow(tmp_path, monkeypatch, source, 0.1, RegisterOrBorrow)
 
 
 def test_an_error_reaches_whoever_needs_the_registration(tmp_path):

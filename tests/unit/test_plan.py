@@ -86,6 +86,17 @@ def test_other_contrasts_borrow_from_the_best_reference(others, reference):
     assert items[_path(reference)].origin == 'own'
 
 
+def test_a_better_image_of_the_session_is_the_fallback_of_a_doubtful_registration():
+    paths = ('ses-A/anat/PDw', 'ses-A/anat/T2w', 'ses-A/anat/T1w', 'ses-B/anat/FLAIR')
+    _, items = _plan(*paths)
+    assert items[_path('ses-A/anat/PDw')].fallback == _image('ses-A/anat/T1w')
+    assert items[_path('ses-A/anat/T2w')].fallback == _image('ses-A/anat/T1w')
+    assert items[_path('ses-A/anat/T1w')].fallback is None
+    assert items[_path('ses-B/anat/FLAIR')].fallback is None
+    _, items = _plan('anat/PDw', others=['anat/T1w'])
+    assert items[_path('anat/PDw')].fallback is None
+
+
 def test_a_reference_of_the_same_session_is_preferred():
     _, items = _plan('ses-B/anat/T2starw', 'ses-A/anat/T1w', 'ses-B/anat/FLAIR')
     assert items[_path('ses-B/anat/T2starw')].source == _image('ses-B/anat/FLAIR')

@@ -84,10 +84,23 @@ def test_a_refaced_image_is_registered_again(tmp_path):
     assert connected['register_after', 'utility'] == [('out_file', 'registration_after')]
 
 
-def test_no_step_depends_on_another_image(workflow):
+def test_steps_wait_for_nothing_of_another_image_but_its_registration(workflow):
     graph = workflow._create_flat_graph()
-    for source, target in graph.edges():
-        assert source.fullname.split('.')[:3] == target.fullname.split('.')[:3]
+    crossing = {
+        (source.name, target.name)
+        for source, target in graph.edges()
+        if source.fullname.split('.')[:3] != target.fullname.split('.')[:3]
+    }
+    assert crossing <= {('outputnode', 'inputnode'), ('register', 'register')}
+    assert not waits_through(workflow)
+
+
+def test_a_registration_that_may_be_doubtful_waits_for_its_fallback(tmp_path):
+    names = [f'sub-01/anat/sub-01_{suffix}.nii.gz' for suffix in ('T1w', 'FLAIR', 'PDw')]
+    target = 'sub_01_PDw_wf.register_wf.register'
+    workflow = borrowing(tmp_path, *names)
+    assert waits_through(workflow) == {('sub_01_T1w_wf.register_wf.register', target)}
+    assert inputs_of(workflow, target).source == names[0]
 
 
 def test_settings_reach_the_steps(workflow):
