@@ -35,6 +35,7 @@ from facebids.filesystem import sha256
 if TYPE_CHECKING:
     from facebids.core.alignment.result import Alignment
     from facebids.core.attack.attacker import AttackResult
+    from facebids.core.attack.decoys import Panel
     from facebids.core.defacing.deface import Defacing
     from facebids.core.defacing.masks import FaceMask
     from facebids.core.images import Volume
@@ -68,6 +69,45 @@ class _Attempt(NamedTuple):
     face: 'FaceMask'
     defacing: 'Defacing'
     found: Identifiability
+
+
+class _Defacer(NamedTuple):
+    """An image and how to deface it."""
+
+    folder: Path
+    path: Path
+    volume: 'Volume'
+    alignment: 'Alignment'
+    mode: str
+    seed: int
+    margin: float
+    keep: tuple[str, ...]
+    kept: BoolArray | None
+    passed_on: bool
+    before: 'AttackResult'
+    panel: 'Panel | None'
+
+    def attempt(self, shell: float) -> _Attempt:
+        """Deface and attack the image, with a face region of at least a depth, mm."""
+        from facebids.core import images
+        from facebids.core.attack import evidence
+        from facebids.core.defacing.deface import deface_file
+        from facebids.core.defacing.masks import mask_image
+
+        hounsfield = self.volume.hounsfield
+        out, mask = (Path(self.folder, f'{name}-{shell:g}.nii.gz') for name in ('out', 'mask'))
+        face = mask_image(
+            self.path, self.volume, self.alignment, margin=self.margin, keep=self.keep,
+            kept=self.kept, passed_on=self.passed_on, least_shell=shell,
+        )  # fmt: skip
+        images.write_mask(face.mask, self.path, mask)
+        defacing = deface_file(
+            self.path, mask, face.guard, out, self.alignment, self.mode, seed=self.seed,
+            hounsfield=hounsfield,
+        )  # fmt: skip
+        after = _attack(out, self.alignment, self.seed, hounsfield, self.before)
+        found = evidence.compare(self.before, after, self.panel, self.seed)
+        return _Attempt(out, face, defacing, found)
 
 
 def deface(
@@ -117,11 +157,9 @@ def deface(
         If there is no such mode, or no such part to keep.
     """
     from facebids.core import images, improve
-    from facebids.core.attack import attacker, decoys, evidence
+    from facebids.core.attack import attacker, decoys
     from facebids.core.attack.screening import screen
     from facebids.core.defacing import cost
-    from facebids.core.defacing.deface import deface_file
-    from facebids.core.defacing.masks import mask_image
     from facebids.core.verdict import judge
 
     _check_options(mode, keep)
@@ -146,22 +184,13 @@ def deface(
             screening=screening,
         )
 
-        def attempt(shell: float) -> _Attempt:
-            out, mask = (Path(folder, f'{name}-{shell:g}.nii.gz') for name in ('defaced', 'mask'))
-            face = mask_image(
-                path, volume, alignment, margin=brain_margin, keep=keep, kept=kept,
-                passed_on=screening.passed_on, least_shell=shell,
-            )  # fmt: skip
-            images.write_mask(face.mask, path, mask)
-            defacing = deface_file(
-                path, mask, face.guard, out, alignment, mode, seed=seed, hounsfield=hounsfield
-            )
-            after = _attack(out, alignment, seed, hounsfield, before)
-            return _Attempt(out, face, defacing, evidence.compare(before, after, panel, seed))
-
+        defacer = _Defacer(
+            Path(folder), path, volume, alignment, mode, seed, brain_margin, tuple(keep), kept,
+            screening.passed_on, before, panel,
+        )  # fmt: skip
         best, steps = improve.improve(
-            attempt(0.0),
-            attempt,
+            defacer.attempt(0.0),
+            defacer.attempt,
             lambda tried: improve.describe(known, tried.face.coverage, tried.found),
         )
         defaced = images.read_volume(best.path, hounsfield=hounsfield)
