@@ -19,13 +19,13 @@ from facebids.core.attack.engines import FaceTemplate
 from facebids.core.identifiability.calibration import Calibration
 
 # Fitted as in `benchmarks/calibrate.py` to four public scans of three adults, T1w and thick-slice
-# FLAIR: 28 comparisons with mates, 22 with strangers. So few support no ratio above 19.
+# FLAIR: 30 comparisons with mates, 26 with strangers. So few support no ratio above 22.
 CALIBRATION = Calibration(
-    weights=(0.726,),
-    offset=-1.929,
-    covariance=((0.0373, -0.0033), (-0.0033, 0.0036)),
-    least=-1.354,
-    most=1.278,
+    weights=(0.745,),
+    offset=-2.085,
+    covariance=((0.0362, -0.0025), (-0.0025, 0.0026)),
+    least=-1.381,
+    most=1.354,
 )
 LEAST_DECOYS = 5  # with a score, for a standard deviation
 LARGEST = 8.0  # standard deviations; beyond, a value says no more
