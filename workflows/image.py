@@ -63,10 +63,11 @@ def init_image_wf(*, item, settings, template=None):
         ),
         name='sink',
     )
-    sources = [('in_file', 'inputnode.in_file'), ('seen', 'inputnode.seen')]
     workflow.connect([
-        (inputnode, deface_wf, sources),
-        (inputnode, identify_wf, sources),
+        *(
+            (inputnode, step, [('in_file', 'inputnode.in_file'), ('seen', 'inputnode.seen')])
+            for step in (deface_wf, identify_wf)
+        ),
         *(
             (register_wf, step, [('outputnode.registration', 'inputnode.registration')])
             for step in (deface_wf, utility_wf, identify_wf, figures_wf)

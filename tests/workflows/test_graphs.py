@@ -121,7 +121,13 @@ def test_every_mandatory_input_is_connected_or_set(workflow):
         connected.setdefault(target.fullname, set()).update(field for _, field in data['connect'])
     for node in graph.nodes():
         given = connected.get(node.fullname, set())
-        for name in node.inputs.traits(mandatory=True):
+        passed_on = {
+            field
+            for _, _, data in graph.out_edges(node, data=True)
+            for field, _ in data['connect']
+            if node.name == 'inputnode'
+        }
+        for name in {*node.inputs.traits(mandatory=True), *passed_on}:
             assert name in given or isdefined(getattr(node.inputs, name)), (
                 f'{node.fullname}.{name}'
             )
