@@ -147,11 +147,6 @@ REMOVAL = (
         most=0.025,
     ),
     Threshold(
-        'brain_guard_costs', metric_of('mask', 'guard_cost_ml'), 'review',
-        'The brain lies so close under the face that some skin had to be kept.',
-        'public scans: 0-3.9, median 0.4; a few per cent of the skin', most=5.0,
-    ),
-    Threshold(
         'brain_guard_changed', metric_of('mask', 'guard_voxels_changed'), 'fail',
         'Voxels of the brain guard changed.', 'no brain voxel may change', most=0,
     ),

@@ -9,7 +9,7 @@ makes phantoms. Its space is MNI152NLin2009aSym (RAS, mm).
 - `anatomy`: skin and tissues of the head around it
 - `identity`: differences between faces; `variation`: their size
 - `contrasts`: signal of the tissues
-- `regions`: the face region
+- `regions`: the face region and the brain guard
 """
 
 from collections.abc import Collection
@@ -28,6 +28,7 @@ from facebids.core.atlas.identity import GENERIC, Identity, another_day, draw_id
 from facebids.core.atlas.regions import (
     KEEP_OPTIONS,
     SHELL_STEPS_MM,
+    brain_guard,
     face_region,
     face_skin_sector,
 )
@@ -109,6 +110,11 @@ class HeadAtlas(HeadModel):
     def face_skin_sector(self, keep: Collection[str] = ()) -> FloatArray:
         """Signed field (mm, negative inside) of the sector whose skin identifies a person."""
         return np.broadcast_to(face_skin_sector(*self._grid, keep), self.skin.shape)
+
+    @cached_property
+    def brain_guard(self) -> FloatArray:
+        """Signed distance (mm, negative inside) to the voxels that must not be changed."""
+        return brain_guard(self._grid[2], self.brain)
 
 
 def build_atlas(resolution: float, identity: Identity = GENERIC) -> HeadAtlas:

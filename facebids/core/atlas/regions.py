@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The face region of the atlas, which is removed from images.
+"""The face region of the atlas, which is removed from images, and the brain guard.
 
 Smooth surfaces of the atlas bound the face region. It has no outer bound: everything in front of
 the face belongs to it, so the mask reveals nothing about the skin of the person. It reaches so
@@ -20,6 +20,11 @@ from facebids.core.atlas.geometry import Ellipsoid, smooth_union
 # skull begins at about 8 mm, and over the temples the brain guard at 12 mm. The next step is for
 # faces that lie deeper.
 SHELL_STEPS_MM = (11.0, 14.0, 17.0)
+# Brain guard, mm from the brain of the atlas. In affinely registered heads, fluid in front of a
+# frontal pole reaches 5 to 6 mm. Below the brain the skin is far, so the guard may be wider:
+# temporal poles lie up to 8 mm outside of the atlas's.
+GUARD_MM, BASE_GUARD_MM = 6.0, 9.0
+BASE_Z = -12.0  # below, the first passes into the second over 12 mm
 # Air behind the head, where wrap-around shows the tip of a nose that the field of view cuts.
 # Registered heads end up to 10 mm behind that of the atlas.
 BEHIND_MM, BEHIND_Y, BEHIND_Z = 15.0, -60.0, -150.0
@@ -99,3 +104,17 @@ def _without(
         for shape in KEEP_OPTIONS[name]:
             field = np.maximum(field, margin - shape.distance(x, y, z))
     return field
+
+
+def brain_guard(z: FloatArray, brain: FloatArray) -> FloatArray:
+    """Return the signed field (mm, negative inside) of the voxels that must not be changed.
+
+    Parameters
+    ----------
+    z : ndarray
+        Coordinate (broadcastable), atlas mm.
+    brain : ndarray, shape (X, Y, Z)
+        Signed distance (mm) to the surface of the brain.
+    """
+    below = np.clip((BASE_Z - z) / 12, 0, 1)
+    return brain - (GUARD_MM + (BASE_GUARD_MM - GUARD_MM) * below)

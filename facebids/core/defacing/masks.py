@@ -213,7 +213,7 @@ def face_mask(
     """
     shape = volume.data.shape
     skin = face_skin(atlas, volume, affine, head, keep)
-    guard = brain_guard(volume, affine, margin)
+    guard = brain_guard(atlas, volume, affine, margin)
     best: FaceMask | None = None
     share = -1.0
     for shell in (step for step in SHELL_STEPS_MM if step >= least_shell):
