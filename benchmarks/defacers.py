@@ -33,12 +33,12 @@ TIMEOUT_S = 900
 # Results of an attack that works before defacing and finds nothing after it, so that the verdict
 # depends on alignment and mask only.
 NOTHING_FOUND = Identifiability(
-    log10_lr=None,
-    log10_lr_low=None,
-    log10_lr_high=None,
-    log10_lr_before=None,
-    decoy_p=None,
-    face_likeness=None,
+    log10_lr=0.0,
+    log10_lr_low=0.0,
+    log10_lr_high=0.0,
+    log10_lr_before=2.0,
+    decoy_p=1.0,
+    face_likeness=1.0,
     views=0,
     faces_before=0,
     faces_after=0,

@@ -82,7 +82,7 @@ def look(volume, affine, pose=None):
     skin = surface.skin_surface(volume.data, volume.affine, hounsfield=volume.hounsfield)
     if pose is None:
         pose = head._face_pose(skin, volume, registration.pose(affine))
-    mesh = head._moved(skin, pose)
+    mesh = head.moved(skin, pose)
     scene = Scene(mesh.vertices, mesh.faces)
     found = depth.measure(scene, depth.field_of_view(pose @ volume.affine, volume.data.shape))
     sizes = np.linalg.svd(affine[:3, :3], compute_uv=False)

@@ -118,8 +118,9 @@ REQUIRED = sorted(map(_name, PROJECT['dependencies']))
 PACKAGE = [*(ROOT / 'facebids').rglob('*.py'), *(ROOT / 'workflows').rglob('*.py')]
 TOOLS = [path for name in ('benchmarks', 'docs') for path in (ROOT / name).rglob('*.py')]
 TOOLS.append(ROOT / 'scripts' / 'structure')
+TRAINING = [*(ROOT / 'training').rglob('*.py')]
 TESTS = [*(ROOT / 'tests').rglob('*.py')]
-OURS = {'facebids', *(path.stem for path in [*TOOLS, *TESTS])}
+OURS = {'facebids', *(path.stem for path in [*TOOLS, *TRAINING, *TESTS])}
 
 
 def _modules_used(node: ast.AST) -> set[str]:

@@ -194,7 +194,7 @@ def test_a_second_run_uses_the_cache(run, nprocs):
         for path in (root / 'work').rglob('result_*.pklz')
         if 'sub_01_wf' in path.as_posix()
     }
-    assert len(results) == 11
+    assert len(results) == 13
     arguments = ['--participant-label', '01', '--nprocs', nprocs]
     argv = [str(root / 'raw'), str(root / 'out'), 'participant', '-w', str(root / 'work')]
     assert main([*argv, *arguments]) == 0
