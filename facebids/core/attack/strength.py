@@ -19,7 +19,8 @@ from facebids.core.attack.engines import FaceTemplate
 from facebids.core.identifiability.calibration import Calibration
 
 # Fitted as in `benchmarks/calibrate.py` to four public scans of three adults, T1w and thick-slice
-# FLAIR: 30 comparisons with mates, 26 with strangers. So few support no ratio above 22.
+# FLAIR: 30 comparisons with mates, 26 with strangers, drawn one by one in the bootstrap. So few
+# support no ratio above 22.
 CALIBRATION = Calibration(
     weights=(0.745,),
     offset=-2.085,
