@@ -180,11 +180,12 @@ def brain_change(before: Volume, after: Volume, depth: FloatArray) -> BrainChang
         The image and its defaced copy, on one grid.
     depth : shape (X, Y, Z)
         `signed_distance` to the surface of the brain on that grid. What changed counts if it lies
-        more than `MARGIN_MM` under the surface.
+        more than `MARGIN_MM` under the surface, or half a voxel of the estimate and half a slice.
     """
+    margin = max(MARGIN_MM, (tissues.SPACING + float(before.zooms.max())) / 2)
     voxel_ml = float(np.prod(before.zooms)) / 1000
     # a voxel whose centre lies at the margin is half outside it
-    changed = int(((before.data != after.data) & (depth < -MARGIN_MM - 1e-3)).sum())
+    changed = int(((before.data != after.data) & (depth < -margin - 1e-3)).sum())
     return BrainChange(float((depth < 0).sum() * voxel_ml), changed, changed * voxel_ml)
 
 
