@@ -87,7 +87,7 @@ def test_what_cannot_be_borrowed_is_registered_by_itself(tmp_path, monkeypatch, 
 
 @pytest.mark.parametrize(
     ('brain', 'quality', 'origin'),
-    [(0.7, 0.9, 'own'), (0.17, 0.9, 'borrowed'), (0.05, 0.9, 'borrowed'), (0.17, 0.1, 'own')],
+    [(0.7, 0.9, 'own'), (0.16, 0.9, 'borrowed'), (0.05, 0.9, 'borrowed'), (0.16, 0.1, 'own')],
 )
 def test_a_doubtful_registration_is_replaced_by_a_certain_one(
     tmp_path, monkeypatch, brain, quality, origin
