@@ -70,6 +70,11 @@ class _Attempt(NamedTuple):
     defacing: 'Defacing'
     found: Identifiability
 
+    def add_to(self, known: Record) -> Record:
+        """Return a record with the numbers of this attempt."""
+        mask = self.defacing.numbers(self.face.coverage)
+        return replace(known, mask=mask, identifiability=self.found)
+
 
 class _Defacer(NamedTuple):
     """An image and how to deface it."""
@@ -191,15 +196,13 @@ def deface(
         best, steps = improve.improve(
             defacer.attempt(0.0),
             defacer.attempt,
-            lambda tried: improve.describe(known, tried.face.coverage, tried.found),
+            lambda tried: improve.describe(tried.add_to(known)),
         )
         defaced = images.read_volume(best.path, hounsfield=hounsfield)
         again = _align(defaced, contrast, seed).affine if MODES[mode].register_again else None
         record = replace(
-            known,
-            mask=best.defacing.numbers(best.face.coverage),
+            best.add_to(known),
             utility=cost.measure(volume, defaced, alignment.affine, suffix, again),
-            identifiability=best.found,
             provenance=replace(best.defacing.provenance, keep_masks=keep_masks),
             steps=steps,
         )

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from facebids.core.atlas import SHELL_STEPS_MM
-from facebids.core.record import Coverage, Identifiability, Integrity, MaskNumbers, Record
+from facebids.core.record import Record
 from facebids.core.steps import Step
 from facebids.core.verdict import judge
 
@@ -24,30 +24,26 @@ MENDABLE = frozenset({
 Attempt = TypeVar('Attempt')
 
 
-def describe(record: Record, coverage: Coverage, found: Identifiability) -> Step:
+def describe(record: Record) -> Step:
     """Return what an attempt reached.
 
     Parameters
     ----------
     record
-        What is known of the image besides: mode, registration and screening.
-    coverage
-        What the mask takes.
-    found
-        The attack on the result.
+        What is known of the image after the attempt: mode, registration, screening, mask and
+        identifiability.
     """
-    mask = MaskNumbers(
-        **vars(coverage), **vars(Integrity(guard_voxels_changed=0, voxels_changed_outside=0))
-    )
-    judged = judge(replace(record, mask=mask, identifiability=found))
+    mask, found = record.mask, record.identifiability
+    if mask is None or found is None:
+        raise ValueError('An attempt has a mask, and was attacked.')
     doubts = {
         reason.code
-        for reason in judged.reasons
+        for reason in judge(record).reasons
         if reason.severity != 'note' and reason.code in MENDABLE
     }
     return Step(
-        coverage.shell_mm,
-        coverage.skin_removed_share,
+        mask.shell_mm,
+        mask.skin_removed_share,
         found.log10_lr,
         found.log10_lr_high,
         tuple(sorted(doubts)),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Further attempts at defacing an image whose first one is not proven."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from nipype.interfaces.base import (
@@ -15,6 +16,7 @@ from facebids.core import improve
 from facebids.core.attack import evidence
 from facebids.core.attack.attacker import AttackResult
 from facebids.core.attack.decoys import Panel
+from facebids.core.defacing.deface import Defacing
 from facebids.core.modes import MODES
 from facebids.core.record import Coverage, Record, Screening
 from facebids.core.steps import Steps
@@ -82,9 +84,14 @@ class Improve(SimpleInterface):
 
         def reached(attempt):
             after = AttackResult.from_arrays(files.read_arrays(attempt['after']))
-            found = evidence.compare(before, after, panel, self.inputs.seed)
+            coverage = files.read_numbers(Coverage, attempt['coverage'])
+            defacing = files.read_numbers(Defacing, attempt['defacing'])
             return improve.describe(
-                known, files.read_numbers(Coverage, attempt['coverage']), found
+                replace(
+                    known,
+                    mask=defacing.numbers(coverage),
+                    identifiability=evidence.compare(before, after, panel, self.inputs.seed),
+                )
             )
 
         def attempt(shell):

@@ -6,7 +6,6 @@ import pytest
 
 from facebids.core import improve
 from facebids.core.atlas import SHELL_STEPS_MM
-from facebids.core.record import Coverage
 from facebids.core.steps import Step
 
 
@@ -64,8 +63,6 @@ def test_an_image_that_is_kept_unchanged_has_one_attempt():
 )
 def test_only_what_a_deeper_region_resolves_counts(mask, seen, expected):
     record = make.image_record(mask=mask, identifiability=seen)
-    numbers = {name: vars(record.mask)[name] for name in Coverage.__dataclass_fields__}
-    known = replace(record, mask=None, identifiability=None)
-    found = improve.describe(known, Coverage(**numbers), record.identifiability)
+    found = improve.describe(record)
     assert found.unproven == expected
     assert found.skin_removed_share == record.mask.skin_removed_share

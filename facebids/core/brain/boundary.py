@@ -4,12 +4,12 @@
 The image is carried to a box around the brain of the atlas, at 2 mm. A U-Net (Ronneberger et al.,
 2015, MICCAI 9351:234; in 3-D) returns signed distances to the brain and to the fluid around it. It
 was trained on synthetic images alone, as SynthStrip (Hoopes et al., 2022, NeuroImage 260:119474),
-so that contrast, resolution and age matter little. The package `training` of the repository makes
-the weights.
+so that contrast, resolution and age matter little. `training/` of the repository makes the
+weights.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any
 
@@ -39,14 +39,22 @@ class Brain:
 
     Attributes
     ----------
-    surface : shape `SHAPE`
-        Signed distance to the surface of the brain, atlas mm, negative inside.
-    cavity : shape `SHAPE`
-        Signed distance to the outer surface of the fluid around the brain.
+    distances : shape (2, *`SHAPE`)
+        What the network returned: signed distances to the surface of the brain and to that of the
+        fluid around it, atlas mm, negative inside.
     """
 
-    surface: FloatArray
-    cavity: FloatArray
+    distances: FloatArray
+
+    @cached_property
+    def surface(self) -> FloatArray:
+        """Signed distance (atlas mm) to the surface of the brain, shape `SHAPE`."""
+        return _tidied(self.distances[0])
+
+    @cached_property
+    def cavity(self) -> FloatArray:
+        """Signed distance (atlas mm) to the outer surface of the fluid around the brain."""
+        return _tidied(self.distances[1])
 
 
 def find(volume: Volume, affine: FloatArray) -> Brain:
@@ -66,8 +74,8 @@ def find(volume: Volume, affine: FloatArray) -> Brain:
     image = resample(smooth, to_index, SHAPE, 'constant')
     image = normalise(image, inner_brain(), hounsfield=volume.hounsfield)
     inputs = {'image': fold(image), 'prior': prior()}
-    surface, cavity = np.split(_network().run(None, inputs)[0], 2, axis=1)
-    return Brain(_tidied(unfold(surface) * LIMIT_MM), _tidied(unfold(cavity) * LIMIT_MM))
+    both = np.split(_network().run(None, inputs)[0], 2, axis=1)
+    return Brain(np.stack([unfold(part) * LIMIT_MM for part in both]))
 
 
 def on_grid(
