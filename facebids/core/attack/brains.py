@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 from scipy import ndimage
 
+from facebids.core.alignment.registration import nearest_rotation
 from facebids.core.arrays import AnyArray, FloatArray, IntArray
 from facebids.core.atlas.brain import brain_distance
 from facebids.core.images import Volume
@@ -88,9 +89,9 @@ def nearest_similarity(affine: FloatArray) -> FloatArray:
     ----------
     affine : ndarray, shape (4, 4)
     """
-    left, _, right = np.linalg.svd(affine[:3, :3])
     similar = np.eye(4)
-    similar[:3, :3] = np.cbrt(abs(np.linalg.det(affine[:3, :3]))) * left @ right
+    size = np.cbrt(abs(np.linalg.det(affine[:3, :3])))
+    similar[:3, :3] = size * nearest_rotation(affine)
     centre = np.mean(BOX, axis=1)
     similar[:3, 3] = affine[:3, :3] @ centre + affine[:3, 3] - similar[:3, :3] @ centre
     return similar
