@@ -16,6 +16,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from scipy import ndimage
 
 from facebids.core import images, verdict
 from facebids.core.alignment import registration
@@ -276,6 +277,27 @@ def brain_mask(dataset, path):
         if mask.shape == image.shape[:3] and np.allclose(mask.affine, image.affine, atol=1e-3):
             return np.asarray(mask.dataobj) > 0
     return None
+
+
+def distance_to_brain(changed, brain, zooms):
+    """Return how many brain voxels changed, and how near the nearest changed voxel is.
+
+    Parameters
+    ----------
+    changed, brain : ndarray of bool, shape (X, Y, Z)
+    zooms : sequence of 3 floats
+        Voxel size, mm.
+
+    Returns
+    -------
+    voxels : int
+    distance : float or None
+        Between centres of voxels, mm; None if nothing changed.
+    """
+    if not changed.any():
+        return 0, None
+    distance = ndimage.distance_transform_edt(~brain, sampling=zooms)
+    return int((changed & brain).sum()), float(distance[changed].min())
 
 
 def each(function, tasks, jobs):

@@ -25,7 +25,6 @@ from pathlib import Path
 import defacers
 import nibabel as nib
 import numpy as np
-from scipy import ndimage
 
 from facebids.bids import names
 from facebids.bids.names import HeadImage
@@ -144,27 +143,6 @@ def why_left_out(record):
     return None
 
 
-def distance_to_brain(changed, brain, zooms):
-    """Return how many brain voxels changed, and how near the nearest changed voxel is.
-
-    Parameters
-    ----------
-    changed, brain : ndarray of bool, shape (X, Y, Z)
-    zooms : sequence of 3 floats
-        Voxel size, mm.
-
-    Returns
-    -------
-    voxels : int
-    distance : float or None
-        Between centres of voxels, mm; None if nothing changed.
-    """
-    if not changed.any():
-        return 0, None
-    distance = ndimage.distance_transform_edt(~brain, sampling=zooms)
-    return int((changed & brain).sum()), float(distance[changed].min())
-
-
 def describe(record, options, seconds):
     """Return the row of a record; the images are read for their voxel size and labelled brain."""
     path = options.dataset / record['image']
@@ -177,7 +155,7 @@ def describe(record, options, seconds):
     if brain is not None and defaced is not None:
         before, after = (np.asarray(nib.load(p).dataobj.get_unscaled()) for p in (path, defaced))
         changed = (before != after).reshape(*brain.shape, -1).any(-1)
-        voxels, distance = distance_to_brain(changed, brain, zooms)
+        voxels, distance = defacers.distance_to_brain(changed, brain, zooms)
     known = record.get('identifiability') or {}
     return Row(
         record['image'],

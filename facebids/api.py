@@ -162,6 +162,7 @@ def deface(
         If there is no such mode, or no such part to keep.
     """
     from facebids.core import images, improve
+    from facebids.core.alignment.align import align
     from facebids.core.attack import attacker, decoys
     from facebids.core.attack.screening import screen
     from facebids.core.defacing import cost
@@ -173,11 +174,14 @@ def deface(
     with _as_file(image) as path, tempfile.TemporaryDirectory() as folder:
         volume = images.read_volume(path, hounsfield=hounsfield)
         kept, keep_masks = _kept(keep_mask, path)
-        alignment = _align(volume, contrast, seed)
+        alignment = _align(path, volume, contrast, seed)
         screening = screen(volume, alignment, contrast, seed, force=force)
         before = _attack(path, alignment, seed, hounsfield)
         panel = decoys.enrol(
-            attacker.read_volumes(path, hounsfield=hounsfield), alignment.affine, seed, before
+            attacker.read_volumes(path, alignment.motion, hounsfield=hounsfield),
+            alignment.affine,
+            seed,
+            before,
         )
         known = Record(
             image=path.name,
@@ -199,7 +203,7 @@ def deface(
             lambda tried: improve.describe(tried.add_to(known)),
         )
         defaced = images.read_volume(best.path, hounsfield=hounsfield)
-        again = _align(defaced, contrast, seed).affine if MODES[mode].register_again else None
+        again = align(defaced, contrast, seed).affine if MODES[mode].register_again else None
         record = replace(
             best.add_to(known),
             utility=cost.measure(volume, defaced, alignment.affine, suffix, again),
@@ -236,7 +240,8 @@ def attack(image: Image, suffix: str = 'T1w', *, seed: int = 0) -> 'AttackResult
     contrast = contrast_of(suffix)
     hounsfield = contrast in HOUNSFIELD
     with _as_file(image) as path:
-        alignment = _align(images.read_volume(path, hounsfield=hounsfield), contrast, seed)
+        volume = images.read_volume(path, hounsfield=hounsfield)
+        alignment = _align(path, volume, contrast, seed)
         return _attack(path, alignment, seed, hounsfield)
 
 
@@ -298,10 +303,12 @@ def _kept(keep_mask: Image | None, path: Path) -> tuple[BoolArray | None, dict[s
         return read_keep_masks([mask], path), {mask.name: sha256(mask)}
 
 
-def _align(volume: 'Volume', contrast: str, seed: int) -> 'Alignment':
+def _align(path: Path, volume: 'Volume', contrast: str, seed: int) -> 'Alignment':
+    from facebids.core.alignment import motion
     from facebids.core.alignment.align import align
 
-    return align(volume, contrast, seed)
+    found = align(volume, contrast, seed)
+    return replace(found, motion=motion.follow(path, volume, found.affine, seed))
 
 
 def _attack(
@@ -313,7 +320,7 @@ def _attack(
 ) -> 'AttackResult':
     from facebids.core.attack import attacker
 
-    volumes = attacker.read_volumes(path, hounsfield=hounsfield)
+    volumes = attacker.read_volumes(path, alignment.motion, hounsfield=hounsfield)
     return attacker.attack(
         volumes, alignment.affine, seed, original, relied_on=alignment.relied_on
     )

@@ -14,6 +14,7 @@ from facebids.interfaces.registration import (
 )
 from facebids.interfaces.screening import Screen
 from facebids.workflows.identify import mask_options
+from facebids.workflows.visible import SEEN
 
 
 def init_register_wf(*, item, settings, template=None, name='register_wf'):
@@ -34,14 +35,16 @@ def init_register_wf(*, item, settings, template=None, name='register_wf'):
     -------
     nipype.pipeline.engine.Workflow
         Inputs: ``in_file``, and ``source_registration`` if there is a lender. Outputs:
-        ``registration``.
+        ``registration``, and ``source_registration`` likewise.
     """
     workflow = pe.Workflow(name=name)
     inputnode = pe.Node(
         niu.IdentityInterface(fields=['in_file', 'source_registration']), name='inputnode'
     )
     inputnode.inputs.in_file = item.image.path
-    outputnode = pe.Node(niu.IdentityInterface(fields=['registration']), name='outputnode')
+    outputnode = pe.Node(
+        niu.IdentityInterface(fields=['registration', 'source_registration']), name='outputnode'
+    )
     own = {'contrast': item.contrast, 'seed': settings.seed}
     if template:
         own['template'] = str(template)
@@ -53,7 +56,7 @@ def init_register_wf(*, item, settings, template=None, name='register_wf'):
     interface = {
         'own': lambda: RegisterOrBorrow(**own, **source) if source else Register(**own),
         'borrowed': lambda: Coregister(**own, **source),
-        'shared': lambda: Share(**source),
+        'shared': lambda: Share(signal=item.signal, **own, **source),
     }[item.origin]()
     register = pe.Node(interface, name='register', n_procs=settings.omp_nthreads, mem_gb=1)
     workflow.connect([
@@ -61,7 +64,10 @@ def init_register_wf(*, item, settings, template=None, name='register_wf'):
         (register, outputnode, [('out_file', 'registration')]),
     ])  # fmt: skip
     if item.lender:
-        workflow.connect(inputnode, 'source_registration', register, 'source_registration')
+        workflow.connect([
+            (inputnode, register, [('source_registration', 'source_registration')]),
+            (inputnode, outputnode, [('source_registration', 'source_registration')]),
+        ])  # fmt: skip
     return workflow
 
 
@@ -71,20 +77,21 @@ def init_deface_wf(*, item, settings):
     Parameters
     ----------
     item : facebids.bids.plan.ImagePlan
-        Plan of the image. A part without usable intensities is filled with zeros, and its
-        magnitude image is defaced in addition, for the attack.
+        Plan of the image. What is no magnitude is filled with zeros, and what shows its head is
+        defaced in addition, for the attack.
     settings : facebids.config.Settings
         Settings of the run.
 
     Returns
     -------
     nipype.pipeline.engine.Workflow
-        Inputs: ``in_file``, ``seen`` (the image to attack) and ``registration``. Outputs:
-        ``screening``, ``mask``, ``coverage``, ``defaced``, ``seen_defaced``, ``defacing``.
+        Inputs: ``in_file``, ``registration`` and, of what is no magnitude, those of `Show`.
+        Outputs: ``screening``, ``mask``, ``coverage``, ``defaced``, ``seen_defaced``,
+        ``defacing``.
     """
     workflow = pe.Workflow(name='deface_wf')
     inputnode = pe.Node(
-        niu.IdentityInterface(fields=['in_file', 'seen', 'registration']), name='inputnode'
+        niu.IdentityInterface(fields=['in_file', *SEEN, 'registration']), name='inputnode'
     )
     outputnode = pe.Node(
         niu.IdentityInterface(
@@ -92,7 +99,7 @@ def init_deface_wf(*, item, settings):
         ),
         name='outputnode',
     )
-    contrast, seed, part = item.contrast, settings.seed, bool(item.magnitude)
+    contrast, seed, part = item.contrast, settings.seed, item.signal != 'magnitude'
     screen = pe.Node(
         Screen(contrast=contrast, seed=seed, force=settings.force), name='screen', mem_gb=2
     )
@@ -104,15 +111,19 @@ def init_deface_wf(*, item, settings):
     deface = pe.Node(zeroed if part else filled, name='deface', mem_gb=2)
     seen = deface
     if part:
-        seen = pe.Node(filled, name='deface_seen', mem_gb=2)
+        seen = pe.Node(zeroed, name='deface_seen', mem_gb=2)
     for node, source in {deface: 'in_file', seen: 'seen'}.items():
         workflow.connect([
             (inputnode, node, [(source, 'in_file'), ('registration', 'registration')]),
             (face_mask, node, [('mask_file', 'mask_file'), ('guard_file', 'guard_file')]),
         ])  # fmt: skip
     workflow.connect([
-        (inputnode, screen, [('seen', 'in_file'), ('registration', 'registration')]),
-        (inputnode, face_mask, [('seen', 'in_file'), ('registration', 'registration')]),
+        (inputnode, screen, [
+            ('seen', 'in_file'), ('own', 'own'), ('registration', 'registration'),
+        ]),
+        (inputnode, face_mask, [
+            ('anatomy', 'in_file'), ('seen', 'seen'), ('registration', 'registration'),
+        ]),
         (screen, face_mask, [('out_file', 'screening')]),
         (screen, outputnode, [('out_file', 'screening')]),
         (face_mask, outputnode, [('mask_file', 'mask'), ('coverage', 'coverage')]),

@@ -21,14 +21,14 @@ def init_identify_wf(*, item, settings):
     Returns
     -------
     nipype.pipeline.engine.Workflow
-        Inputs: ``in_file``, ``seen`` (the image to attack), ``registration``, ``screening``, and
-        of the first attempt ``mask``, ``coverage``, ``defaced``, ``seen_defaced``, ``defacing``.
+        Inputs: ``in_file``, ``seen``, ``anatomy``, ``registration``, ``screening``, and of the
+        first attempt ``mask``, ``coverage``, ``defaced``, ``seen_defaced``, ``defacing``.
         Outputs: the same of the attempt that is kept, ``before``, ``after``, ``decoys``,
         ``steps``.
     """
     workflow = pe.Workflow(name='identify_wf')
     of_defacing = [name for name in ATTEMPT if name != 'after']
-    given = ['in_file', 'seen', 'registration', 'screening']
+    given = ['in_file', 'seen', 'anatomy', 'registration', 'screening']
     inputnode = pe.Node(niu.IdentityInterface(fields=given + of_defacing), name='inputnode')
     outputnode = pe.Node(
         niu.IdentityInterface(fields=[*ATTEMPT, 'before', 'decoys', 'steps']), name='outputnode'
@@ -42,7 +42,7 @@ def init_identify_wf(*, item, settings):
             suffix=item.image.suffix,
             mode=settings.mode,
             fill=settings.fill,
-            part=bool(item.magnitude),
+            part=item.signal != 'magnitude',
             mask_options=mask_options(item, settings),
             **options,
         ),

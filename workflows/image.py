@@ -13,6 +13,7 @@ from facebids.workflows.deface import init_deface_wf, init_register_wf
 from facebids.workflows.figures import init_figures_wf
 from facebids.workflows.identify import init_identify_wf
 from facebids.workflows.utility import init_utility_wf
+from facebids.workflows.visible import SEEN, init_visible_wf
 
 
 def init_image_wf(*, item, settings, template=None):
@@ -33,12 +34,13 @@ def init_image_wf(*, item, settings, template=None):
         Its `register_wf` has the input ``source_registration`` and the output ``registration``.
     """
     image = item.image
-    if item.magnitude:  # only intensities can be filled
+    part = item.signal != 'magnitude'
+    if part:  # only intensities can be filled
         settings = replace(settings, mode='remove')
     workflow = pe.Workflow(name=names.workflow_name(image))
-    inputnode = pe.Node(niu.IdentityInterface(fields=['in_file', 'seen']), name='inputnode')
+    inputnode = pe.Node(niu.IdentityInterface(fields=['in_file']), name='inputnode')
     inputnode.inputs.in_file = image.path
-    inputnode.inputs.seen = (item.magnitude or image).path
+    visible_wf = init_visible_wf(item=item)
     register_wf = init_register_wf(item=item, settings=settings, template=template)
     deface_wf = init_deface_wf(item=item, settings=settings)
     identify_wf = init_identify_wf(item=item, settings=settings)
@@ -64,10 +66,16 @@ def init_image_wf(*, item, settings, template=None):
         name='sink',
     )
     workflow.connect([
-        *(
-            (inputnode, step, [('in_file', 'inputnode.in_file'), ('seen', 'inputnode.seen')])
-            for step in (deface_wf, identify_wf)
-        ),
+        (inputnode, deface_wf, [('in_file', 'inputnode.in_file')]),
+        (inputnode, identify_wf, [('in_file', 'inputnode.in_file')]),
+        (register_wf, visible_wf, [
+            ('outputnode.registration', 'inputnode.registration'),
+            ('outputnode.source_registration', 'inputnode.source_registration'),
+        ]),
+        (visible_wf, deface_wf, [(f'outputnode.{name}', f'inputnode.{name}') for name in SEEN]),
+        (visible_wf, identify_wf, [
+            (f'outputnode.{name}', f'inputnode.{name}') for name in ('seen', 'anatomy')
+        ]),
         *(
             (register_wf, step, [('outputnode.registration', 'inputnode.registration')])
             for step in (deface_wf, utility_wf, identify_wf, figures_wf)
@@ -78,8 +86,12 @@ def init_image_wf(*, item, settings, template=None):
                 'screening', 'mask', 'coverage', 'defaced', 'seen_defaced', 'defacing',
             )
         ]),
-        (inputnode, utility_wf, [('seen', 'inputnode.in_file')]),
-        (identify_wf, utility_wf, [('outputnode.seen_defaced', 'inputnode.defaced')]),
+        (visible_wf, utility_wf, [('outputnode.anatomy', 'inputnode.in_file')]),
+        (identify_wf, utility_wf, [
+            ('outputnode.mask', 'inputnode.mask')
+            if part
+            else ('outputnode.defaced', 'inputnode.defaced'),
+        ]),
         (register_wf, judge, [('outputnode.registration', 'registration')]),
         (deface_wf, judge, [('outputnode.screening', 'screening')]),
         (utility_wf, judge, [('outputnode.utility', 'utility')]),

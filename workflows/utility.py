@@ -26,11 +26,14 @@ def init_utility_wf(*, item, settings, template=None):
     Returns
     -------
     nipype.pipeline.engine.Workflow
-        Inputs: ``in_file``, ``defaced``, ``registration``. Outputs: ``utility``.
+        Inputs: ``in_file``, ``registration``, and ``defaced``; of what is no magnitude, ``mask``
+        instead, in which it is zero. Outputs: ``utility``.
     """
     workflow = pe.Workflow(name='utility_wf')
+    result = 'defaced' if item.signal == 'magnitude' else 'mask'
     inputnode = pe.Node(
-        niu.IdentityInterface(fields=['in_file', 'defaced', 'registration']), name='inputnode'
+        niu.IdentityInterface(fields=['in_file', result, 'registration']),
+        name='inputnode',
     )
     outputnode = pe.Node(niu.IdentityInterface(fields=['utility']), name='outputnode')
     utility = pe.Node(
@@ -42,7 +45,7 @@ def init_utility_wf(*, item, settings, template=None):
     workflow.connect([
         (inputnode, utility, [
             ('in_file', 'in_file'),
-            ('defaced', 'defaced'),
+            (result, result),
             ('registration', 'registration'),
         ]),
         (utility, outputnode, [('out_file', 'utility')]),

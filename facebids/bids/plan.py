@@ -73,7 +73,7 @@ class ImagePlan:
     source
         The image whose registration is borrowed or shared.
     magnitude
-        The image in which faces are detected instead, if this one has no suitable intensities.
+        The magnitude image of the same acquisition, if this one is a part of it.
     keep_masks
         Masks of what the image keeps.
     fallback
@@ -89,6 +89,15 @@ class ImagePlan:
     magnitude: HeadImage | None = None
     keep_masks: tuple[KeepMask, ...] = ()
     fallback: HeadImage | None = None
+
+    @property
+    def signal(self) -> str:
+        """What the intensities are: ``'magnitude'``, ``'phase'`` or ``'real'`` (signed)."""
+        part = dict(self.image.entities).get('part', 'mag')
+        if part == 'phase' or self.image.suffix in suffixes.PHASES:
+            return 'phase'
+        unsigned = _is_magnitude(self.image) and self.image.suffix != 'UNIT1'
+        return 'magnitude' if unsigned else 'real'
 
     @property
     def lender(self) -> HeadImage | None:
@@ -253,8 +262,8 @@ class _Acquisitions:
         if image.suffix == 'UNIT1' or not _is_magnitude(image):
             if magnitude := self._magnitude(image):
                 reason = (
-                    f'shares the registration and the mask of {_name(magnitude)}, which was '
-                    'acquired at the same time and in which faces are detected'
+                    f'shares the registration of {_name(magnitude)}, acquired at the same time, '
+                    'unless its own head lies elsewhere'
                 )
                 return ImagePlan(image, reason, action, 'shared', contrast, magnitude, magnitude)
             if not _is_magnitude(image):

@@ -49,6 +49,8 @@ MAGNITUDES = {
     'UNIT1': ('MP2RAGE',),
 }
 
+PHASES = ('phase', 'phase1', 'phase2', 'phasediff')
+
 # Other formats that may show a face: volumes, surfaces, archives, pictures, videos.
 PICTURES = (
     '.jpg', '.jpeg', '.png', '.tif', '.tiff', '.bmp', '.gif', '.webp', '.heic', '.mp4', '.avi',

@@ -188,9 +188,13 @@ class Coverage:
     )
     motion_mm: float | None = metric(
         'Motion in the series',
-        'Largest displacement of the face between the mean of a series and its first, middle and '
-        'last volume; n/a for a single volume.',
+        'Largest displacement of the face between the mean of a series and its volumes; n/a for a '
+        'single volume. Of a long series, the volumes least like the mean are followed.',
         unit='mm',
+    )
+    volumes_lost: int | None = metric(
+        'Volumes not followed',
+        'Volumes that show a head in a position that was not found; n/a for a single volume.',
     )
     face_in_view_share: float = metric(
         'Face in view', 'Share of the skin of the generic face inside the field of view.'

@@ -147,6 +147,12 @@ REMOVAL = (
         most=0.025,
     ),
     Threshold(
+        'volumes_not_followed', metric_of('mask', 'volumes_lost'), 'review',
+        'In some volumes of the series, the head lies elsewhere, and the position was not found: '
+        'check that the mask covers the face in each of them.',
+        'every volume has to be defaced', most=0,
+    ),
+    Threshold(
         'brain_guard_changed', metric_of('mask', 'guard_voxels_changed'), 'fail',
         'Voxels of the brain guard changed.', 'no brain voxel may change', most=0,
     ),

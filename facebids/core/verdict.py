@@ -54,7 +54,8 @@ def _hounsfield(record: Record) -> bool:
 
 # Numbers that may be undefined, given the rest of the record. Without a face on both sides there
 # is no distance, and a face not found before has a reason of its own. A scan may show too little
-# of the face to compare shapes. Tissues show in some contrasts only. A keep mask is rare.
+# of the face to compare shapes. Tissues show in some contrasts only. Keep masks and series are
+# rare.
 MAY_BE_UNDEFINED: dict[Metric, Callable[[Record], bool]] = {
     metric_of('identifiability', 'distance_before_after'): lambda record: (
         not (_faces(record, 'before') and _faces(record, 'after'))
@@ -65,6 +66,9 @@ MAY_BE_UNDEFINED: dict[Metric, Callable[[Record], bool]] = {
     metric_of('identifiability', 'agreement_before_after'): _without_shape,
     metric_of('mask', 'kept_skin_share'): lambda record: (
         record.mask is not None and record.mask.kept_ml is None
+    ),
+    metric_of('mask', 'volumes_lost'): lambda record: (
+        record.mask is not None and record.mask.motion_mm is None
     ),
     metric_of('utility', 'brain_voxels_changed'): lambda record: not _has_tissues(record),
     metric_of('utility', 'gm_change'): lambda record: not _has_tissues(record),

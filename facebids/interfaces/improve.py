@@ -38,6 +38,7 @@ class _Attempt(BaseInterfaceInputSpec):
 class _ImproveInputSpec(_Attempt):
     in_file = File(exists=True, mandatory=True, desc='head image')
     seen = File(exists=True, mandatory=True, desc='the image to attack')
+    anatomy = File(exists=True, mandatory=True, desc='the image with the anatomy')
     registration = File(exists=True, mandatory=True, desc='from Register')
     screening = File(exists=True, mandatory=True, desc='from Screen')
     before = File(exists=True, mandatory=True, desc='attack on the original')
@@ -108,8 +109,8 @@ class Improve(SimpleInterface):
         placed = {'registration': given.registration, 'contrast': given.contrast}
         face = _run(
             FaceMask(
-                in_file=given.seen, screening=given.screening, least_shell=shell, **placed,
-                **given.mask_options,
+                in_file=given.anatomy, seen=given.seen, screening=given.screening,
+                least_shell=shell, **placed, **given.mask_options,
             ),
             folder / 'mask',
         )  # fmt: skip
@@ -120,7 +121,7 @@ class Improve(SimpleInterface):
         defaced = _run(Deface(in_file=given.in_file, **masked, **options), folder / 'deface')
         seen = defaced
         if given.part:
-            seen = _run(Deface(in_file=given.seen, **masked, **filled), folder / 'seen')
+            seen = _run(Deface(in_file=given.seen, **masked, **zeroed), folder / 'seen')
         attacked = _run(
             Attack(in_file=seen.out_file, known_faces=given.before, seed=given.seed, **placed),
             folder / 'attack',

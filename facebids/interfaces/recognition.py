@@ -45,7 +45,7 @@ class Attack(SimpleInterface):
         if self.inputs.known_faces:
             original = AttackResult.from_arrays(files.read_arrays(self.inputs.known_faces))
         hounsfield = self.inputs.contrast in HOUNSFIELD
-        volumes = read_volumes(self.inputs.in_file, hounsfield=hounsfield)
+        volumes = read_volumes(self.inputs.in_file, alignment.motion, hounsfield=hounsfield)
         result = attack(
             volumes,
             alignment.affine,
@@ -80,9 +80,11 @@ class Decoys(SimpleInterface):
     output_spec = _DecoysOutputSpec
 
     def _run_interface(self, runtime):
+        alignment = files.read_alignment(self.inputs.registration)
+        hounsfield = self.inputs.contrast in HOUNSFIELD
         panel = decoys.enrol(
-            read_volumes(self.inputs.in_file, hounsfield=self.inputs.contrast in HOUNSFIELD),
-            files.read_alignment(self.inputs.registration).affine,
+            read_volumes(self.inputs.in_file, alignment.motion, hounsfield=hounsfield),
+            alignment.affine,
             self.inputs.seed,
             AttackResult.from_arrays(files.read_arrays(self.inputs.known_faces)),
         )

@@ -8,6 +8,7 @@ raises it (`files.read_alignment`).
 
 import json
 import logging
+from dataclasses import replace
 
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
@@ -17,11 +18,12 @@ from nipype.interfaces.base import (
     traits,
 )
 
-from facebids.core import images, verdict
-from facebids.core.alignment import space_template
+from facebids.core import images, verdict, visible
+from facebids.core.alignment import motion, space_template
 from facebids.core.alignment.align import PreparedTemplate, align, borrow, share
 from facebids.core.alignment.quality import Quality
 from facebids.core.contrasts import HOUNSFIELD
+from facebids.core.visible import SIGNALS
 from facebids.errors import GridError, ImageError, UnexpectedError
 from facebids.interfaces import files
 from facebids.interfaces.files import RegistrationFile
@@ -47,8 +49,10 @@ class _CoregisterInputSpec(_RegisterInputSpec, _SourceInputSpec):
     pass
 
 
-class _ShareInputSpec(_SourceInputSpec):
-    in_file = File(exists=False, mandatory=True, desc='head image')
+class _ShareInputSpec(_CoregisterInputSpec):
+    signal = traits.Enum(
+        *SIGNALS, usedefault=True, desc='what the intensities are, if not a magnitude'
+    )
 
 
 class _RegisterOutputSpec(TraitedSpec):
@@ -63,7 +67,7 @@ class Register(SimpleInterface):
 
     def _run_interface(self, runtime):
         try:
-            found = RegistrationFile(self._find())
+            found = RegistrationFile(self._follow(self._find()))
         except ImageError as error:
             found = RegistrationFile(None, type(error).__name__, str(error))
         except Exception as error:
@@ -78,6 +82,12 @@ class Register(SimpleInterface):
 
     def _find(self):
         return self._own(_read(self.inputs.in_file, self.inputs.contrast))
+
+    def _follow(self, found):
+        """Add where the head lies in single volumes."""
+        mean = _read(self.inputs.in_file, self.inputs.contrast)
+        moved = motion.follow(self.inputs.in_file, mean, found.affine, self.inputs.seed)
+        return replace(found, motion=moved)
 
     def _own(self, volume):
         return align(volume, self.inputs.contrast, self.inputs.seed, self._template())
@@ -131,8 +141,12 @@ class RegisterOrBorrow(Coregister):
         return own
 
 
-class Share(Register):
-    """Share the affine of an image that was acquired together with this one on the same grid."""
+class Share(Coregister):
+    """Share the affine of an image that was acquired together with this one on the same grid.
+
+    An image that shows a head shares nothing without having been compared with the other one: if
+    its head lies elsewhere, it is coregistered.
+    """
 
     input_spec = _ShareInputSpec
 
@@ -143,7 +157,13 @@ class Share(Register):
                 f'{self.inputs.in_file}: its voxels are not on the grid of {self.inputs.source}, '
                 'with which it was acquired, so its mask would not fit. Correct the header of one.'
             )
-        return share(alignment, self.inputs.source)
+        shown = visible.read(self.inputs.in_file, self.inputs.contrast, self.inputs.signal)
+        source = _read(self.inputs.source_file, self.inputs.source_contrast)
+        return share(shown, source, alignment, self.inputs.source, self.inputs.seed)
+
+    def _follow(self, found):
+        """Parts lie where their magnitude does: their single volumes show no contrast."""
+        return super()._follow(found) if self.inputs.signal == 'magnitude' else found
 
 
 def _read(path, contrast):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Screening of an image for a face before defacing."""
 
+from dataclasses import replace
+
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
     File,
@@ -10,7 +12,7 @@ from nipype.interfaces.base import (
 )
 
 from facebids.core import images
-from facebids.core.attack.screening import screen
+from facebids.core.attack.screening import DEFACED, FACE, screen
 from facebids.core.contrasts import HOUNSFIELD
 from facebids.interfaces import files
 
@@ -20,6 +22,9 @@ class _ScreenInputSpec(BaseInterfaceInputSpec):
     registration = File(exists=True, mandatory=True, desc='from Register')
     contrast = traits.Str(mandatory=True, desc='contrast of the image')
     seed = traits.Int(0, usedefault=True, desc='random seed of the views')
+    own = traits.Bool(
+        True, usedefault=True, desc='whether the file holds the voxels of the image itself'
+    )
     force = traits.Bool(False, usedefault=True, desc='deface images that are already defaced')
 
 
@@ -45,5 +50,8 @@ class Screen(SimpleInterface):
             self.inputs.seed,
             force=self.inputs.force,
         )
+        if not self.inputs.own and found.finding == DEFACED:
+            # Nothing is passed on for the sake of what another image shows.
+            found = replace(found, finding=FACE, passed_on=False)
         self._results['out_file'] = files.write_numbers(runtime.cwd, 'screening.json', found)
         return runtime

@@ -56,6 +56,7 @@ MASK = MaskNumbers(
     kept_skin_share=None,
     shell_mm=11.0,
     motion_mm=None,
+    volumes_lost=None,
     face_in_view_share=1.0,
     no_face=False,
     guard_voxels_changed=0,

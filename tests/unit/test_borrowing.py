@@ -121,7 +121,7 @@ def test_an_error_reaches_whoever_needs_the_registration(tmp_path):
 
 def share(tmp_path, **changes):
     return run(
-        Share, tmp_path, in_file=image(tmp_path, 'part.nii.gz', **changes),
+        Share, tmp_path, in_file=image(tmp_path, 'part.nii.gz', **changes), contrast='T1w',
         source_file=image(tmp_path, 'source.nii.gz'), source='source.nii.gz',
         source_registration=source_of(tmp_path),
     )  # fmt: skip

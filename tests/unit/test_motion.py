@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
+from dataclasses import replace
+
 import make
 import nibabel as nib
 import numpy as np
@@ -6,6 +8,7 @@ import pytest
 
 from facebids.core import images
 from facebids.core.alignment import motion
+from facebids.interfaces.files import RegistrationFile
 from facebids.interfaces.masks import FaceMask
 
 SHIFT = 2  # voxels of 4 mm
@@ -26,21 +29,25 @@ def series(phantom_scan, tmp_path_factory):
 
 
 def test_motion_is_found_in_the_volume_that_moved_alone(series, phantom_scan):
-    found = motion.positions(series, images.read_volume(series), phantom_scan.transform)
-    (moved,) = found.transforms
-    shift = (moved - phantom_scan.transform)[:3, 3]
+    found = motion.follow(series, images.read_volume(series), phantom_scan.transform)
+    (moved,) = found.moves
+    assert (moved.volume, found.lost) == (4, ())
+    shift = moved.rigid[:3, 3]
     # A fifth of the mean is the moved head.
     np.testing.assert_allclose(shift, [0, 0, -4 * SHIFT], atol=2)
     assert found.largest_mm == pytest.approx(4 * SHIFT, abs=2.5)
 
 
 def test_the_mask_of_a_series_covers_the_face_of_every_volume(series, phantom_scan, tmp_path):
-    path = make.written_alignment(tmp_path, phantom_scan.transform)
+    moved = motion.follow(series, images.read_volume(series), phantom_scan.transform)
+    placed = replace(make.alignment(phantom_scan.transform), motion=moved)
     screening = make.written(tmp_path, 'screening.json', make.SCREENING)
     single = nib.load(series).slicer[..., 0]
     nib.save(single, tmp_path / 'single.nii.gz')
     masks = []
-    for source in (series, tmp_path / 'single.nii.gz'):
+    still = make.alignment(phantom_scan.transform)
+    for source, known in ((series, placed), (tmp_path / 'single.nii.gz', still)):
+        path = make.written(tmp_path, 'registration.json', RegistrationFile(known))
         folder = tmp_path / source.name.partition('.')[0]
         folder.mkdir(exist_ok=True)
         result = FaceMask(in_file=str(source), registration=path, screening=screening).run(
@@ -59,5 +66,5 @@ def test_a_nearly_empty_volume_is_left_out(series, phantom_scan, tmp_path):
     data[0, 0, 0, -1] = 1
     nib.save(nib.Nifti1Image(data, image.affine), tmp_path / 'in.nii')
     mean = images.read_volume(tmp_path / 'in.nii')
-    found = motion.positions(tmp_path / 'in.nii', mean, phantom_scan.transform)
-    assert found.transforms == []
+    found = motion.follow(tmp_path / 'in.nii', mean, phantom_scan.transform)
+    assert (found.moves, found.lost) == ((), ())

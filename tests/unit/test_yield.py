@@ -6,6 +6,7 @@ from argparse import Namespace
 from importlib import import_module
 from pathlib import Path
 
+import defacers
 import nibabel as nib
 import numpy as np
 import pytest
@@ -61,10 +62,10 @@ def test_the_distance_to_the_brain_is_that_of_the_nearest_changed_voxel():
     brain, changed = np.zeros((2, 10, 10, 10), bool)
     brain[:3] = True
     changed[5:] = True
-    assert yields.distance_to_brain(changed, brain, (2.0, 1.0, 1.0)) == (0, 6.0)
+    assert defacers.distance_to_brain(changed, brain, (2.0, 1.0, 1.0)) == (0, 6.0)
     changed[2, 0, :4] = True
-    assert yields.distance_to_brain(changed, brain, (2.0, 1.0, 1.0)) == (4, 0.0)
-    assert yields.distance_to_brain(np.zeros_like(brain), brain, (1, 1, 1)) == (0, None)
+    assert defacers.distance_to_brain(changed, brain, (2.0, 1.0, 1.0)) == (4, 0.0)
+    assert defacers.distance_to_brain(np.zeros_like(brain), brain, (1, 1, 1)) == (0, None)
 
 
 def test_evidence_is_shown_if_a_record_has_it():

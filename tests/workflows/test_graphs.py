@@ -171,14 +171,14 @@ def test_the_source_of_a_registration_need_not_be_defaced(tmp_path):
     assert not [name for name in names if 'sub_01_T1w_wf' in name and 'sink' in name]
 
 
-def test_a_part_is_screened_in_its_magnitude_and_filled_with_zeros(tmp_path):
+def test_a_part_is_attacked_in_its_own_voxels_and_filled_with_zeros(tmp_path):
     workflow = borrowing(tmp_path, ECHO.format(1, 'phase'), ECHO.format(1, 'mag'))
     part = 'sub_01_echo_1_part_phase_MEGRE_wf'
     steps = nodes(workflow, part.removesuffix('_wf'))
-    assert set(steps) == STEPS | {'deface_seen'}
-    assert steps['deface'].inputs.fill == 'zero'
-    assert steps['deface_seen'].inputs.fill == 'air'
-    assert inputs_of(workflow, f'{part}.inputnode').seen == f'{tmp_path}/{ECHO.format(1, "mag")}'
+    assert set(steps) == STEPS | {'deface_seen', 'show'}
+    assert {steps[name].inputs.fill for name in ('deface', 'deface_seen')} == {'zero'}
+    assert steps['show'].inputs.signal == 'phase'
+    assert steps['show'].inputs.magnitude == f'{tmp_path}/{ECHO.format(1, "mag")}'
     assert inputs_of(workflow, f'{part}.inputnode').in_file.endswith('part-phase_MEGRE.nii.gz')
 
 

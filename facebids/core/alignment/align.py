@@ -7,13 +7,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from facebids.core import verdict
-from facebids.core.alignment import coregistration, registration, space_template
+from facebids.core.alignment import coregistration, motion, registration, space_template
 from facebids.core.alignment.quality import Quality
+from facebids.core.alignment.registration import RESOLUTION
 from facebids.core.alignment.result import Alignment, TemplateAlignment, as_matrix
 from facebids.core.arrays import FloatArray
 from facebids.core.atlas import generic_atlas
+from facebids.core.foreground import head_mask
+from facebids.core.grids import resample
 from facebids.core.images import Volume
 from facebids.core.record import Registration
+
+TOGETHER_MM = 3.0  # displacement up to which two images of one acquisition lie together
+BETTER = 0.01  # gain of overlap that tells a displacement from an error of the coregistration
 
 
 @dataclass(frozen=True)
@@ -122,10 +128,62 @@ def borrow(
     return None if verdict.fails(borrowed.numbers) else borrowed
 
 
-def share(alignment: Alignment, name: str) -> Alignment:
-    """Return the alignment of an image acquired together with another one, on the same grid."""
-    numbers = replace(alignment.numbers, origin='shared', source=name)
-    return replace(alignment, numbers=numbers)
+def share(
+    shown: Volume | None, source: Volume, alignment: Alignment, name: str, seed: int = 0
+) -> Alignment:
+    """Return the alignment of an image acquired together with another one, on the same grid.
+
+    Parameters
+    ----------
+    shown
+        The image, with its head standing out from the air; None if no head shows in it, so that
+        there is nothing to compare.
+    source, alignment, name
+        The other image, its alignment, and its path relative to the dataset.
+    seed
+        Random seed of the sampling.
+
+    Returns
+    -------
+    Alignment
+        That of the other image if the heads overlap as well as they can, or else borrowed from it
+        by coregistration.
+    """
+    shared = replace(alignment, numbers=replace(alignment.numbers, origin='shared', source=name))
+    if shown is None:
+        return shared
+    atlas = generic_atlas(RESOLUTION)
+    found = coregistration.coregister(shown, source, alignment.affine, atlas, seed, good_enough=0)
+    if motion.displacement(found.affine, alignment.affine) <= TOGETHER_MM:
+        return shared
+    if overlap(shown, source, found.affine) <= overlap(shown, source, np.eye(4)) + BETTER:
+        return shared
+    return alignment.moved(
+        found.affine,
+        origin='borrowed',
+        source=name,
+        coregistration=_finite(found.quality),
+        start=found.start,
+    )
+
+
+def overlap(image: Volume, other: Volume, rigid: FloatArray) -> float:
+    """Return the Dice overlap of two heads.
+
+    Parameters
+    ----------
+    image, other
+        The images, both of which show a head.
+    rigid : shape (4, 4)
+        RAS mm of the other one to RAS mm of the image.
+    """
+    one, two = (
+        head_mask(volume.data, volume.zooms, hounsfield=volume.hounsfield)
+        for volume in (image, other)
+    )
+    to_index = np.linalg.inv(image.affine) @ rigid @ other.affine
+    there = resample(one, to_index, two.shape, 'constant') > 0.5
+    return float(2 * (there & two).sum() / max(there.sum() + two.sum(), 1))
 
 
 def _finite(number: float | None) -> float | None:

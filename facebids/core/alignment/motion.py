@@ -1,78 +1,112 @@
 # SPDX-License-Identifier: Apache-2.0
 """Position of the head in single volumes of a series, all of which share one mask."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from nibabel.affines import apply_affine
 
 from facebids.core import images
 from facebids.core.alignment.coregistration import coregister
 from facebids.core.alignment.registration import RESOLUTION
-from facebids.core.arrays import FloatArray
+from facebids.core.alignment.result import Motion, Move, as_matrix
+from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.atlas import generic_atlas
+from facebids.core.foreground import head_mask
+from facebids.core.images import Volume
 from facebids.core.thresholds import limit
 from facebids.errors import NotAHeadError
 
 STILL_MM = 1.0  # movement that the margin of the mask covers
 TRUSTED = limit('coregistration_doubtful')  # agreement of a volume with the mean
+FOLLOWED = 16  # volumes of a series that are followed
+SAME_HEAD = 0.9  # Dice overlap of two heads in one position
+SAMPLES = 50_000  # voxels that are compared to find the volumes least like the mean
 
 
-@dataclass(frozen=True)
-class Motion:
-    """Head motion during a series.
+def follow(path: str | Path, mean: Volume, affine: FloatArray, seed: int = 0) -> Motion | None:
+    """Find the position of the head in the volumes of a series.
 
-    Parameters
-    ----------
-    transforms : list of ndarray, shape (4, 4)
-        Atlas RAS mm to subject RAS mm, for each volume in which the head lies elsewhere than in
-        the mean.
-    largest_mm : float
-        Largest displacement of a point of the face.
-    """
-
-    transforms: list[FloatArray]
-    largest_mm: float
-
-
-def positions(
-    path: str | Path, mean: images.Volume, transform: FloatArray, seed: int = 0
-) -> Motion:
-    """Find the position of the head in the first, the middle and the last volume of a series.
+    Of a series of more than `FOLLOWED` volumes, the first, the middle, the last, and those least
+    like the mean are followed.
 
     Parameters
     ----------
-    path : str or Path
-        The series.
-    mean : images.Volume
+    path
+        The file.
+    mean
         Mean of its volumes.
-    transform : ndarray, shape (4, 4)
+    affine : shape (4, 4)
         Atlas RAS mm to subject RAS mm, of the mean.
-    seed : int
+    seed
         Random seed of the registration.
 
     Returns
     -------
-    Motion
-        Volumes that are empty or do not agree with the mean are left out.
+    Motion or None
+        None for a single volume. Volumes that show no head count as still.
     """
-    atlas = generic_atlas(RESOLUTION)
     count = images.volume_count(path)
-    chosen = {0, count // 2, count - 1}
-    face = np.argwhere((np.abs(atlas.depth) < 2) & (atlas.face_skin_sector() < 0))[::50]
-    points = np.c_[face, np.ones(len(face))] @ (transform @ atlas.affine).T
-    transforms: list[FloatArray] = []
-    largest = 0.0
+    if count == 1:
+        return None
+    atlas = generic_atlas(RESOLUTION)
+    chosen = _chosen(path, mean, count)
+    moves, lost, largest = [], [], 0.0
     for number, volume in enumerate(images.read_volumes(path, hounsfield=mean.hounsfield)):
         if number not in chosen or np.ptp(volume.data) == 0:
             continue
         try:
-            found = coregister(volume, mean, transform, atlas, seed, good_enough=0)
+            found = coregister(volume, mean, affine, atlas, seed, good_enough=0)
         except NotAHeadError:  # nearly empty
             continue
-        moved = np.linalg.norm((points @ found.affine.T - points)[:, :3], axis=1).max()
-        if TRUSTED.met_by(found.quality):
-            largest = max(largest, float(moved))
-            if moved > STILL_MM:
-                transforms.append(found.affine @ transform)
-    return Motion(transforms, largest)
+        farthest = displacement(found.affine, affine)
+        if not TRUSTED.met_by(found.quality):
+            if not _same_place(volume, mean):
+                lost.append(number)
+            continue
+        largest = max(largest, farthest)
+        if farthest > STILL_MM:
+            moves.append(Move(number, as_matrix(found.affine), farthest))
+    return Motion(tuple(moves), largest, tuple(lost))
+
+
+def displacement(rigid: FloatArray, affine: FloatArray) -> float:
+    """Return the largest displacement of a point of the face, mm.
+
+    Parameters
+    ----------
+    rigid : shape (4, 4)
+        A motion, subject RAS mm.
+    affine : shape (4, 4)
+        Atlas RAS mm to subject RAS mm.
+    """
+    atlas = generic_atlas(RESOLUTION)
+    face = np.argwhere((np.abs(atlas.depth) < 2) & (atlas.face_skin_sector() < 0))[::50]
+    points = apply_affine(affine @ atlas.affine, face)
+    return float(np.linalg.norm(apply_affine(rigid, points) - points, axis=1).max())
+
+
+def _chosen(path: str | Path, mean: Volume, count: int) -> set[int]:
+    """Return the indices of the volumes to follow."""
+    if count <= FOLLOWED:
+        return set(range(count))
+    always = {0, count // 2, count - 1}
+    step = max(mean.data.size // SAMPLES, 1)
+    middle = mean.data.ravel()[::step]
+    likeness = [
+        np.corrcoef(volume.data.ravel()[::step], middle)[0, 1] if np.ptp(volume.data) else 1.0
+        for volume in images.read_volumes(path, hounsfield=mean.hounsfield)
+    ]
+    return always | set(np.argsort(likeness)[: FOLLOWED - len(always)].tolist())
+
+
+def _same_place(volume: Volume, mean: Volume) -> bool:
+    """Return whether the head of a volume lies where that of the mean does, or none shows."""
+    heads: list[BoolArray] = []
+    for image in (volume, mean):
+        try:
+            heads.append(head_mask(image.data, image.zooms, hounsfield=image.hounsfield))
+        except NotAHeadError:
+            return True
+    one, other = heads
+    return float(2 * (one & other).sum() / (one.sum() + other.sum())) >= SAME_HEAD

@@ -44,6 +44,49 @@ class TemplateAlignment:
 
 
 @dataclass(frozen=True)
+class Move:
+    """Where the head lies in a volume of a series.
+
+    Attributes
+    ----------
+    volume
+        Index of the volume.
+    matrix
+        Rigid, RAS mm of the mean to RAS mm of the volume.
+    largest_mm
+        Largest displacement of a point of the face.
+    """
+
+    volume: int
+    matrix: Matrix
+    largest_mm: float
+
+    @property
+    def rigid(self) -> FloatArray:
+        """The same as an array, shape (4, 4)."""
+        return np.array(self.matrix)
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Head motion during a series.
+
+    Attributes
+    ----------
+    moves
+        Of the volumes in which the head lies elsewhere than in the mean.
+    largest_mm
+        Largest displacement of a point of the face in any volume.
+    lost
+        Indices of the volumes that show a head whose position was not found.
+    """
+
+    moves: tuple[Move, ...] = ()
+    largest_mm: float = 0.0
+    lost: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Alignment:
     """Where an image lies relative to the head atlas.
 
@@ -57,12 +100,15 @@ class Alignment:
         Score of each start that was tried.
     template
         The space template through which it was found.
+    motion
+        Motion of the head during a series; None of a single volume.
     """
 
     matrix: Matrix
     numbers: Registration
     attempts: dict[str, float]
     template: TemplateAlignment | None = None
+    motion: Motion | None = None
 
     @property
     def affine(self) -> FloatArray:

@@ -2,13 +2,14 @@
 """The attack on one image, from its volumes to the numbers and face templates that are kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facebids.core import images
+from facebids.core.alignment.result import Motion
 from facebids.core.arrays import AnyArray, FloatArray
 from facebids.core.attack import engines
 from facebids.core.attack.engines import FaceTemplate
@@ -16,6 +17,8 @@ from facebids.core.attack.head import Head, KnownFace, empty_head, view_head
 from facebids.core.attack.recognition import Recognition
 from facebids.core.images import Volume
 from facebids.errors import NotAHeadError
+
+MOVED = 3  # volumes in which the head moved farthest that are attacked
 
 
 @dataclass(frozen=True)
@@ -71,24 +74,41 @@ class AttackResult:
         )
 
 
-def read_volumes(path: str | Path, *, hounsfield: bool) -> list[Volume]:
-    """Read the volumes of an image to attack: the mean, and the one with the strongest signal.
+def read_volumes(
+    path: str | Path, motion: Motion | None = None, *, hounsfield: bool
+) -> list[Volume]:
+    """Read the volumes of an image to attack.
 
-    All volumes of a series share one mask, so after defacing they differ in signal and noise
-    alone. The mean has the least noise; skin may be bright in one volume and saturated in the
-    others.
+    These are the mean, which has the least noise; of a series also the volume with the strongest
+    signal, because skin may be bright in one and saturated in the others, and those in which the
+    head lies farthest from where it is in the mean, whose faces the mask may miss.
 
     Parameters
     ----------
     path : str or Path
         Image of three or four dimensions.
+    motion : Motion, optional
+        Where the head lies in single volumes.
     hounsfield : bool
         Whether intensities are Hounsfield units.
+
+    Returns
+    -------
+    list of Volume
+        The affines of volumes in which the head moved are those of the mean: an alignment of the
+        mean holds for all of them.
     """
     volumes = [images.read_volume(path, hounsfield=hounsfield)]
-    if images.volume_count(path) > 1:
-        strongest = images.strongest_volume(path)
-        volumes.append(images.read_volume(path, strongest, hounsfield=hounsfield))
+    if images.volume_count(path) == 1:
+        return volumes
+    moves = {move.volume: move for move in (motion.moves if motion else ())}
+    farthest = sorted(moves, key=lambda number: -moves[number].largest_mm)[:MOVED]
+    for number in dict.fromkeys([images.strongest_volume(path), *farthest]):
+        volume = images.read_volume(path, number, hounsfield=hounsfield)
+        if number in moves:
+            back = np.linalg.inv(moves[number].rigid)
+            volume = replace(volume, affine=back @ volume.affine)
+        volumes.append(volume)
     return volumes
 
 

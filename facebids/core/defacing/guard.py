@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The brain guard: voxels around the brain that must not change."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from facebids.core.arrays import BoolArray, FloatArray
@@ -11,12 +13,35 @@ from facebids.core.images import Volume
 
 MARGIN_MM = 3.0  # between the mask and the brain
 UNSURE_MM = 1.0  # by which the fluid around the brain may be found too thin
+UNSURE_DEEP_MM = 4.0  # the same deep under the skin, where a wider guard costs no skin
+
+
+class Guard(NamedTuple):
+    """Voxels around a brain.
+
+    Parameters
+    ----------
+    near : ndarray of bool, shape (X, Y, Z)
+        Near the brain: they must not change.
+    around : ndarray of bool, shape (X, Y, Z)
+        Within a wider margin.
+    depth : ndarray, shape (X, Y, Z)
+        Signed distance to the skin of the atlas, mm, negative inside.
+    """
+
+    near: BoolArray
+    around: BoolArray
+    depth: FloatArray
+
+    def below(self, deep: float) -> BoolArray:
+        """Return the voxels that must not change, with the wider margin below a depth, mm."""
+        return np.asarray(self.near | (self.around & (self.depth < -deep)))
 
 
 def brain_guard(
     atlas: HeadAtlas, volume: Volume, affine: FloatArray, margin: float = MARGIN_MM
-) -> BoolArray:
-    """Return the voxels that must not change: the guard of the atlas and of the subject's brain.
+) -> Guard:
+    """Find the voxels around the brain: by the atlas, and by the brain of the subject.
 
     The second is the brain with the fluid around it, as found in the image, and a margin.
 
@@ -31,12 +56,11 @@ def brain_guard(
     margin
         Least distance (mm) to the brain.
 
-    Returns
-    -------
-    ndarray of bool, shape (X, Y, Z)
     """
     shape = volume.data.shape
     cavity = boundary.find(volume, affine).cavity
     distance = boundary.on_grid(cavity, shape, volume.affine, affine)
     of_atlas = carry_over(atlas.brain_guard, atlas, shape, volume.affine, affine)
-    return np.asarray((distance < margin + UNSURE_MM) | (of_atlas < margin - MARGIN_MM))
+    depth = carry_over(atlas.depth, atlas, shape, volume.affine, affine)
+    near = (distance < margin + UNSURE_MM) | (of_atlas < margin - MARGIN_MM)
+    return Guard(np.asarray(near), np.asarray(distance < margin + UNSURE_DEEP_MM), depth)
