@@ -31,7 +31,7 @@ import numpy as np
 import perturbations
 
 import facebids
-from facebids.core import foreground, grids, images
+from facebids.core import foreground, grids, headers, images
 from facebids.core.atlas import generic_atlas
 from facebids.core.attack import engines
 from facebids.core.attack.head import KnownFace, view_head
@@ -227,7 +227,7 @@ def compare(path, out_path, brain, affine):
         `altered`: header fields that differ, and whether voxels deep in the brain do;
         `brain_changed`: number of voxels, None without a mask; `head_changed`: share.
     """
-    before, after = images.open_nifti(path), images.open_nifti(out_path)
+    before, after = headers.open_nifti(path), headers.open_nifti(out_path)
     altered = [name for name, same in _header(before, after).items() if not same]
     if before.shape != after.shape:
         return {'altered': [*altered, 'grid'], 'brain_changed': None, 'head_changed': None}

@@ -40,6 +40,7 @@ GROUND = {
         'contrasts',
         'foreground',
         'grids',
+        'headers',
         'images',
         'metrics',
         'modes',

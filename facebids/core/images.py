@@ -5,26 +5,25 @@ Voxels are replaced in the stored numbers: no scaling is applied and undone, so 
 intercept, orientation, units and all other voxels stay the same, bit for bit. Free text in the
 header and header extensions, which may name a person, are removed.
 
-Series are read volume by volume, because their scaled intensities may not fit into memory.
+Files are read in slabs of slices and series volume by volume, because scaled intensities take up
+to eight times the memory of stored numbers. Whoever reads all volumes reads the file to its end,
+so that the checksum of a compressed file is compared (:mod:`facebids.core.headers`).
 """
 
 import math
-import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import nibabel as nib
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError, HeaderTypeError
 from numpy.typing import ArrayLike
 
 from facebids.core.arrays import AnyArray, BoolArray, FloatArray
+from facebids.core.headers import NO_FORMS, Forms, open_nifti, opened, readable
 from facebids.errors import EmptyImageError, UnreadableImageError
 
 # Header fields that can hold text in NIfTI-1, and unused ones; NIfTI-2 has some of them.
@@ -35,19 +34,10 @@ GEOMETRY = (
     *('qoffset_x', 'qoffset_y', 'qoffset_z', 'srow_x', 'srow_y', 'srow_z'),
 )
 SMALLEST = 16  # voxels along each axis; fewer cannot show a head
-MOST_AXES = 7  # of a NIfTI image
-DEFLATED = 1032  # largest ratio of data to compressed data in a gzip file
-DAMAGED = (
-    OSError,
-    EOFError,
-    zlib.error,
-    ImageFileError,
-    HeaderDataError,
-    HeaderTypeError,
-    ValueError,
-    OverflowError,
-    MemoryError,
-)
+COARSEST_MM = 6.0  # median of the voxel sizes; a face has a few voxels then
+# Largest intensity. Beyond, squares overflow in single precision, or vanish next to constants.
+PEAK = (1e-5, 1e15)
+SLAB = 2**24  # bytes of stored numbers that are read at once
 
 
 @dataclass(frozen=True)
@@ -63,74 +53,19 @@ class Volume:
     hounsfield : bool
         Whether intensities are Hounsfield units. The contrast of the image decides it; it is
         never guessed from the intensities.
+    forms : Forms
+        What the header says about the affine.
     """
 
     data: FloatArray
     affine: FloatArray
     hounsfield: bool = False
+    forms: Forms = NO_FORMS
 
     @property
     def zooms(self) -> FloatArray:
         """Voxel sizes, mm."""
         return np.linalg.norm(self.affine[:3, :3], axis=0)
-
-
-@contextmanager
-def _readable(path: str | Path) -> Iterator[None]:
-    """Turn the errors that damaged files cause into one that names the file."""
-    try:
-        yield
-    except DAMAGED as error:
-        raise UnreadableImageError(
-            f'{path}: the file cannot be read as NIfTI ({type(error).__name__}). '
-            'It may be truncated or damaged: copy it again from its source.'
-        ) from error
-
-
-def open_nifti(path: str | Path) -> nib.Nifti1Pair:
-    """Open a NIfTI image and check its header. Voxels are not read.
-
-    Raises
-    ------
-    UnreadableImageError
-        If the file is missing or damaged, is not NIfTI, or is too small for its header.
-    """
-    with _readable(path):
-        image = nib.load(path)
-    if not isinstance(image, nib.Nifti1Pair):
-        raise UnreadableImageError(
-            f'{path}: this is a {type(image).__name__}, not NIfTI. Convert it to NIfTI.'
-        )
-    shape, dtype = image.shape, image.get_data_dtype()
-    if not 1 <= len(shape) <= MOST_AXES or min(shape) < 1 or not dtype.itemsize:
-        raise UnreadableImageError(
-            f'{path}: the header describes {" x ".join(map(str, shape)) or "no"} voxels of type '
-            f'{dtype}. It is damaged: copy the file again from its source.'
-        )
-    if not np.isfinite(image.affine).all() or np.linalg.matrix_rank(image.affine[:3, :3]) < 3:
-        raise UnreadableImageError(
-            f'{path}: the affine of the header is singular or not finite, so positions of voxels '
-            'are unknown. Correct the sform or the qform.'
-        )
-    _check_size(path, image)
-    return image
-
-
-def _check_size(path: str | Path, image: nib.Nifti1Pair) -> None:
-    """Raise `UnreadableImageError` if a file is too small for what its header describes."""
-    file = Path(image.file_map['image'].filename or path)
-    with _readable(path):
-        size = file.stat().st_size
-    offset = _proxy(image).offset
-    expected = offset + _volume_bytes(image) * math.prod(image.shape[3:])
-    available = size * DEFLATED if file.suffix == '.gz' else size
-    compressed = file.suffix in ('.bz2', '.zst')
-    if offset < 0 or (expected > available and not compressed):
-        raise UnreadableImageError(
-            f'{path}: the header describes {expected} bytes from an offset of {offset}, which a '
-            f'file of {size} bytes cannot hold. It is truncated or damaged: copy it again from '
-            'its source.'
-        )
 
 
 def read_volume(path: str | Path, which: int | None = None, *, hounsfield: bool = False) -> Volume:
@@ -152,32 +87,77 @@ def read_volume(path: str | Path, which: int | None = None, *, hounsfield: bool 
     Raises
     ------
     UnreadableImageError
-        If the file cannot be read, or holds colours.
+        If the file cannot be read, holds colours, or has intensities that cannot be computed with.
     EmptyImageError
-        If it holds no signal, or too few voxels for a head.
+        If it holds no signal, or too few or too large voxels for a head.
     """
     image = open_nifti(path)
+    _check_grid(path, image)
+    with readable(path):
+        data = _mean(path, image) if which is None else _single(path, image, which)
+    _check_intensities(path, data)
+    return Volume(data, image.affine, hounsfield, image.extra['forms'])
+
+
+def _check_grid(path: str | Path, image: nib.Nifti1Image) -> None:
+    """Raise an error if the voxels of an image cannot show a head."""
     if len(image.shape) < 3 or min(image.shape[:3]) < SMALLEST:
         raise EmptyImageError(
             f'{path}: the grid of {" x ".join(map(str, image.shape))} voxels is too small '
             f'to hold a head (at least {SMALLEST} along each axis).'
+        )
+    zooms = np.linalg.norm(image.affine[:3, :3], axis=0)
+    if np.median(zooms) > COARSEST_MM:
+        raise EmptyImageError(
+            f'{path}: voxels of {" x ".join(f"{size:.3g}" for size in zooms)} mm are too large to '
+            f'show a face (at most {COARSEST_MM:g} mm). Correct the voxel sizes in the header, or '
+            'leave the image out with --bids-filter-file.'
         )
     if image.get_data_dtype().names:
         raise UnreadableImageError(
             f'{path}: voxels of type {image.get_data_dtype()} have no single intensity. '
             'Supply a magnitude image.'
         )
-    total: FloatArray = np.zeros(image.shape[:3])
-    for number, data in enumerate(_intensities(path, image)):
-        if which in (None, number):
-            total += data
-    data = (total / _count(image) if which is None else total).astype(np.float32)
-    if np.ptp(data) == 0:
+
+
+def _check_intensities(path: str | Path, data: FloatArray) -> None:
+    """Raise an error if intensities are all equal, or cannot be computed with."""
+    low, high = float(data.min()), float(data.max())
+    if low == high:
         raise EmptyImageError(
             f'{path}: the volume is empty: all voxels are equal or none is finite. '
             'Restore the image, or leave it out with --bids-filter-file.'
         )
-    return Volume(data, image.affine, hounsfield)
+    peak = max(high, -low)
+    if not PEAK[0] <= peak <= PEAK[1]:
+        raise UnreadableImageError(
+            f'{path}: the largest intensity is {peak:.3g}, but only values between {PEAK[0]:g} '
+            f'and {PEAK[1]:g} can be computed with. Correct scl_slope, or convert the image '
+            'again, as its data type or byte order may be wrong.'
+        )
+
+
+def _mean(path: str | Path, image: nib.Nifti1Image) -> FloatArray:
+    """Return the mean intensity over all volumes, float32, shape (X, Y, Z)."""
+    count = _count(image)
+    if count == 1:
+        return _single(path, image, 0)
+    total: FloatArray = np.zeros(image.shape[:3])
+    for slab in _slabs(path, image):
+        total[..., slab.planes] += _scaled(slab.stored, image)
+    total /= count
+    with np.errstate(over='ignore'):
+        return total.astype(np.float32)
+
+
+def _single(path: str | Path, image: nib.Nifti1Image, which: int) -> FloatArray:
+    """Return the intensities of one volume, float32, shape (X, Y, Z). The whole file is read."""
+    data = np.empty(image.shape[:3], np.float32)
+    with np.errstate(over='ignore'):
+        for slab in _slabs(path, image):
+            if slab.volume == which:
+                data[..., slab.planes] = _scaled(slab.stored, image)
+    return data
 
 
 def read_volumes(path: str | Path, *, hounsfield: bool = False) -> Iterator[Volume]:
@@ -195,8 +175,13 @@ def read_volumes(path: str | Path, *, hounsfield: bool = False) -> Iterator[Volu
         Empty volumes are yielded too: a series may have some.
     """
     image = open_nifti(path)
-    for data in _intensities(path, image):
-        yield Volume(data.astype(np.float32), image.affine, hounsfield)
+    for slab in _slabs(path, image):
+        if slab.planes.start == 0:
+            data = np.empty(image.shape[:3], np.float32, order='F')
+        with np.errstate(over='ignore'):
+            data[..., slab.planes] = _scaled(slab.stored, image)
+        if slab.planes.stop == data.shape[2]:
+            yield Volume(data, image.affine, hounsfield, image.extra['forms'])
 
 
 def volume_count(path: str | Path) -> int:
@@ -206,7 +191,11 @@ def volume_count(path: str | Path) -> int:
 
 def strongest_volume(path: str | Path) -> int:
     """Return the index of the volume with the highest mean intensity."""
-    return int(np.argmax([data.mean() for data in _intensities(path, open_nifti(path))]))
+    image = open_nifti(path)
+    total = np.zeros(_count(image))
+    for slab in _slabs(path, image):
+        total[slab.volume] += _scaled(slab.stored, image).sum()
+    return int(np.argmax(total))
 
 
 def is_complex(path: str | Path) -> bool:
@@ -228,26 +217,52 @@ def same_grid(path: str | Path, other: str | Path) -> bool:
     return bool(shift.max() < 0.01 * np.linalg.norm(one.affine[:3, :3], axis=0).min())
 
 
-def _stored_volumes(path: str | Path, image: nib.Nifti1Pair) -> Iterator[AnyArray]:
-    """Read the stored numbers of each volume, shape (X, Y, Z), one after the other."""
-    size, shape = _volume_bytes(image), image.shape[:3]
-    with _readable(path), image.file_map['image'].get_prepare_fileobj('rb') as file:
+class _Slab(NamedTuple):
+    """Some slices of a volume.
+
+    Parameters
+    ----------
+    volume : int
+        Index of the volume.
+    planes : slice
+        Indices along its third axis, K of them.
+    stored : ndarray, shape (X, Y, K)
+        Stored numbers.
+    """
+
+    volume: int
+    planes: slice
+    stored: AnyArray
+
+
+def _slabs(path: str | Path, image: nib.Nifti1Image) -> Iterator[_Slab]:
+    """Read the stored numbers of an image, and after the last ones the file to its end."""
+    dtype = image.get_data_dtype()
+    width, height, depth = (*image.shape, 1, 1)[:3]
+    step = max(SLAB // (width * height * dtype.itemsize), 1)
+    with opened(path) as file:
         file.seek(_proxy(image).offset)
-        for _ in range(_count(image)):
-            content = file.read(size)
-            if len(content) < size:
-                raise EOFError
-            yield np.frombuffer(content, image.get_data_dtype()).reshape(shape, order='F')
+        for volume in range(_count(image)):
+            for first in range(0, depth, step):
+                planes = slice(first, min(first + step, depth))
+                shape = width, height, planes.stop - first
+                content = file.read(math.prod(shape) * dtype.itemsize)
+                if len(content) < math.prod(shape) * dtype.itemsize:
+                    raise EOFError('it ends before its last voxel')
+                yield _Slab(
+                    volume, planes, np.frombuffer(content, dtype).reshape(shape, order='F')
+                )
+        while file.read(2**16):  # the checksum is compared at the end of a compressed file
+            continue
 
 
-def _intensities(path: str | Path, image: nib.Nifti1Pair) -> Iterator[FloatArray]:
-    """Scale the intensities of each volume, shape (X, Y, Z); what is not finite becomes zero."""
+def _scaled(stored: AnyArray, image: nib.Nifti1Image) -> FloatArray:
+    """Return the intensities of stored numbers; what is not finite becomes zero."""
     slope, inter = _scaling(image)
-    for data in _stored_volumes(path, image):
-        scaled = data * np.float64(slope) + inter
-        yield np.nan_to_num(
-            np.abs(scaled) if data.dtype.kind == 'c' else scaled, posinf=0, neginf=0
-        )
+    with np.errstate(over='ignore', invalid='ignore'):
+        scaled = stored * np.float64(slope) + inter
+        scaled = np.abs(scaled) if stored.dtype.kind == 'c' else scaled
+    return np.nan_to_num(scaled, copy=False, posinf=0, neginf=0)
 
 
 def replace_voxels(
@@ -282,7 +297,6 @@ def replace_voxels(
     for fields, empty in ((FREE_TEXT, b''), (UNUSED, 0)):
         for field in set(fields) & set(header.keys()):
             header[field] = empty
-    header.extensions.clear()
     defaced = type(image)(_replaced(path, image, mask, values), None, header)
     # Set on the image: nibabel resets the scaling of a header that it is given.
     defaced.header.set_slope_inter(*_scaling(image))
@@ -293,19 +307,20 @@ def replace_voxels(
 
 def _replaced(
     path: str | Path,
-    image: nib.Nifti1Pair,
+    image: nib.Nifti1Image,
     mask: BoolArray,
     values: Iterable[AnyArray] | None,
 ) -> AnyArray:
     """Return the stored numbers of an image with the voxels of a mask replaced."""
     dtype, scaling = image.get_data_dtype(), _scaling(image)
-    with _readable(path):
+    with readable(path):
         changed = np.empty(image.shape, dtype, order='F')
     volumes = changed.reshape(*mask.shape, -1, order='F')
+    for slab in _slabs(path, image):
+        volumes[..., slab.planes, slab.volume] = slab.stored
     zeros = repeat(_stored_zero(dtype, *scaling), _count(image))
     new = zeros if values is None else (_stored(given, dtype, *scaling) for given in values)
-    for number, (data, inside) in enumerate(zip(_stored_volumes(path, image), new, strict=True)):
-        volumes[..., number] = data
+    for number, inside in zip(range(_count(image)), new, strict=True):
         volumes[mask, number] = inside
     return changed
 
@@ -317,10 +332,9 @@ def _count_changed(path: str | Path, out_path: str | Path, mask: BoolArray) -> i
     if not same or _scaling(saved) != _scaling(image):
         return math.prod(image.shape)
     differs = np.zeros(mask.shape, bool)
-    for before, after in zip(
-        _stored_volumes(path, image), _stored_volumes(out_path, saved), strict=True
-    ):
-        differs |= (_bits(before) != _bits(after)).any(-1)
+    for before, after in zip(_slabs(path, image), _slabs(out_path, saved), strict=True):
+        changed = (_bits(before.stored) != _bits(after.stored)).any(-1)
+        differs[..., before.planes] |= changed
     return int((differs & ~mask).sum())
 
 
@@ -340,20 +354,20 @@ def _stored(values: ArrayLike, dtype: np.dtype[Any], slope: float, inter: float)
     return np.clip(np.rint(stored), limits.min, limits.max).astype(dtype)
 
 
-def _proxy(image: nib.Nifti1Pair) -> ArrayProxy:
+def _proxy(image: nib.Nifti1Image) -> ArrayProxy:
     return cast(ArrayProxy, image.dataobj)
 
 
-def _scaling(image: nib.Nifti1Pair) -> tuple[float, float]:
+def _scaling(image: nib.Nifti1Image) -> tuple[float, float]:
     """Slope and intercept."""
     return _proxy(image).slope, _proxy(image).inter
 
 
-def _count(image: nib.Nifti1Pair) -> int:
+def _count(image: nib.Nifti1Image) -> int:
     return math.prod(image.shape[3:])
 
 
-def _volume_bytes(image: nib.Nifti1Pair) -> int:
+def _volume_bytes(image: nib.Nifti1Image) -> int:
     return math.prod(image.shape[:3]) * image.get_data_dtype().itemsize
 
 
@@ -384,7 +398,20 @@ def write_mask(mask: BoolArray, like: str | Path, out_path: str | Path) -> None:
 
 
 def read_mask(path: str | Path) -> BoolArray:
-    """Read a mask as a boolean array, shape (X, Y, Z).
+    """Read a mask as a boolean array, with the shape of the file.
+
+    Raises
+    ------
+    UnreadableImageError
+        If the file cannot be read.
+    """
+    return read_values(path) > 0
+
+
+def read_values(path: str | Path) -> AnyArray:
+    """Read the scaled numbers of all volumes as they are, NaN included, shape as in the file.
+
+    Integers without scaling stay integers.
 
     Raises
     ------
@@ -392,5 +419,10 @@ def read_mask(path: str | Path) -> BoolArray:
         If the file cannot be read.
     """
     image = open_nifti(path)
-    with _readable(path):
-        return np.asanyarray(image.dataobj) > 0
+    slope, inter = _scaling(image)
+    with readable(path):
+        values = np.empty(image.shape, image.get_data_dtype(), order='F')
+    volumes = values.reshape(*(*image.shape, 1, 1)[:3], -1, order='F')
+    for slab in _slabs(path, image):
+        volumes[..., slab.planes, slab.volume] = slab.stored
+    return values if (slope, inter) == (1, 0) else values * slope + inter

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage, spatial
 
-from facebids.core import images
+from facebids.core import headers, images
 from facebids.core.arrays import AnyArray, BoolArray, FloatArray
 from facebids.errors import KeepMaskError
 
@@ -43,11 +43,11 @@ def read_keep_masks(paths: Iterable[str | Path], image_path: str | Path) -> Bool
     UnreadableImageError
         If a file cannot be read.
     """
-    image = images.open_nifti(image_path)
+    image = headers.open_nifti(image_path)
     shape = image.shape[:3]
     kept = np.zeros(shape, bool)
     for path in paths:
-        mask = images.open_nifti(path)
+        mask = headers.open_nifti(path)
         if _in_template(mask) and not _in_template(image):
             raise KeepMaskError(
                 f'{path}: this keep mask lies in the space of a template (MNI or Talairach), not '
@@ -89,13 +89,13 @@ def leaves_relief(skin: BoolArray, kept: BoolArray, zooms: FloatArray) -> BoolAr
     return left
 
 
-def _in_template(image: nib.Nifti1Pair) -> bool:
+def _in_template(image: nib.Nifti1Image) -> bool:
     header = image.header
     code = int(header['sform_code']) or int(header['qform_code'])
     return code in TEMPLATE_SPACES
 
 
-def _two_values(path: str | Path, mask: nib.Nifti1Pair) -> AnyArray:
+def _two_values(path: str | Path, mask: nib.Nifti1Image) -> AnyArray:
     """Return a mask as bytes of 0 and 1, shape (X, Y, Z)."""
     remedy = 'Give one volume with 0 outside and 1 inside; threshold probabilities.'
     shape = mask.shape[:3]
@@ -103,13 +103,7 @@ def _two_values(path: str | Path, mask: nib.Nifti1Pair) -> AnyArray:
         raise KeepMaskError(f'{path}: this keep mask is not a single volume. {remedy}')
     if mask.get_data_dtype().names or mask.get_data_dtype().kind == 'c':
         raise KeepMaskError(f'{path}: this keep mask holds colours or complex numbers. {remedy}')
-    try:
-        data = np.asanyarray(mask.dataobj).reshape(shape)
-    except images.DAMAGED as error:
-        raise KeepMaskError(
-            f'{path}: this keep mask cannot be read ({type(error).__name__}). It may be truncated '
-            'or damaged: copy it again from its source.'
-        ) from error
+    data = images.read_values(path).reshape(shape)
     low, top = data.min(), data.max()
     if low != 0 or not top > 0 or not ((data == 0) | (data == top)).all():
         raise KeepMaskError(
