@@ -123,7 +123,7 @@ def _gone(zone: str) -> Any:
 
 @dataclass(frozen=True)
 class Screening:
-    """Whether the image showed a face when it arrived."""
+    """Whether the image showed a face when it arrived, and where its header puts it."""
 
     finding: Literal['face', 'defaced', 'no_face_in_view'] = metric(
         'Finding of the screening',
@@ -142,6 +142,17 @@ class Screening:
         'Certain faces on arrival',
         'Views in which a face was detected with certainty, for an image that looked defaced; n/a '
         'otherwise.',
+    )
+    forms_apart_mm: float | None = metric(
+        'Sform and qform apart',
+        'Largest distance between the positions that sform and qform of the header give to a '
+        'corner of the image; n/a if there is only one of them, or the sform is of a template.',
+        unit='mm',
+    )
+    unusable_form: Literal['sform', 'qform'] | None = metric(
+        'Unusable form',
+        'Form of the header (sform or qform) that was dropped, as its numbers are zero, not '
+        'finite or singular; n/a if there is none.',
     )
 
 

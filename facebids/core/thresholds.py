@@ -127,6 +127,14 @@ ALIGNMENT = (
         'adults 0.80-0.97; children down to three quarters of that', least=0.60, most=1.10,
     ),
 )  # fmt: skip
+ARRIVAL = (
+    Threshold(
+        'forms_disagree', metric_of('screening', 'forms_apart_mm'), 'review',
+        'Sform and qform of the header put the image elsewhere: other programs may show it moved '
+        'or mirrored. Check which one is right.',
+        'rounding is below 0.1 mm, and a shear that only the sform has below 1 mm', most=3.0,
+    ),
+)  # fmt: skip
 REMOVAL = (
     Threshold(
         'face_skin_left', metric_of('mask', 'skin_removed_share'), 'review',
@@ -224,7 +232,7 @@ SEEN = 1.0  # log10 of the likelihood ratio of a rescan: below, a face that is l
 # 0.45, a head tilted by 40 degrees 0.57.
 FACE_LIKE = 0.6
 LEAST_SHAPE = 0.25  # share of the compared face that two scans have to show to be compared
-THRESHOLDS = (*ALIGNMENT, *REMOVAL, *RECOGNITION, *SIMILARITY)
+THRESHOLDS = (*ALIGNMENT, *ARRIVAL, *REMOVAL, *RECOGNITION, *SIMILARITY)
 
 
 def limit(name: str, severity: Severity | None = None) -> Threshold:

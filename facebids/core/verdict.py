@@ -64,6 +64,7 @@ MAY_BE_UNDEFINED: dict[Metric, Callable[[Record], bool]] = {
         not (record.identifiability and record.identifiability.faces_before)
     ),
     metric_of('identifiability', 'agreement_before_after'): _without_shape,
+    metric_of('screening', 'forms_apart_mm'): lambda record: record.screening is not None,
     metric_of('mask', 'kept_skin_share'): lambda record: (
         record.mask is not None and record.mask.kept_ml is None
     ),
@@ -82,6 +83,7 @@ MAY_BE_UNDEFINED: dict[Metric, Callable[[Record], bool]] = {
 # unknown. Earlier defacing changes the outline of the head.
 JUDGED_IF_PASSED_ON = {
     *(metric_of('registration', key) for key in ('brain', 'tissue', 'brain_in_view', 'scale')),
+    metric_of('screening', 'forms_apart_mm'),
     metric_of('mask', 'guard_voxels_changed'),
     metric_of('mask', 'voxels_changed_outside'),
     metric_of('identifiability', 'faces_certain_after'),
@@ -104,7 +106,7 @@ def judge(record: Record) -> Record:
     """
     asked, explain = _questions(record)
     missed = [_reported(reason, record) for reason in _missed(record, asked)]
-    reasons = _most_severe_first([*missed, *explain(record), *_kept(record)])
+    reasons = _most_severe_first([*missed, *explain(record), *_kept(record), *_dropped(record)])
     gravest = reasons[0].severity if reasons else 'note'
     return replace(record, verdict='pass' if gravest == 'note' else gravest, reasons=reasons)
 
@@ -272,6 +274,16 @@ def _kept(record: Record) -> list[Reason]:
         return []
     message = 'A keep mask leaves part of the face region unchanged.'
     return [Reason('kept_by_mask', 'note', message, kept)]
+
+
+def _dropped(record: Record) -> list[Reason]:
+    """Return the note that a form of the header cannot be used."""
+    form = record.screening.unusable_form if record.screening else None
+    if not form:
+        return []
+    other = 'qform' if form == 'sform' else 'sform'
+    message = f'The {form} of the header cannot be used: the {other} stands in for it.'
+    return [Reason('form_unusable', 'note', message, form)]
 
 
 def _most_severe_first(reasons: Iterable[Reason]) -> tuple[Reason, ...]:

@@ -44,6 +44,8 @@ SCREENING = Screening(
     midface_seen=1.0,
     midface_gone=0.0,
     faces_certain=None,
+    forms_apart_mm=0.0,
+    unusable_form=None,
 )
 MASK = MaskNumbers(
     volume_ml=800.0,

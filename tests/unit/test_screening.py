@@ -16,6 +16,7 @@ from facebids.core.attack import screening
 from facebids.core.attack.recognition import Recognition
 from facebids.core.defacing import fill, masks
 from facebids.core.defacing.deface import Defacing
+from facebids.core.headers import Forms
 from facebids.core.images import Volume
 from facebids.core.phantoms import phantom
 from facebids.core.record import Coverage, Screening, loads
@@ -276,3 +277,9 @@ def test_an_image_that_was_not_passed_on_meets_all_limits_or_fails():
     judged = judge(forced)
     assert judged.verdict == 'fail'
     assert 'person_recognised_after' in {reason.code for reason in judged.reasons}
+
+
+def test_the_forms_of_the_header_are_kept(volume, scan):
+    told = dataclasses.replace(volume, forms=Forms(12.0, 'qform'))
+    found = screening.measure(told, scan.transform)
+    assert (found.forms_apart_mm, found.unusable_form) == (12.0, 'qform')

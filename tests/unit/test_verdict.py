@@ -33,6 +33,20 @@ def test_all_well_passes():
     assert (found.verdict, found.reasons) == ('pass', ())
 
 
+@pytest.mark.parametrize('form', ['sform', 'qform'])
+def test_a_form_that_cannot_be_used_is_a_note(form):
+    found = judge(changed(GOOD, screening={'forms_apart_mm': None, 'unusable_form': form}))
+    assert (found.verdict, found.codes) == ('pass', ('form_unusable',))
+    assert form in found.reasons[0].message
+
+
+@pytest.mark.parametrize('passed_on', [False, True])
+def test_forms_that_disagree_are_reviewed(passed_on):
+    screening = {'forms_apart_mm': 60.0, 'passed_on': passed_on}
+    found = judge(changed(GOOD, screening=screening))
+    assert (found.verdict, found.codes[0]) == ('review', 'forms_disagree')
+
+
 def test_an_earlier_verdict_does_not_count():
     assert judge(replace(GOOD, verdict='fail')).verdict == 'pass'
 

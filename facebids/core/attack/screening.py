@@ -138,6 +138,8 @@ def measure(volume: Volume, affine: FloatArray, *, relied_on: bool = False) -> S
         midface_seen=zones['midface'].seen,
         midface_gone=zones['midface'].gone,
         faces_certain=None,
+        forms_apart_mm=volume.forms.apart_mm,
+        unusable_form=volume.forms.unusable,
     )
 
 
