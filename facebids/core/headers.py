@@ -12,6 +12,7 @@ part of the image and may be anything, so such a file is refused.
 """
 
 import gzip
+import logging
 import math
 import struct
 import zlib
@@ -53,6 +54,7 @@ DAMAGED = (
     struct.error,
 )
 
+QUIET = logging.Logger('nifti', logging.CRITICAL)  # errors say all that nibabel would log
 Form = Literal['sform', 'qform']
 
 
@@ -143,11 +145,12 @@ def open_nifti(path: str | Path) -> nib.Nifti1Image:
     with readable(path), np.errstate(all='ignore'):
         header = _header(kind.header_class, start)
         sized = _mend_sizes(header)
-        header.check_fix()
+        header.check_fix(logger=QUIET)
         _check_voxels(path, header)
         _check_size(path, header)
         affine, forms = _affine(path, header, sized=sized)
         voxels = ArrayProxy(str(path), header.copy())
+        header.set_data_offset(0)  # extensions are left out
         return kind(voxels, affine, header, extra={'forms': forms})
 
 

@@ -23,6 +23,7 @@ from nibabel.arrayproxy import ArrayProxy
 from numpy.typing import ArrayLike
 
 from facebids.core.arrays import AnyArray, BoolArray, FloatArray
+from facebids.core.foreground import SKIN_HU
 from facebids.core.headers import NO_FORMS, Forms, open_nifti, opened, readable
 from facebids.errors import EmptyImageError, UnreadableImageError
 
@@ -37,6 +38,7 @@ SMALLEST = 16  # voxels along each axis; fewer cannot show a head
 COARSEST_MM = 6.0  # median of the voxel sizes; a face has a few voxels then
 # Largest intensity. Beyond, squares overflow in single precision, or vanish next to constants.
 PEAK = (1e-5, 1e15)
+LEAST_AIR = 1e-3  # share of the voxels of a CT image: a head has air in it, if not around it
 SLAB = 2**24  # bytes of stored numbers that are read at once
 
 
@@ -96,6 +98,8 @@ def read_volume(path: str | Path, which: int | None = None, *, hounsfield: bool 
     with readable(path):
         data = _mean(path, image) if which is None else _single(path, image, which)
     _check_intensities(path, data)
+    if hounsfield:
+        _check_air(path, data)
     return Volume(data, image.affine, hounsfield, image.extra['forms'])
 
 
@@ -113,6 +117,10 @@ def _check_grid(path: str | Path, image: nib.Nifti1Image) -> None:
             f'show a face (at most {COARSEST_MM:g} mm). Correct the voxel sizes in the header, or '
             'leave the image out with --bids-filter-file.'
         )
+    _check_type(path, image)
+
+
+def _check_type(path: str | Path, image: nib.Nifti1Image) -> None:
     if image.get_data_dtype().names:
         raise UnreadableImageError(
             f'{path}: voxels of type {image.get_data_dtype()} have no single intensity. '
@@ -137,16 +145,31 @@ def _check_intensities(path: str | Path, data: FloatArray) -> None:
         )
 
 
+def _check_air(path: str | Path, data: FloatArray) -> None:
+    """Raise an error if a CT image shows no air, because its intensities have an offset.
+
+    It is not corrected by a guess: offsets of 1000, 1024 and 8192 are in use, and whoever gets the
+    defaced image would still have wrong numbers.
+    """
+    if np.count_nonzero(data < SKIN_HU) < LEAST_AIR * data.size:
+        raise UnreadableImageError(
+            f'{path}: the intensities of this CT image are not Hounsfield units, as hardly any is '
+            f'below {SKIN_HU:g} and air has -1000. If they have an offset, set scl_slope to 1 and '
+            'scl_inter to minus that offset (often -1024), with nifti_tool, or convert the '
+            'DICOM files again.'
+        )
+
+
 def _mean(path: str | Path, image: nib.Nifti1Image) -> FloatArray:
     """Return the mean intensity over all volumes, float32, shape (X, Y, Z)."""
     count = _count(image)
     if count == 1:
         return _single(path, image, 0)
     total: FloatArray = np.zeros(image.shape[:3])
-    for slab in _slabs(path, image):
-        total[..., slab.planes] += _scaled(slab.stored, image)
-    total /= count
-    with np.errstate(over='ignore'):
+    with np.errstate(over='ignore', invalid='ignore'):
+        for slab in _slabs(path, image):
+            total[..., slab.planes] += _scaled(slab.stored, image)
+        total /= count
         return total.astype(np.float32)
 
 
@@ -175,6 +198,7 @@ def read_volumes(path: str | Path, *, hounsfield: bool = False) -> Iterator[Volu
         Empty volumes are yielded too: a series may have some.
     """
     image = open_nifti(path)
+    _check_grid(path, image)
     for slab in _slabs(path, image):
         if slab.planes.start == 0:
             data = np.empty(image.shape[:3], np.float32, order='F')
@@ -192,9 +216,11 @@ def volume_count(path: str | Path) -> int:
 def strongest_volume(path: str | Path) -> int:
     """Return the index of the volume with the highest mean intensity."""
     image = open_nifti(path)
+    _check_type(path, image)
     total = np.zeros(_count(image))
     for slab in _slabs(path, image):
-        total[slab.volume] += _scaled(slab.stored, image).sum()
+        with np.errstate(over='ignore'):
+            total[slab.volume] += _scaled(slab.stored, image).sum()
     return int(np.argmax(total))
 
 
@@ -213,7 +239,7 @@ def same_grid(path: str | Path, other: str | Path) -> bool:
     one, two = open_nifti(path), open_nifti(other)
     if one.shape[:3] != two.shape[:3]:
         return False
-    shift = np.abs(one.affine - two.affine) @ [*one.shape[:3], 1]
+    shift = np.abs(one.affine - two.affine) @ [*(*one.shape, 1, 1)[:3], 1]
     return bool(shift.max() < 0.01 * np.linalg.norm(one.affine[:3, :3], axis=0).min())
 
 
@@ -405,7 +431,9 @@ def read_mask(path: str | Path) -> BoolArray:
     UnreadableImageError
         If the file cannot be read.
     """
-    return read_values(path) > 0
+    values = read_values(path)
+    with np.errstate(invalid='ignore'):  # NaN
+        return values > 0
 
 
 def read_values(path: str | Path) -> AnyArray:
@@ -419,10 +447,12 @@ def read_values(path: str | Path) -> AnyArray:
         If the file cannot be read.
     """
     image = open_nifti(path)
+    _check_type(path, image)
     slope, inter = _scaling(image)
     with readable(path):
         values = np.empty(image.shape, image.get_data_dtype(), order='F')
     volumes = values.reshape(*(*image.shape, 1, 1)[:3], -1, order='F')
     for slab in _slabs(path, image):
         volumes[..., slab.planes, slab.volume] = slab.stored
-    return values if (slope, inter) == (1, 0) else values * slope + inter
+    with np.errstate(over='ignore', invalid='ignore'):
+        return values if (slope, inter) == (1, 0) else values * slope + inter

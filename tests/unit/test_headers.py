@@ -372,3 +372,18 @@ def test_five_dimensions_are_a_series(tmp_path):
     np.testing.assert_allclose(mean, data.mean((3, 4)), rtol=1e-6)
     assert images.replace_voxels(tmp_path / 'in.nii.gz', MASK, tmp_path / 'out.nii.gz') == 0
     assert not nib.load(tmp_path / 'out.nii.gz').dataobj.get_unscaled()[MASK].any()
+
+
+@pytest.mark.parametrize('offset', [1000, 1024, 8192])
+def test_ct_with_an_offset_is_told_so(tmp_path, offset):
+    data = np.full((40, 40, 40), -1000, 'i2')
+    data[10:30, 10:30, 10:30] = 40
+    nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / 'ct.nii.gz')
+    images.read_volume(tmp_path / 'ct.nii.gz', hounsfield=True)
+    moved = nib.Nifti1Image(data + np.int16(offset), np.eye(4))
+    nib.save(moved, tmp_path / 'ct.nii.gz')
+    with pytest.raises(UnreadableImageError, match=r'ct\.nii\.gz.*not Hounsfield.*scl_inter'):
+        images.read_volume(tmp_path / 'ct.nii.gz', hounsfield=True)
+    moved.header.set_slope_inter(1, -offset)
+    nib.save(moved, tmp_path / 'ct.nii.gz')
+    images.read_volume(tmp_path / 'ct.nii.gz', hounsfield=True)
