@@ -247,3 +247,18 @@ def test_the_array_job_takes_one_participant_each(tmp_path):
     )  # fmt: skip
     assert '--participant-label sub-02 ' in done.stdout
     assert make_parser().parse_args(done.stdout.replace(arguments[0], 'bids').split())
+
+
+def test_every_fault_has_its_test():
+    text = _page('reliability.md')
+    named = re.findall(r'`(tests/[\w/]+\.py)::(\w+)`', text)
+    missing = [
+        f'{path}::{test}'
+        for path, test in named
+        if f'def {test}(' not in (ROOT / path).read_text()
+    ]
+    rows = [line for line in text.splitlines() if line.startswith('| ') and '| test |' not in line]
+    without = [row for row in rows if not re.search(r'`tests/[\w/]+\.py::\w+`', row)]
+    assert named
+    assert not missing
+    assert not without

@@ -8,8 +8,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+import facebids
 from facebids.core import headers, images
-from facebids.errors import EmptyImageError, UnreadableImageError
+from facebids.errors import EmptyImageError, NotAHeadError, UnreadableImageError
 
 SHAPE = (20, 18, 16)
 MASK = np.zeros(SHAPE, bool)
@@ -387,3 +388,23 @@ def test_ct_with_an_offset_is_told_so(tmp_path, offset):
     moved.header.set_slope_inter(1, -offset)
     nib.save(moved, tmp_path / 'ct.nii.gz')
     images.read_volume(tmp_path / 'ct.nii.gz', hounsfield=True)
+
+
+def test_sheared_images_are_read(tmp_path):
+    sheared = AFFINE.copy()
+    sheared[:3, 1] += 0.4 * AFFINE[:3, 0]
+    rows = dict(zip(('srow_x', 'srow_y', 'srow_z'), sheared, strict=False))
+    volume = images.read_volume(make(tmp_path / 'in.nii.gz', **rows))
+    np.testing.assert_allclose(volume.affine, sheared, rtol=1e-6)
+    assert volume.forms.apart_mm == pytest.approx(0.8 * 17)
+
+
+@pytest.mark.parametrize('deface', [facebids.deface, facebids.attack])
+def test_the_python_interface_names_the_file(tmp_path, deface):
+    path = make(tmp_path / 'in.nii.gz')
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(UnreadableImageError, match=r'in\.nii\.gz.*truncated'):
+        deface(path)
+    with pytest.raises(NotAHeadError, match=r'the field of view measures 46\.1 mL'):
+        deface(make(path))
+    assert UnreadableImageError.exit_code == NotAHeadError.exit_code == 1

@@ -13,10 +13,11 @@ from facebids.core.alignment.registration import RESOLUTION
 from facebids.core.alignment.result import Alignment, TemplateAlignment, as_matrix
 from facebids.core.arrays import FloatArray
 from facebids.core.atlas import generic_atlas
-from facebids.core.foreground import head_mask
+from facebids.core.foreground import HEAD_ML, head_mask
 from facebids.core.grids import resample
 from facebids.core.images import Volume
 from facebids.core.record import Registration
+from facebids.errors import NotAHeadError
 
 TOGETHER_MM = 3.0  # displacement up to which two images of one acquisition lie together
 BETTER = 0.01  # gain of overlap that tells a displacement from an error of the coregistration
@@ -61,6 +62,7 @@ def align(
     ImageError
         If no head is found in the image.
     """
+    _check_view(volume)
     image = volume.data, volume.affine
     through = None
     if template:
@@ -184,6 +186,17 @@ def overlap(image: Volume, other: Volume, rigid: FloatArray) -> float:
     to_index = np.linalg.inv(image.affine) @ rigid @ other.affine
     there = resample(one, to_index, two.shape, 'constant') > 0.5
     return float(2 * (there & two).sum() / max(there.sum() + two.sum(), 1))
+
+
+def _check_view(volume: Volume) -> None:
+    """Raise `NotAHeadError` if the field of view is smaller than a head."""
+    view = float(np.prod(volume.zooms) * volume.data.size / 1000)
+    if view < HEAD_ML[0]:
+        raise NotAHeadError(
+            f'No head was found: the field of view measures {view:.3g} mL, but a head at least '
+            f'{HEAD_ML[0]} mL. Correct the voxel sizes in the header, or leave the image out with '
+            '--bids-filter-file.'
+        )
 
 
 def _finite(number: float | None) -> float | None:
