@@ -119,4 +119,8 @@ def _largest(mask: BoolArray) -> BoolArray:
     labels, count = ndimage.label(mask)
     if count < 2:
         return mask
-    return labels == np.argmax(np.bincount(labels.ravel())[1:]) + 1
+    # in parts, as bincount converts to integers of 8 bytes
+    sizes = np.zeros(count + 1, int)
+    for part in np.array_split(labels, 8):
+        sizes += np.bincount(part.ravel(), minlength=count + 1)
+    return labels == np.argmax(sizes[1:]) + 1

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from facebids.core.atlas import HeadModel
 
 COARSE_MM = 2.0
+SLAB = 64  # planes in which distances are compared at once
 
 Slices = tuple[slice, ...]
 Shape = tuple[int, ...]
@@ -46,6 +47,50 @@ def refine(coarse: AnyArray, slices: Slices, shape: Shape) -> AnyArray:
     for axis, part in enumerate(slices):
         coarse = np.repeat(coarse, part.step, axis)
     return coarse[tuple(slice(n) for n in shape)]
+
+
+def distance(inside: BoolArray, zooms: ArrayLike) -> FloatArray:
+    """Return the distance from each voxel inside to the nearest one outside.
+
+    The numbers are those of `scipy.ndimage.distance_transform_edt`, bit for bit. That computes
+    them with 70 bytes for each voxel; this takes 21, and no more time.
+
+    Parameters
+    ----------
+    inside : ndarray of bool, shape (X, Y, Z)
+    zooms : array of 3 floats
+        Voxel sizes, mm.
+
+    Returns
+    -------
+    ndarray, shape (X, Y, Z)
+        In mm; 0 outside.
+    """
+    nearest = ndimage.distance_transform_edt(
+        inside, sampling=zooms, return_distances=False, return_indices=True
+    )
+    result = np.empty(inside.shape)
+    rows, columns = np.indices(inside.shape[1:])
+    for number, plane in enumerate(result):
+        offsets = nearest[:, number] - np.stack([np.full_like(rows, number), rows, columns])
+        squares = (offsets.astype(float) * np.reshape(zooms, (3, 1, 1))) ** 2
+        np.sqrt(squares.sum(0), out=plane)
+    return result
+
+
+def farther(inside: BoolArray, zooms: ArrayLike, than: float) -> BoolArray:
+    """Return the voxels that are farther than a distance (mm) from the nearest one outside.
+
+    The same as comparing `distance`, but with the memory of a slab.
+    """
+    reach = int(np.ceil(than / np.asarray(zooms)[0])) + 1
+    result = np.empty(inside.shape, bool)
+    for first in range(0, len(inside), SLAB):
+        low, last = max(first - reach, 0), first + SLAB
+        part = inside[low : last + reach]
+        far = part.copy() if part.all() else distance(part, zooms) > than
+        result[first:last] = far[first - low : last - low]
+    return result
 
 
 def resample(

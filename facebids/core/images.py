@@ -13,7 +13,7 @@ so that the checksum of a compressed file is compared (:mod:`facebids.core.heade
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -339,16 +339,24 @@ def _replaced(
 ) -> AnyArray:
     """Return the stored numbers of an image with the voxels of a mask replaced."""
     dtype, scaling = image.get_data_dtype(), _scaling(image)
-    with readable(path):
-        changed = np.empty(image.shape, dtype, order='F')
-    volumes = changed.reshape(*mask.shape, -1, order='F')
-    for slab in _slabs(path, image):
-        volumes[..., slab.planes, slab.volume] = slab.stored
     zeros = repeat(_stored_zero(dtype, *scaling), _count(image))
-    new = zeros if values is None else (_stored(given, dtype, *scaling) for given in values)
-    for number, inside in zip(range(_count(image)), new, strict=True):
+    new = iter(zeros if values is None else (_stored(each, dtype, *scaling) for each in values))
+    first = next(new)  # before the image is in memory: finding values takes most of it
+    changed = _stored_numbers(path, image)
+    volumes = changed.reshape(*mask.shape, -1, order='F')
+    for number, inside in zip(range(_count(image)), chain([first], new), strict=True):
         volumes[mask, number] = inside
     return changed
+
+
+def _stored_numbers(path: str | Path, image: nib.Nifti1Image) -> AnyArray:
+    """Read all stored numbers, with the shape of the file."""
+    with readable(path):
+        stored = np.empty(image.shape, image.get_data_dtype(), order='F')
+    volumes = stored.reshape(*(*image.shape, 1, 1)[:3], -1, order='F')
+    for slab in _slabs(path, image):
+        volumes[..., slab.planes, slab.volume] = slab.stored
+    return stored
 
 
 def _count_changed(path: str | Path, out_path: str | Path, mask: BoolArray) -> int:
@@ -449,10 +457,6 @@ def read_values(path: str | Path) -> AnyArray:
     image = open_nifti(path)
     _check_type(path, image)
     slope, inter = _scaling(image)
-    with readable(path):
-        values = np.empty(image.shape, image.get_data_dtype(), order='F')
-    volumes = values.reshape(*(*image.shape, 1, 1)[:3], -1, order='F')
-    for slab in _slabs(path, image):
-        volumes[..., slab.planes, slab.volume] = slab.stored
+    values = _stored_numbers(path, image)
     with np.errstate(over='ignore', invalid='ignore'):
         return values if (slope, inter) == (1, 0) else values * slope + inter

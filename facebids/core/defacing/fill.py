@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
 
 from facebids.core import images
 from facebids.core.alignment.result import Alignment
@@ -18,9 +17,11 @@ from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.atlas import HeadAtlas, generic_atlas
 from facebids.core.defacing import masks, modes
 from facebids.core.foreground import head_mask
+from facebids.core.grids import farther
 from facebids.core.images import Volume
 
 FILLS = ('air', 'zero')
+CLEAR_MM = 6.0  # air is sampled farther from the head than this
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,17 @@ class Surroundings:
     ----------
     head : shape (X, Y, Z)
         The head of the subject.
-    from_head : shape (X, Y, Z)
-        Distance of each voxel from the head, mm.
+    air : shape (X, Y, Z)
+        Voxels farther than `CLEAR_MM` from the head.
     """
 
     head: BoolArray
-    from_head: FloatArray
+    air: BoolArray
 
     @classmethod
     def of(cls, head: BoolArray, zooms: FloatArray) -> 'Surroundings':
-        """Measure the distances from a head, in an image with voxels of `zooms` mm."""
-        return cls(head, ndimage.distance_transform_edt(~head, sampling=zooms))
+        """Find the air around a head, in an image with voxels of `zooms` mm."""
+        return cls(head, farther(~head, zooms, CLEAR_MM))
 
 
 @dataclass(frozen=True)
@@ -162,9 +163,13 @@ def fill(
         return np.full(int(mask.sum()), volume.data.flat[0], np.float32)
     data = np.where(mask, np.nan, volume.data)
     if around is None:
-        known = np.nan_to_num(data, nan=float(np.nanquantile(data, 0.02)))
-        head = head_mask(known, volume.zooms, hounsfield=volume.hounsfield)
-        around = Surroundings.of(head, volume.zooms)
+        around = Surroundings.of(_head(data, volume), volume.zooms)
     rng = np.random.default_rng([seed, 113102])
     context = FillContext(data, mask, around, volume.affine, atlas, affine, rng)
     return modes.load(mode)(context)
+
+
+def _head(data: FloatArray, volume: Volume) -> BoolArray:
+    """Return the head in an image, with data that are NaN inside the mask."""
+    known = np.nan_to_num(data, nan=float(np.nanquantile(data, 0.02)))
+    return head_mask(known, volume.zooms, hounsfield=volume.hounsfield)

@@ -13,7 +13,7 @@ from scipy import ndimage
 from facebids.core.alignment.registration import nearest_rotation
 from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.defacing.fill import FillContext
-from facebids.core.grids import carry_over
+from facebids.core.grids import carry_over, distance
 
 REACH_MM = 12.0  # Gaussian over which the skin beside the mask bends the generic skin
 FADE_MM = 25.0  # depth inside the mask over which that bending fades
@@ -83,8 +83,8 @@ def paint(
     mask, zooms = context.mask, context.zooms
     head = context.around.head & ~mask
     depth = _depth(head | mask, zooms)
-    away = ndimage.distance_transform_edt(~mask, sampling=zooms)
-    within = ndimage.distance_transform_edt(mask, sampling=zooms)
+    away = distance(~mask, zooms)
+    within = distance(mask, zooms)
     half = float(zooms.min()) / 2
     scalp = (away > AWAY_MM) & (np.abs(generic) < NEAR_MM) & (depth < PROFILE_MM)
     near = scalp & (np.abs(depth) < NEAR_MM)
@@ -119,16 +119,16 @@ def generic_skin(context: FillContext) -> FloatArray:
 def _depth(head: BoolArray, zooms: FloatArray) -> FloatArray:
     """Depth under the skin (mm, negative outside) of a head without holes."""
     outside = ~ndimage.binary_fill_holes(head)  # bone at the border of the mask is as dark as air
-    depth = ndimage.distance_transform_edt(~outside, sampling=zooms).astype(np.float32)
-    depth -= ndimage.distance_transform_edt(outside, sampling=zooms).astype(np.float32)
+    depth = distance(~outside, zooms).astype(np.float32)
+    depth -= distance(outside, zooms).astype(np.float32)
     return np.asarray(depth)
 
 
 def _cover(mask: BoolArray, depth: FloatArray, zooms: FloatArray) -> FloatArray:
     """Signed distance to a layer of soft tissue over what is kept deep in the head."""
     deep = ~mask & (depth > COVER_MM)  # what is less deep is skin itself and would get a rim
-    distance = ndimage.distance_transform_edt(~deep, sampling=zooms).astype(np.float32)
-    return np.asarray(distance - COVER_MM)
+    away = distance(~deep, zooms).astype(np.float32)
+    return np.asarray(away - COVER_MM)
 
 
 def learn_profile(values: FloatArray, depth: FloatArray, half: float) -> Profile:

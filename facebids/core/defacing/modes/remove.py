@@ -6,7 +6,6 @@ import numpy as np
 from facebids.core.arrays import FloatArray
 from facebids.core.defacing.fill import FillContext
 
-CLEAR_MM = 6.0  # air is sampled at this distance from the head or farther
 CONSTANT = 0.5  # share of equal voxels above which the air of a scan has no noise
 ENOUGH = 500  # voxels of air
 
@@ -18,8 +17,8 @@ def fill(context: FillContext) -> FloatArray:
     (a masked background, or the padding of a CT), every voxel gets that value.
     """
     clear = ~context.mask & ~np.isnan(context.data)
-    for far in (CLEAR_MM, 0.0):
-        samples = context.data[clear & (context.around.from_head > far)]
+    for air in (context.around.air, ~context.around.head):
+        samples = context.data[clear & air]
         if len(samples) > ENOUGH:
             break
     count = int(context.mask.sum())

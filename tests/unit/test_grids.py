@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from facebids.core import grids
+
+
+def blobs(shape, seed=0):
+    return ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=shape), 3) > 0
+
+
+@pytest.mark.parametrize('zooms', [(1, 1, 1), (0.7, 0.7123, 1.2), (1, 0.9, 6)])
+def test_distances_are_those_of_scipy_bit_for_bit(zooms):
+    inside = blobs((33, 41, 29))
+    expected = ndimage.distance_transform_edt(inside, sampling=zooms)
+    np.testing.assert_array_equal(grids.distance(inside, zooms), expected)
+
+
+@pytest.mark.parametrize('zooms', [(1, 1, 1), (0.7, 0.7123, 1.2), (3.5, 1, 1)])
+@pytest.mark.parametrize('than', [0.0, 2.0, 6.0])
+def test_slabs_find_the_same_voxels_as_the_distance(zooms, than):
+    inside = blobs((200, 31, 29))
+    inside[60:150] = True
+    expected = ndimage.distance_transform_edt(inside, sampling=zooms) > than
+    np.testing.assert_array_equal(grids.farther(inside, zooms, than), expected)
+
+
+def test_everything_is_far_from_nothing():
+    assert grids.farther(np.ones((9, 9, 9), bool), (1, 1, 1), 6.0).all()
