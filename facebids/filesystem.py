@@ -5,10 +5,13 @@ Files are written under a temporary name and then renamed. Files that would not 
 written, so that the jobs of an array may write the same file.
 """
 
+import errno
 import hashlib
 import json
 import math
 import os
+import re
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +23,11 @@ from facebids.errors import DatasetError
 
 TEMPORARY = '.facebids-'  # start of the names of unfinished files
 DAY = 24 * 60 * 60  # s
+
+# what git-annex and Git LFS put in the place of content that was not downloaded
+# (https://git-annex.branchable.com/internals/pointer_file/)
+POINTER = re.compile(rb'(?:(?:\.\.?/)*\.git)?/annex/objects/')
+LFS_POINTER = b'version https://git-lfs.github.com/spec/'
 
 
 def sha256(path: str | Path) -> str:
@@ -37,6 +45,46 @@ def sha256(path: str | Path) -> str:
         raise DatasetError(
             f'{path} cannot be read ({error.strerror}). Check that it exists, and its permissions.'
         ) from error
+
+
+def why_unreadable(path: str | Path, name: str) -> str | None:
+    """Return why a file has no content that can be read, and what to do; None if it has.
+
+    Pipes are never opened, because that would wait for a writer.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        Its path in messages, relative to the dataset.
+    """
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            return 'this is a folder, not a file. Rename or remove it.'
+        if not stat.S_ISREG(mode):
+            return 'this is a pipe or a device, not a file. Remove it.'
+        with open(path, 'rb') as stream:
+            head = stream.read(1024)
+    except OSError as error:
+        return _why_not_opened(path, name, error)
+    if head.startswith(LFS_POINTER):
+        return f'its content was not downloaded. Run `git lfs pull --include "{name}"`.'
+    if POINTER.match(head):
+        return f'its content was not downloaded. Run `datalad get "{name}"` in the dataset.'
+    return None
+
+
+def _why_not_opened(path: str | Path, name: str, error: OSError) -> str:
+    link = os.readlink(path) if os.path.islink(path) else ''
+    if link and error.errno == errno.ELOOP:
+        return 'this is a link that leads back to itself. Repair or remove it.'
+    if link and error.errno in (errno.ENOENT, errno.ENOTDIR):
+        if '/annex/objects/' in link:
+            return f'its content was not downloaded. Run `datalad get "{name}"` in the dataset.'
+        return 'this is a link to a file that does not exist. Repair or remove it.'
+    return f'the file cannot be read ({error.strerror}). Check its permissions.'
 
 
 @contextmanager

@@ -107,3 +107,17 @@ def phantom_pictures(phantom_scan):
     views = render.random_views(seed=0, count=4)
     pictures = render.render(mesh, registration.pose(phantom_scan.transform), views)
     return pictures, tuple(view.name for view in views)
+
+
+@pytest.fixture
+def run(bids_dir, tmp_path, monkeypatch):
+    """Run the command on the tiny dataset with toy steps."""
+    from toys import Runner
+
+    for name in list(os.environ):  # what the command sets is taken back after the test
+        monkeypatch.setenv(name, os.environ[name])
+    monkeypatch.chdir(tmp_path)
+    environment = dict(os.environ)
+    yield Runner(bids_dir, tmp_path, monkeypatch)
+    os.environ.clear()
+    os.environ.update(environment)

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from facebids.bids.names import HeadImage
+from facebids.filesystem import why_unreadable
 
 FIELDS = {
     'institution': 'InstitutionName',
@@ -121,6 +122,8 @@ def _voxel_mm(path: Path) -> tuple[float, ...] | None:
     import nibabel as nib
     from nibabel.filebasedimages import ImageFileError
 
+    if why_unreadable(path, ''):  # nibabel would wait for the other end of a pipe
+        return None
     try:
         header: Any = nib.load(path).header
     except (OSError, ImageFileError):

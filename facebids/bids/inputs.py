@@ -12,13 +12,16 @@ from typing import Any, NamedTuple
 
 from facebids.bids import head_points, names, suffixes
 from facebids.bids.names import HeadImage
+from facebids.bids.plan import Refusal
 from facebids.config import Settings
 from facebids.errors import DatasetError, NoImagesError, UsageError
+from facebids.filesystem import why_unreadable
 
 __all__ = ['HeadImage', 'Inputs', 'collect_images', 'read_description']
 
 FILTERED = 'excluded by --bids-filter-file'
 NOT_KNOWN = 'not the name of a head image known to FaceBIDS'
+A_FOLDER = 'a folder with the name of an image'
 NOT_NIFTI = 'not a NIfTI image'
 DRAWS_HEAD = '{}; a release leaves it out, see --head-points'
 OTHER_SESSION = 'not of the requested sessions'
@@ -38,11 +41,21 @@ class Inputs(NamedTuple):
     not_defaced
         Relative path and reason of each file of the requested sessions that may show a face and
         is not defaced.
+    refused
+        Images to deface that fail before anything is done to them. No other image borrows from
+        them.
+    closed
+        Path and reason of each folder whose files are unknown.
+    participants
+        Labels of all requested participants, also of those without an image.
     """
 
     images: tuple[HeadImage, ...]
     others: tuple[HeadImage, ...] = ()
     not_defaced: tuple[tuple[str, str], ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    closed: tuple[tuple[str, str], ...] = ()
+    participants: tuple[str, ...] = ()
 
 
 def collect_images(settings: Settings) -> Inputs:
@@ -56,13 +69,15 @@ def collect_images(settings: Settings) -> Inputs:
     UsageError
         If a participant, a session or an entity of a filter does not exist.
     DatasetError
-        If the folder is not a BIDS dataset, or two images have the same output.
+        If the folder is not a BIDS dataset.
     NoImagesError
         If no image matches.
     """
     read_description(settings.bids_dir, required=not settings.skip_bids_validation)
     _check_labels(settings)
-    layout = _index(settings)
+    labels = settings.participant_label or tuple(_labels(settings.bids_dir.glob('sub-*')))
+    files, closed = _walk(settings.bids_dir, labels)
+    layout = _index(settings, closed)
     paths = _query(layout, settings)
     _check_current(paths, settings)
     heads = [image for path in paths if (image := _head(path, settings))]
@@ -70,23 +85,29 @@ def collect_images(settings: Settings) -> Inputs:
     reasons = {image: _reason_against(image, passed, settings) for image in heads}
     images = [image for image in heads if not reasons[image]]
     not_defaced = {image.relative_path: reason for image, reason in reasons.items()}
+    for path in files:
+        not_defaced.setdefault(path, _reason_not_to_deface(settings.bids_dir, path))
+    left_alone = tuple(
+        (path, reason)
+        for path, reason in sorted(not_defaced.items())
+        if reason and _in_sessions(path, settings)
+    )
+    closed = {path: reason for path, reason in closed.items() if reason}
     if not images:
-        raise NoImagesError(
-            f'{settings.bids_dir}: no head image matches the request. Check --participant-label, '
-            '--session-label, --bids-filter-file and --include, and the file names in the anat '
-            'folders.'
-        )
-    _check_unique(images)
-    for path in _may_show_faces(settings):
-        not_defaced.setdefault(path, _reason_not_to_deface(path))
+        raise NoImagesError(_no_images(settings, [*dict(left_alone), *closed]))
+    refused = _refused(images)
+    failing = {item.image for item in refused}
     return Inputs(
-        tuple(images),
-        tuple(image for image in heads if reasons[image]),
+        tuple(image for image in images if image not in failing),
         tuple(
-            (path, reason)
-            for path, reason in sorted(not_defaced.items())
-            if reason and _in_sessions(path, settings)
+            image
+            for image in heads
+            if reasons[image] and not why_unreadable(image.path, image.relative_path)
         ),
+        left_alone,
+        refused,
+        tuple(closed.items()),
+        labels,
     )
 
 
@@ -140,7 +161,10 @@ def _check_labels(settings: Settings) -> None:
 
 
 def _labels(paths: Iterable[Path]) -> list[str]:
-    return sorted({path.name.split('-', 1)[1] for path in paths if path.is_dir()})
+    # a link may lead to a subdataset that is not there
+    return sorted(
+        {path.name.split('-', 1)[1] for path in paths if path.is_dir() or path.is_symlink()}
+    )
 
 
 def _check_known(kind: str, asked: tuple[str, ...], there: list[str]) -> None:
@@ -151,8 +175,8 @@ def _check_known(kind: str, asked: tuple[str, ...], there: list[str]) -> None:
         )
 
 
-def _index(settings: Settings) -> Any:
-    """Return the pybids layout of the folders that hold head images."""
+def _index(settings: Settings, closed: Iterable[str]) -> Any:
+    """Return the pybids layout of the folders that hold head images, but not of closed ones."""
     import bids
     from bids.layout import BIDSLayout, BIDSLayoutIndexer
 
@@ -168,7 +192,10 @@ def _index(settings: Settings) -> Any:
                 database_path=settings.bids_database_dir,
                 indexer=BIDSLayoutIndexer(
                     validate=validate,
-                    ignore=_ignored(restricted),
+                    ignore=[
+                        *_ignored(restricted),
+                        *(re.compile(f'^/{re.escape(path)}(/|$)') for path in closed),
+                    ],
                     force_index=[CT],  # not yet part of BIDS
                     index_metadata=False,
                 ),
@@ -268,26 +295,60 @@ def _in_sessions(path: str, settings: Settings) -> bool:
     return any(f'ses-{label}' in PurePosixPath(path).parts for label in settings.session_label)
 
 
-def _reason_not_to_deface(path: str) -> str:
+def _reason_not_to_deface(root: Path, path: str) -> str:
     """Return why a file that is not a known head image is not defaced."""
+    if (root / path).is_dir():
+        return A_FOLDER
     if path.endswith(suffixes.NIFTI):
         return NOT_KNOWN
     kind = head_points.kind_of(path)
     return DRAWS_HEAD.format(head_points.WHAT[kind]) if kind else NOT_NIFTI
 
 
-def _may_show_faces(settings: Settings) -> list[str]:
-    """Return all files of the participants, whether BIDS or not, that may show a face."""
-    labels = settings.participant_label or _labels(settings.bids_dir.glob('sub-*'))
+def _walk(root: Path, labels: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+    """Find all files of the participants that may show a face, whether BIDS or not.
+
+    Returns
+    -------
+    list
+        Relative paths of the files, and of folders with the name of an image.
+    dict
+        Why each folder that must not be entered cannot be read, by relative path. The reason is
+        empty for a link to a folder that contains it, which hides no file.
+    """
     endings = (*suffixes.NIFTI, *suffixes.OTHER_FORMATS)
-    return [
-        path
-        for label in labels
-        for folder, _, files in os.walk(settings.bids_dir / f'sub-{label}', followlinks=True)
-        for name in files
-        for path in [Path(folder, name).relative_to(settings.bids_dir).as_posix()]
-        if name.lower().endswith(endings) or head_points.kind_of(path)
-    ]
+    files: list[str] = []
+    closed: dict[str, str] = {}
+
+    def relative(path: str | Path) -> str:
+        return Path(path).relative_to(root).as_posix()
+
+    def refuse(error: OSError) -> None:
+        closed[relative(error.filename)] = (
+            f'the folder cannot be read ({error.strerror}). Check that it exists, and its '
+            'permissions.'
+        )
+
+    for label in labels:
+        top = root / f'sub-{label}'
+        for folder, inner, found in os.walk(top, onerror=refuse, followlinks=True):
+            here = os.path.realpath(folder)
+            loops = [name for name in inner if _leads_above(here, os.path.join(folder, name))]
+            closed |= {relative(Path(folder, name)): '' for name in loops}
+            inner[:] = [name for name in inner if name not in loops]
+            images = [name for name in inner if name.endswith(suffixes.NIFTI)]
+            paths = [relative(Path(folder, name)) for name in (*found, *images)]
+            files += [
+                path
+                for path in paths
+                if path.lower().endswith(endings) or head_points.kind_of(path)
+            ]
+    return files, closed
+
+
+def _leads_above(folder: str, path: str) -> bool:
+    """Return whether a path is a link to a folder that contains it."""
+    return os.path.islink(path) and Path(folder).is_relative_to(os.path.realpath(path))
 
 
 def _check_current(paths: list[str], settings: Settings) -> None:
@@ -299,13 +360,38 @@ def _check_current(paths: list[str], settings: Settings) -> None:
         )
 
 
-def _check_unique(images: list[HeadImage]) -> None:
-    def made(image: HeadImage) -> set[str]:
-        return {*names.public_files(image), names.record(image), names.workflow_name(image)}
+def _refused(images: list[HeadImage]) -> tuple[Refusal, ...]:
+    """Return the images that cannot be processed, as their names or their first bytes tell."""
+    made = {image: _made(image) for image in images}
+    counts = Counter(name for files in made.values() for name in files)
+    refused = []
+    for image in images:
+        if any(counts[name] > 1 for name in made[image]):
+            twins = ', '.join(
+                other.relative_path
+                for other in images
+                if other != image and made[other] & made[image]
+            )
+            message = (
+                f'{image.relative_path}: {twins} would have the same output. Rename or remove one '
+                'of them.'
+            )
+            refused.append(Refusal(image, 'same_output', message))
+        elif why := why_unreadable(image.path, image.relative_path):
+            message = f'{image.relative_path}: {why}'
+            refused.append(Refusal(image, 'unreadable_image_error', message))
+    return tuple(refused)
 
-    counts = Counter(name for image in images for name in made(image))
-    if twice := [image for image in images if any(counts[name] > 1 for name in made(image))]:
-        listed = ', '.join(image.relative_path for image in twice[:4])
-        raise DatasetError(
-            f'{listed}: these files would have the same output. Rename or remove one of each pair.'
-        )
+
+def _made(image: HeadImage) -> set[str]:
+    return {*names.public_files(image), names.record(image), names.workflow_name(image)}
+
+
+def _no_images(settings: Settings, others: list[str]) -> str:
+    """Return the message on a request that no image matches, with the files that are there."""
+    there = f' It has {len(others)} other files, such as {others[0]}.' if others else ''
+    return (
+        f'{settings.bids_dir}: no head image matches the request.{there} Check '
+        '--participant-label, --session-label, --bids-filter-file and --include, and the file '
+        'names in the anat folders.'
+    )

@@ -111,6 +111,25 @@ class ImagePlan:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """An image that fails before anything is done to it.
+
+    Attributes
+    ----------
+    image
+        The image.
+    code
+        Machine-readable name of the error, ``'unreadable_image_error'``.
+    message
+        What is wrong, and what to do.
+    """
+
+    image: HeadImage
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
 class ParticipantPlan:
     """What is done to the images of one participant.
 
@@ -124,12 +143,18 @@ class ParticipantPlan:
         Images to register only.
     not_defaced
         Path and reason of each file that may show a face and is not defaced.
+    refused
+        Images that fail before anything is done to them.
+    closed
+        Path and reason of each folder whose files are unknown.
     """
 
     participant: str
     images: tuple[ImagePlan, ...]
     registered: tuple[ImagePlan, ...] = ()
     not_defaced: tuple[tuple[str, str], ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    closed: tuple[tuple[str, str], ...] = ()
 
 
 def make_plan(
@@ -170,6 +195,45 @@ def make_plan(
     return tuple(plans)
 
 
+def complete(
+    plans: Iterable[ParticipantPlan],
+    participants: Iterable[str],
+    not_defaced: Iterable[tuple[str, str]] = (),
+    refused: Iterable[Refusal] = (),
+    closed: Iterable[tuple[str, str]] = (),
+) -> tuple[ParticipantPlan, ...]:
+    """Return a plan for every participant, with all that nothing is done to.
+
+    Parameters
+    ----------
+    plans
+        Plans of the participants with images to deface.
+    participants
+        Labels of all participants.
+    not_defaced, refused, closed
+        See `ParticipantPlan`, of all participants.
+    """
+    known = {plan.participant: plan for plan in plans}
+    alone, shut, failing = list(not_defaced), list(closed), list(refused)
+    completed = []
+    for label in sorted({*participants, *known}):
+        plan = known.get(label) or ParticipantPlan(
+            label, (), not_defaced=tuple(item for item in alone if _is_of(item[0], label))
+        )
+        completed.append(
+            replace(
+                plan,
+                refused=tuple(item for item in failing if item.image.participant == label),
+                closed=tuple(item for item in shut if _is_of(item[0], label)),
+            )
+        )
+    return tuple(completed)
+
+
+def _is_of(path: str, participant: str) -> bool:
+    return path.partition('/')[0] == f'sub-{participant}'
+
+
 def _screened(plan: ParticipantPlan) -> ParticipantPlan:
     """Add to each reason what happens to an image that is already defaced."""
     note = '; its voxels stay unchanged if it is already defaced'
@@ -192,6 +256,12 @@ def describe(plans: Iterable[ParticipantPlan]) -> str:
             )
             for item in (*plan.images, *plan.registered)
         ]
+        lines += [
+            f'  {item.image.relative_path}\n    fail: {item.message}' for item in plan.refused
+        ]
+        lines += [f'  {path}\n    left out: {reason}' for path, reason in plan.closed]
+        if not (plan.images or plan.refused):
+            lines.append('  no image to deface')
         by_reason = defaultdict(list)
         for path, reason in plan.not_defaced:
             by_reason[reason].append(path)

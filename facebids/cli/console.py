@@ -84,7 +84,7 @@ class ImageProgress:
 
     def seconds_of(self, image: HeadImage) -> float:
         """Return the total run time (s) of the steps of an image."""
-        return self.seconds[names.workflow_name(image)]
+        return self.seconds.get(names.workflow_name(image), 0.0)
 
     def _end(self, key: str, outcome: str) -> None:
         self.ended.add(key)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facebids.errors import DatasetError
+from facebids.filesystem import LFS_POINTER, POINTER
 
 # top-level folders that are not part of the raw data
 FOLDERS = ('sourcedata', 'derivatives', 'figures')
@@ -24,8 +25,6 @@ LEFTOVERS = re.compile(r'.*~|#.*#|.*\.(tmp|swp|part)|Thumbs\.db|desktop\.ini|__M
 ZARR = ('.zarray', '.zattrs', '.zgroup', '.zmetadata')
 
 POINTER_SIZE = 32 * 1024  # bytes, the largest pointer file of git-annex
-POINTER = re.compile(rb'(?:(?:\.\.?/)*\.git)?/annex/objects/')
-LFS_POINTER = b'version https://git-lfs.github.com/spec/'
 LISTED = 10  # files in a message
 
 

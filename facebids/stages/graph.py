@@ -77,6 +77,8 @@ def run_graph(
     bool
         False if the user interrupted the run.
     """
+    if not plans:
+        return True
     from facebids.workflows.base import init_facebids_wf
 
     workflow = init_facebids_wf(settings=settings, plans=plans, template=template)

@@ -15,7 +15,7 @@ from facebids.bids.inputs import collect_images, read_description
 from facebids.bids.keep_masks import with_keep_masks
 from facebids.bids.metadata import public_paths, write_dataset_files
 from facebids.bids.names import HeadImage
-from facebids.bids.plan import ParticipantPlan, count_not_defaced, describe, make_plan
+from facebids.bids.plan import ParticipantPlan, complete, count_not_defaced, describe, make_plan
 from facebids.config import Settings
 from facebids.core.record import Record
 from facebids.filesystem import sweep, write_text_atomic
@@ -32,7 +32,7 @@ def run_participants(settings: Settings, reporter: Reporter) -> int:
     Returns
     -------
     int
-        0, or 1 if an image failed.
+        0, or 1 if an image failed or a folder could not be read.
     """
     if settings.dry_run:
         plans = _plans(replace(settings, bids_database_dir=None))
@@ -60,10 +60,17 @@ def run_participants(settings: Settings, reporter: Reporter) -> int:
 
 def _plans(settings: Settings) -> tuple[ParticipantPlan, ...]:
     found = collect_images(settings)
-    plans = make_plan(*found, template=settings.template, force=settings.force)
-    if settings.keep_mask is None:
-        return plans
-    return with_keep_masks(plans, settings.keep_mask, [*found.images, *found.others])
+    plans = make_plan(
+        found.images,
+        found.others,
+        found.not_defaced,
+        template=settings.template,
+        force=settings.force,
+    )
+    if settings.keep_mask is not None:
+        known = [*found.images, *found.others, *(item.image for item in found.refused)]
+        plans = with_keep_masks(plans, settings.keep_mask, known)
+    return complete(plans, found.participants, found.not_defaced, found.refused, found.closed)
 
 
 def _process(
@@ -74,7 +81,8 @@ def _process(
     template: Path | None,
     reporter: Reporter,
 ) -> int:
-    images = [item.image for plan in plans for item in plan.images]
+    planned = tuple(plan for plan in plans if plan.images)
+    images = [item.image for plan in planned for item in plan.images]
     for image in images:  # a record of an earlier run would be taken for a new one
         (settings.work_dir / names.record(image)).unlink(missing_ok=True)
 
@@ -82,13 +90,17 @@ def _process(
         return records.read(settings.work_dir / names.record(image))
 
     with reporter.follow(images, read_record) as progress:
-        finished = run_graph(settings, plans, progress, crash_dir, log_dir, template)
+        finished = run_graph(settings, planned, progress, crash_dir, log_dir, template)
     crashes = read_crashes(crash_dir)
     sources = {
         item.image: item.lender for plan in plans for item in (*plan.images, *plan.registered)
     }
     ended_early = not finished or (settings.stop_on_first_crash and bool(crashes))
-    results = {}
+    results = {
+        item.image: records.failed(item.image, item.code, item.message)
+        for plan in plans
+        for item in plan.refused
+    }
     for image in images:
         found = read_record(image)
         if found is None:
@@ -103,7 +115,8 @@ def _process(
     seconds = {image.relative_path: progress.seconds_of(image) for image in results}
     reporter.show_results(results.values(), seconds)
     reporter.show_paths(_paths(settings, log_dir, crash_dir if crashes else None))
-    return int(any(result.verdict == 'fail' for result in results.values()))
+    left_out = any(plan.closed for plan in plans)
+    return int(left_out or any(result.verdict == 'fail' for result in results.values()))
 
 
 def publish(settings: Settings, results: dict[HeadImage, Record]) -> None:
@@ -170,9 +183,12 @@ def _without_folders(text: str, settings: Settings) -> str:
 def _report_not_defaced(
     settings: Settings, plans: Sequence[ParticipantPlan], reporter: Reporter
 ) -> None:
-    planned = {plan.participant for plan in plans}
-    if missing := [label for label in settings.participant_label if label not in planned]:
-        reporter.warn(f'facebids: no image to deface for participant {", ".join(missing)}.')
+    without = [plan.participant for plan in plans if not (plan.images or plan.refused)]
+    if without:
+        count = f'{len(without)} participants' if len(without) > 1 else 'participant'
+        reporter.warn(f'facebids: no image to deface for {count} {", ".join(without)}.')
+    for path, reason in (item for plan in plans for item in plan.closed):
+        reporter.warn(f'facebids: {path} is left out: {reason}')
     if not_defaced := count_not_defaced(plans):
         reporter.warn(
             f'facebids: files that may show a face but are not defaced: {not_defaced}. '

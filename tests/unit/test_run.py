@@ -7,176 +7,16 @@ import os
 import re
 import shutil
 import signal
-import sys
 import time
-from pathlib import Path
-from types import ModuleType
 
-import make
 import pytest
-from nipype import Node, Workflow
-from nipype.interfaces.base import BaseInterfaceInputSpec, SimpleInterface, TraitedSpec, traits
+from toys import FLAIR_A, T1W_2, T1W_A, T1W_B, image_of
 
 from facebids.bids import names, records
-from facebids.bids.names import HeadImage
 from facebids.cli.run import main
 from facebids.core.record import Reason
-from facebids.errors import EmptyImageError
-from facebids.filesystem import TEMPORARY, write_text_atomic
+from facebids.filesystem import TEMPORARY
 from facebids.stages.crashes import NOT_REACHED, Crash, reason_for_missing_record
-
-FLAIR_A, T1W_A, T1W_B, T1W_2 = (
-    'sub-01/ses-A/anat/sub-01_ses-A_FLAIR.nii.gz',
-    'sub-01/ses-A/anat/sub-01_ses-A_T1w.nii.gz',
-    'sub-01/ses-B/anat/sub-01_ses-B_acq-hi_run-1_T1w.nii.gz',
-    'sub-02/anat/sub-02_T1w.nii.gz',
-)
-
-
-class _InputSpec(BaseInterfaceInputSpec):
-    image = traits.Str()
-    source_registration = traits.Str()
-    outcome = traits.Str()
-    output_dir = traits.Str()
-    work_dir = traits.Str()
-    private_dir = traits.Str()
-
-
-class _OutputSpec(TraitedSpec):
-    image = traits.Str()
-
-
-class ToyStep(SimpleInterface):
-    """Fails in the way that ``outcome`` asks for, or hands the image on."""
-
-    input_spec = _InputSpec
-    output_spec = _OutputSpec
-    _always_run = True
-
-    def _run_interface(self, runtime):
-        outcome, image = self.inputs.outcome, self.inputs.image
-        if outcome == 'empty':
-            raise EmptyImageError(f'{self.inputs.work_dir}/x/{Path(image).name}: only zeros.')
-        if outcome == 'bug':
-            raise ValueError(f'secret of {self.inputs.work_dir}')
-        if outcome == 'killed':
-            os.kill(os.getpid(), signal.SIGKILL)
-        if outcome == 'interrupted':
-            raise KeyboardInterrupt
-        if outcome == 'ended':  # the whole run is, by the cluster, while this step is at work
-            Path(self.inputs.work_dir, 'worker').write_text(str(os.getpid()))
-            os.kill(os.getppid(), signal.SIGTERM)
-            time.sleep(60)
-            Path(self.inputs.work_dir, 'finished').touch()
-        self._results['image'] = image
-        return runtime
-
-
-class ToySink(ToyStep):
-    """Writes what the real sink would: released or withheld files, and the record."""
-
-    def _run_interface(self, runtime):
-        image = HeadImage.from_relative_path(self.inputs.image)
-        verdict = 'fail' if self.inputs.outcome == 'fail' else 'pass'
-        reason = Reason('face_found_after', 'fail', 'A face was found.')
-        record = make.image_record(
-            image.relative_path,
-            verdict=verdict,
-            reasons=(reason,) if verdict == 'fail' else (),
-            identifiability={'faces_before': 9},
-        )
-        for name in names.public_files(image):
-            public = Path(self.inputs.output_dir) / name
-            withheld = Path(self.inputs.private_dir) / names.withheld(name)
-            if self.inputs.outcome != 'lost':
-                write_text_atomic(withheld if verdict == 'fail' else public, 'x')
-        records.write(Path(self.inputs.work_dir) / names.record(image), record)
-        self._results['image'] = image.relative_path
-        return runtime
-
-
-def _factory(outcomes):
-    """Return a factory of graphs in which images end as ``outcomes`` says, by relative path."""
-
-    def init_facebids_wf(*, settings, plans, template=None):
-        workflow = Workflow('facebids_wf')
-        for plan in plans:
-            participant = Workflow(f'sub_{plan.participant}_wf')
-            found = {}
-            for item in (*plan.images, *plan.registered):
-                inputs = {
-                    'outcome': outcomes.get(item.image.relative_path, 'pass'),
-                    'output_dir': str(settings.output_dir),
-                    'work_dir': str(settings.work_dir),
-                    'private_dir': str(settings.private_dir),
-                }
-                step = Node(ToyStep(image=item.image.relative_path, **inputs), name='step')
-                name = names.workflow_name(item.image)
-                if item in plan.registered:
-                    found[item.image] = Workflow(f'register_{name}'), 'step'
-                    found[item.image][0].add_nodes([step])
-                    continue
-                found[item.image] = Workflow(name), 'register_wf.step'
-                register = Workflow('register_wf')
-                register.add_nodes([step])
-                sink = Node(ToySink(**inputs), name='sink')
-                found[item.image][0].connect(register, 'step.image', sink, 'image')
-            participant.add_nodes([one for one, _ in found.values()])
-            for item in (*plan.images, *plan.registered):
-                if item.source:
-                    (source, given), (one, taken) = found[item.source], found[item.image]
-                    participant.connect(
-                        source, f'{given}.image', one, f'{taken}.source_registration'
-                    )
-            workflow.add_nodes([participant])
-        return workflow
-
-    return init_facebids_wf
-
-
-class Runner:
-    """Runs the command on the skeleton and remembers where everything is."""
-
-    def __init__(self, bids_dir, root, monkeypatch):
-        self.bids, self.out, self.work = bids_dir, root / 'out', root / 'work'
-        self.private = self.work / 'private'
-        self.monkeypatch = monkeypatch
-
-    def __call__(self, *options, level='participant', **outcomes):
-        base = ModuleType('facebids.workflows.base')
-        base.init_facebids_wf = _factory(outcomes.get('outcomes', {}))
-        self.monkeypatch.setitem(sys.modules, 'facebids.workflows', ModuleType('workflows'))
-        self.monkeypatch.setitem(sys.modules, 'facebids.workflows.base', base)
-        places = [str(self.bids), str(self.out), level, '-w', str(self.work)]
-        return main([*places, '--nprocs', '1', *options])
-
-    def files(self, image):
-        return [self.out / name for name in names.public_files(_image(image))]
-
-    def withheld(self, image):
-        return [self.private / f'withheld/{name}' for name in names.public_files(_image(image))]
-
-    def verdicts(self):
-        return {item.image: item.verdict for item in records.read_all(self.out)}
-
-    def reason(self, image):
-        found = next(item for item in records.read_all(self.out) if item.image == image)
-        return found.reasons[0]
-
-
-def _image(path):
-    return HeadImage.from_relative_path(path)
-
-
-@pytest.fixture
-def run(bids_dir, tmp_path, monkeypatch):
-    for name in list(os.environ):  # what the command sets is taken back after the test
-        monkeypatch.setenv(name, os.environ[name])
-    monkeypatch.chdir(tmp_path)
-    environment = dict(os.environ)
-    yield Runner(bids_dir, tmp_path, monkeypatch)
-    os.environ.clear()
-    os.environ.update(environment)
 
 
 def test_every_image_is_released_and_described(run, capsys):
@@ -265,7 +105,7 @@ def test_dependent_images_fail_with_the_name_of_their_source(run, left_out):
 
 
 def test_a_source_that_stopped_after_its_registration_is_not_blamed():
-    image, source = _image(T1W_A.replace('T1w', 'T2starw')), _image(T1W_A)
+    image, source = image_of(T1W_A.replace('T1w', 'T2starw')), image_of(T1W_A)
     step = f'facebids_wf.sub_01_wf.{names.workflow_name(source)}'
     later = Crash(f'{step}.deface_wf.deface', 'worker_killed', 'x')
     assert reason_for_missing_record(image, [later], {image: source}).code == NOT_REACHED
