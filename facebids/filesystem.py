@@ -92,7 +92,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path that is renamed to ``path`` when the block succeeds.
 
     The temporary file is hidden, is in the same folder, and has the same extension, which nibabel
-    relies on. It is deleted when the block raises. Missing folders are created.
+    relies on. Its name is short, as that of the file may be as long as the file system allows. It
+    is deleted when the block raises. Missing folders are created.
 
     Parameters
     ----------
@@ -107,7 +108,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # process numbers are not unique across containers and the nodes of a cluster
-    temporary = path.with_name(f'{TEMPORARY}{uuid4().hex[:12]}-{path.name}')
+    ending = '.nii.gz' if path.name.endswith('.nii.gz') else path.suffix
+    temporary = path.with_name(f'{TEMPORARY}{uuid4().hex[:12]}{ending}')
     try:
         yield temporary
         os.replace(temporary, path)

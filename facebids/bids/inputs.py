@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from facebids.bids import head_points, names, suffixes
-from facebids.bids.names import HeadImage
+from facebids.bids.names import HEAD_ATLAS, HeadImage
 from facebids.bids.plan import Refusal
 from facebids.config import Settings
 from facebids.errors import DatasetError, NoImagesError, UsageError
@@ -21,10 +21,12 @@ __all__ = ['HeadImage', 'Inputs', 'collect_images', 'read_description']
 
 FILTERED = 'excluded by --bids-filter-file'
 NOT_KNOWN = 'not the name of a head image known to FaceBIDS'
+A_MASK = 'a mask, not an image of a head'
 A_FOLDER = 'a folder with the name of an image'
 NOT_NIFTI = 'not a NIfTI image'
 DRAWS_HEAD = '{}; a release leaves it out, see --head-points'
 OTHER_SESSION = 'not of the requested sessions'
+MASKS = re.compile(r'_(?:mask|roi|defacemask)\.nii(?:\.gz)?$')  # of lesions, brains, ...
 CT = re.compile(r'^/sub-[^/]+/(?:ses-[^/]+/)?ct/[^/]+_ct\.nii(?:\.gz)?$')
 
 
@@ -95,7 +97,7 @@ def collect_images(settings: Settings) -> Inputs:
     closed = {path: reason for path, reason in closed.items() if reason}
     if not images:
         raise NoImagesError(_no_images(settings, [*dict(left_alone), *closed]))
-    refused = _refused(images)
+    refused = _refused(images, settings)
     failing = {item.image for item in refused}
     return Inputs(
         tuple(image for image in images if image not in failing),
@@ -232,7 +234,7 @@ def _query(layout: Any, settings: Settings, **entities: Any) -> list[str]:
     """Return the absolute paths of the images of the participants with these entities."""
     labels = list(settings.participant_label)
     asked = {'subject': labels} if labels else {}
-    found = layout.get(return_type='filename', extension=list(suffixes.NIFTI), **entities)
+    found = layout.get(return_type='filename', **{'extension': list(suffixes.NIFTI), **entities})
     within = set(layout.get(return_type='filename', **asked))
     return sorted(path for path in found if path in within)
 
@@ -271,7 +273,7 @@ def _passed(layout: Any, settings: Settings) -> dict[str, set[str]]:
         try:
             # a filter restricts the request and never extends it
             passed[suffix] = set(_query(layout, settings, **{'suffix': suffix, **chosen}))
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise UsageError(f'--bids-filter-file, {key}: {error}') from error
     return passed
 
@@ -300,7 +302,7 @@ def _reason_not_to_deface(root: Path, path: str) -> str:
     if (root / path).is_dir():
         return A_FOLDER
     if path.endswith(suffixes.NIFTI):
-        return NOT_KNOWN
+        return A_MASK if MASKS.search(path) else NOT_KNOWN
     kind = head_points.kind_of(path)
     return DRAWS_HEAD.format(head_points.WHAT[kind]) if kind else NOT_NIFTI
 
@@ -360,12 +362,14 @@ def _check_current(paths: list[str], settings: Settings) -> None:
         )
 
 
-def _refused(images: list[HeadImage]) -> tuple[Refusal, ...]:
+def _refused(images: list[HeadImage], settings: Settings) -> tuple[Refusal, ...]:
     """Return the images that cannot be processed, as their names or their first bytes tell."""
     made = {image: _made(image) for image in images}
     counts = Counter(name for files in made.values() for name in files)
+    template = names.Template.from_text(settings.template) if settings.template else HEAD_ATLAS
     refused = []
     for image in images:
+        length = names.longest(image, template)
         if any(counts[name] > 1 for name in made[image]):
             twins = ', '.join(
                 other.relative_path
@@ -377,6 +381,13 @@ def _refused(images: list[HeadImage]) -> tuple[Refusal, ...]:
                 'of them.'
             )
             refused.append(Refusal(image, 'same_output', message))
+        elif length > names.LONGEST_NAME:
+            message = (
+                f'{image.relative_path}: its outputs would have names of {length} bytes, and file '
+                f'systems allow {names.LONGEST_NAME}. Shorten its name by '
+                f'{length - names.LONGEST_NAME}.'
+            )
+            refused.append(Refusal(image, 'name_too_long', message))
         elif why := why_unreadable(image.path, image.relative_path):
             message = f'{image.relative_path}: {why}'
             refused.append(Refusal(image, 'unreadable_image_error', message))

@@ -13,6 +13,7 @@ from facebids.bids.suffixes import ALWAYS, HEADS
 from facebids.errors import DatasetError, UsageError
 
 RAW = 'raw'  # the name of the input dataset in BIDS URIs
+LONGEST_NAME = 255  # bytes, of nearly all file systems
 STATES = ('before', 'after')  # an image before and after defacing
 GROUP_TABLE = 'group_identifiability.tsv'
 GROUP_DICTIONARY = 'group_identifiability.json'
@@ -256,6 +257,24 @@ def workflow_name(image: HeadImage) -> str:
     Progress and crashes are attributed to the image by this name.
     """
     return re.sub(r'\W', '_', f'{_flat_name(image)}_wf')
+
+
+# --- limits -------------------------------------------------------------------------------------
+
+
+def longest(image: HeadImage, template: Template = HEAD_ATLAS) -> int:
+    """Return the length of the longest file or folder name made from an image, in bytes."""
+    transforms = (name_of(image, template) for name_of in (to_template, from_template))
+    made = (
+        *public_files(image),
+        *map(sidecar, transforms),
+        *(private_templates(image, state) for state in STATES),
+        *(private_figure(image, kind) for kind in ('slices', 'renders')),
+        raw_mask(image),
+        record(image),
+        f'register_{workflow_name(image)}',
+    )
+    return max(len(PurePosixPath(name).name.encode()) for name in made)
 
 
 # --- per session, participant and dataset --------------------------------------------------------

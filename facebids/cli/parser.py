@@ -4,6 +4,7 @@
 import argparse
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -327,4 +328,25 @@ def _filters(text: str) -> dict[str, dict[str, Any]]:
         raise argparse.ArgumentTypeError(
             f'{text}: unknown key {", ".join(sorted(unknown))}. Known are {", ".join(BY_KEY)}.'
         )
+    for key, entities in filters.items():
+        for name, value in entities.items():
+            if problem := _filter_problem(value):
+                raise argparse.ArgumentTypeError(f'{text}, {key}, {name}: {problem}')
     return filters
+
+
+def _filter_problem(value: Any) -> str | None:
+    """Return why the value of an entity would never match an image, or None."""
+    if isinstance(value, list) and value:
+        if '*' in value:
+            return '"*" must stand alone, not in a list.'
+        return next((problem for item in value if (problem := _filter_problem(item))), None)
+    if isinstance(value, str) and 'Query.' in value:
+        return f'{value} matches nothing. Write null for no such entity, and "*" for any value.'
+    if isinstance(value, str) and not re.fullmatch(r'\*|[a-zA-Z0-9+.]+', value):
+        return (
+            f'{value!r} matches nothing: labels have letters and digits only, without their key.'
+        )
+    if isinstance(value, bool | dict | list):
+        return f'{value} is neither a label, a number, "*", null, nor a list of them.'
+    return None

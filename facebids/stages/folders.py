@@ -74,8 +74,8 @@ def check_folders(settings: Settings) -> None:
         If the folder of photographs does not exist.
     OutputError
         If a run would write to the input, expose identifying data in the output, or delete results
-        when it cleans the work folder; if the output folder contains another dataset; or if the
-        release is inside another dataset.
+        when it cleans the work folder; if the work folder has a name that Nipype cannot use; if
+        the output folder contains another dataset; or if the release is inside another dataset.
     """
     if not settings.bids_dir.is_dir():
         raise DatasetError(f'{settings.bids_dir}: no such folder. Give a BIDS dataset.')
@@ -104,6 +104,11 @@ def check_folders(settings: Settings) -> None:
                 f'{inner.capitalize()} ({inside}) {"is" if same else "is inside"} '
                 f'{outer} ({around}): {why}'
             )
+    if settings.analysis_level == 'participant' and '[' in str(settings.work_dir):
+        raise OutputError(
+            f'The work folder ({settings.work_dir}) has [ in its path, in which Nipype would not '
+            'find its files again. Use --work-dir.'
+        )
     _check_output_is_ours(settings.output_dir)
     if release_dir:
         _check_in_no_dataset(release_dir)

@@ -236,3 +236,52 @@ def test_labels_that_are_numbers_are_kept_as_they_are_written(run):
     assert run('--participant-label', '1', '001') == 0
     assert set(run.verdicts()) == {T1W_2.replace('02', label) for label in ('1', '001')}
     assert {path.name for path in run.out.glob('*.html')} == {'sub-1.html', 'sub-001.html'}
+
+
+def _named(length):
+    return f'sub-02/anat/sub-02_acq-{"v" * (length - 24)}_T1w.nii.gz'
+
+
+def test_a_name_too_long_for_what_is_made_of_it_is_found_before_the_work(run, capsys):
+    right, long = _named(217), _named(218)  # the transforms have 38 characters more
+    for name in (right, long):
+        (run.bids / name).write_bytes((run.bids / T1W_2).read_bytes())
+    assert run('--dry-run') == 0
+    assert f'{long}: its outputs would have names of 256 bytes' in capsys.readouterr().out
+    assert run() == 1
+    assert run.verdicts() == dict.fromkeys([*OTHERS, T1W_2, right], 'pass') | {long: 'fail'}
+    assert run.reason(long).code == 'name_too_long'
+    assert 'Shorten its name by 1.' in run.reason(long).message
+    assert all(path.is_file() for path in run.files(right))
+
+
+def test_masks_in_raw_folders_are_known_by_name(run, capsys):
+    masks = [
+        'sub-02/anat/sub-02_label-lesion_mask.nii.gz',
+        'sub-02/anat/sub-02_space-T1w_label-L_desc-lesion_roi.nii.gz',
+        'sub-02/anat/sub-02_mod-T1w_defacemask.nii.gz',
+    ]
+    for name in masks:
+        (run.bids / name).write_bytes((run.bids / T1W_2).read_bytes())
+    assert run('--dry-run', '--participant-label', '02', '--skip-bids-validation') == 0
+    text = capsys.readouterr().out
+    assert f'not defaced: a mask, not an image of a head\n    {masks[0]}' in text
+    assert all(f'    {name}' in text for name in masks)
+    assert 'not the name of a head image' not in text
+
+
+def test_a_work_folder_whose_name_nipype_takes_for_a_pattern_is_refused(run, capsys):
+    run.work = run.work.with_name('[lab] work')
+    assert run() == 73
+    assert 'has [ in its path' in capsys.readouterr().err
+    assert not run.work.exists()
+    assert not run.out.exists()
+
+
+def test_other_folders_may_have_any_name(run, tmp_path):
+    place = tmp_path / '[lab] {a} *? study'
+    place.mkdir()
+    run.bids, run.out = run.bids.rename(place / 'raw'), place / 'out'
+    assert run('--private-dir', str(place / 'private')) == 0
+    assert len(run.verdicts()) == 4
+    assert run('--private-dir', str(place / 'private'), level='group') == 0

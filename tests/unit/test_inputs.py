@@ -57,6 +57,7 @@ def test_a_label_does_not_match_a_longer_one(settings, bids_dir):
         ({'t1w': {'run': 1}, 'flair': {'session': 'B'}}, [ALL[2]]),
         ({'t1w': {'suffix': 'T1w', 'datatype': 'anat', 'session': ['A']}}, ALL[:2]),
         ({'t1w': {'suffix': 'T2w'}}, ALL[:1]),
+        ({'t1w': {'extension': '.nii.gz'}}, ALL),
     ],
 )
 def test_filters_select_images(settings, filters, expected):

@@ -94,6 +94,13 @@ def test_wrong_arguments_end_with_code_2_and_a_sentence(arguments, message, caps
         ('[]', 'must have the form'),
         ('{"t1w": 1}', 'must have the form'),
         ('{', 'cannot be read as JSON'),
+        ('{"t1w": {"acquisition": "Query.NONE"}}', 't1w, acquisition: Query.NONE matches nothing'),
+        ('{"t1w": {"session": ["A", "bids.layout.Query.ANY"]}}', 'Query.ANY matches nothing'),
+        ('{"t1w": {"subject": "sub-01"}}', "'sub-01' matches nothing"),
+        ('{"t1w": {"run": ""}}', "'' matches nothing"),
+        ('{"t1w": {"run": ["*"]}}', '"*" must stand alone'),
+        ('{"t1w": {"run": []}}', '[] is neither a label'),
+        ('{"t1w": {"run": true}}', 'True is neither a label'),
     ],
 )
 def test_an_invalid_filter_file_is_refused(tmp_path, capsys, text, message):
