@@ -8,6 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from facebids.bids import head_points, names, suffixes
@@ -15,7 +16,7 @@ from facebids.bids.names import HEAD_ATLAS, HeadImage
 from facebids.bids.plan import Refusal
 from facebids.config import Settings
 from facebids.errors import DatasetError, NoImagesError, UsageError
-from facebids.filesystem import why_unreadable
+from facebids.filesystem import TEMPORARY, why_unreadable
 
 __all__ = ['HeadImage', 'Inputs', 'collect_images', 'read_description']
 
@@ -27,6 +28,7 @@ NOT_NIFTI = 'not a NIfTI image'
 DRAWS_HEAD = '{}; a release leaves it out, see --head-points'
 OTHER_SESSION = 'not of the requested sessions'
 MASKS = re.compile(r'_(?:mask|roi|defacemask)\.nii(?:\.gz)?$')  # of lesions, brains, ...
+INDEX = 'layout_index.sqlite'  # the name that pybids gives to it
 CT = re.compile(r'^/sub-[^/]+/(?:ses-[^/]+/)?ct/[^/]+_ct\.nii(?:\.gz)?$')
 
 
@@ -179,37 +181,59 @@ def _check_known(kind: str, asked: tuple[str, ...], there: list[str]) -> None:
 
 def _index(settings: Settings, closed: Iterable[str]) -> Any:
     """Return the pybids layout of the folders that hold head images, but not of closed ones."""
+    kept = settings.bids_database_dir
+    if kept is None:
+        return _layout(settings, closed)
+    layout = _kept_layout(settings, closed) if (kept / INDEX).exists() else None
+    if layout is None:
+        # made aside and moved in one step, as jobs that start together share the folder
+        with TemporaryDirectory(prefix=TEMPORARY, dir=kept) as aside:
+            made = _layout(settings, closed, Path(aside))
+            made.connection_manager.session.close()
+            os.replace(Path(aside, INDEX), kept / INDEX)
+        layout = _layout(settings, closed, kept)
+    if Path(layout.root) != settings.bids_dir:
+        raise UsageError(
+            f'--bids-database-dir {kept} is the index of another dataset. Choose another folder.'
+        )
+    return layout
+
+
+def _kept_layout(settings: Settings, closed: Iterable[str]) -> Any:
+    """Return the layout of an earlier run, or None if its index is broken or unfinished."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        layout = _layout(settings, closed, settings.bids_database_dir)
+        return layout if layout.get_files() else None
+    except (SQLAlchemyError, AttributeError):  # pybids expects a record that is not there
+        return None
+
+
+def _layout(settings: Settings, closed: Iterable[str], database: Path | None = None) -> Any:
     import bids
     from bids.layout import BIDSLayout, BIDSLayoutIndexer
 
     # later runs may use the same database for other participants
-    restricted = settings if settings.bids_database_dir is None else None
+    restricted = settings if database is None else None
     validate = not settings.skip_bids_validation
+    patterns = [re.compile(f'^/{re.escape(path)}(/|$)') for path in closed]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            layout = BIDSLayout(
+            return BIDSLayout(
                 str(settings.bids_dir),
                 validate=validate,
-                database_path=settings.bids_database_dir,
+                database_path=database,
                 indexer=BIDSLayoutIndexer(
                     validate=validate,
-                    ignore=[
-                        *_ignored(restricted),
-                        *(re.compile(f'^/{re.escape(path)}(/|$)') for path in closed),
-                    ],
+                    ignore=[*_ignored(restricted), *patterns],
                     force_index=[CT],  # not yet part of BIDS
                     index_metadata=False,
                 ),
             )
     except (ValueError, bids.exceptions.BIDSValidationError) as error:
         raise DatasetError(f'{settings.bids_dir}: pybids cannot index it: {error}') from error
-    if Path(layout.root) != settings.bids_dir:
-        raise UsageError(
-            f'--bids-database-dir {settings.bids_database_dir} is the index of another dataset. '
-            'Choose another folder.'
-        )
-    return layout
 
 
 def _ignored(settings: Settings | None) -> list[re.Pattern[str]]:

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import os
+import sqlite3
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import replace
+from multiprocessing import get_context
 
 import pytest
 
@@ -172,6 +176,7 @@ def test_a_read_only_dataset_is_accepted(settings, bids_dir):
 
 def test_a_database_is_made_once_and_serves_other_participants(settings, tmp_path):
     database = tmp_path / 'database'
+    database.mkdir()
     first = _collect(settings, bids_database_dir=database, participant_label=('01',))
     assert first == ALL[:3]
     made = {path: path.stat().st_mtime_ns for path in database.iterdir()}
@@ -180,8 +185,51 @@ def test_a_database_is_made_once_and_serves_other_participants(settings, tmp_pat
     assert {path: path.stat().st_mtime_ns for path in database.iterdir()} == made
 
 
+def _cut(index):
+    index.write_bytes(index.read_bytes()[:20_000])
+
+
+def _emptied(index):
+    index.write_bytes(b'')
+
+
+def _without_files(index):
+    with closing(sqlite3.connect(index)) as database:
+        database.execute('delete from files')
+        database.commit()
+
+
+@pytest.mark.parametrize('damage', [_cut, _emptied, _without_files])
+def test_a_broken_database_is_made_anew(settings, tmp_path, damage):
+    database = tmp_path / 'database'
+    database.mkdir()
+    _collect(settings, bids_database_dir=database)
+    damage(database / 'layout_index.sqlite')
+    assert _collect(settings, bids_database_dir=database) == ALL
+    assert [path.name for path in database.iterdir()] == ['layout_index.sqlite']
+
+
+def test_jobs_that_start_together_share_a_database(settings, tmp_path):
+    database = tmp_path / 'database'
+    database.mkdir()
+    labels = ['01', '02'] * 3
+    with ProcessPoolExecutor(3, mp_context=get_context('spawn')) as pool:
+        jobs = [
+            pool.submit(
+                collect_images,
+                replace(settings, bids_database_dir=database, participant_label=(label,)),
+            )
+            for label in labels
+        ]
+    for label, job in zip(labels, jobs, strict=True):
+        expected = [path for path in ALL if path.startswith(f'sub-{label}')]
+        assert [image.relative_path for image in job.result().images] == expected
+    assert [path.name for path in database.iterdir()] == ['layout_index.sqlite']
+
+
 def test_a_database_that_is_out_of_date_is_refused(settings, bids_dir, tmp_path):
     database = tmp_path / 'database'
+    database.mkdir()
     _collect(settings, bids_database_dir=database)
     (bids_dir / ALL[3]).unlink()
     with pytest.raises(DatasetError, match='Delete that folder'):
@@ -190,6 +238,7 @@ def test_a_database_that_is_out_of_date_is_refused(settings, bids_dir, tmp_path)
 
 def test_the_database_of_another_dataset_is_refused(settings, tmp_path):
     database = tmp_path / 'database'
+    database.mkdir()
     collect_images(replace(settings, bids_database_dir=database))
     other = tmp_path / 'other'
     settings.bids_dir.rename(other)
