@@ -9,7 +9,7 @@
     ├── DatasetError (65)         the input is not a usable BIDS dataset
     │   └── NoImagesError (66)    no image of it matches the request
     ├── ReleaseRefused (3)        the dataset must not be released as it is
-    ├── OutputError (73)          a folder must not or cannot be written
+    ├── OutputError (73)          a folder must not or cannot be written, or is full
     ├── PhotographError (1)       a photograph cannot be used and is left out
     └── ImageError (1)            an image cannot be processed and fails
         ├── UnreadableImageError  truncated, corrupt, not NIfTI
@@ -18,6 +18,8 @@
         ├── GridError             not on the grid of the image whose registration it shares
         ├── KeepMaskError         the mask of what to keep does not fit the image
         └── UnexpectedError       internal error while the image was processed
+
+A run that is interrupted (SIGINT, SIGTERM) ends with 130.
 """
 
 import collections.abc

@@ -11,10 +11,14 @@ import json
 import math
 import os
 import re
+import shutil
+import socket
 import stat
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,6 +27,8 @@ from facebids.errors import DatasetError
 
 TEMPORARY = '.facebids-'  # start of the names of unfinished files
 DAY = 24 * 60 * 60  # s
+FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL_TEXTS = (*map(os.strerror, FULL), 'database or disk is full')  # of Nipype and of SQLite
 
 # what git-annex and Git LFS put in the place of content that was not downloaded
 # (https://git-annex.branchable.com/internals/pointer_file/)
@@ -45,6 +51,18 @@ def sha256(path: str | Path) -> str:
         raise DatasetError(
             f'{path} cannot be read ({error.strerror}). Check that it exists, and its permissions.'
         ) from error
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Return whether an error, or one that caused it, is that of a full disk or quota."""
+    if error is None:
+        return False
+    full = isinstance(error, OSError) and error.errno in FULL
+    return (
+        full
+        or any(text in str(error) for text in FULL_TEXTS)
+        or is_full(error.__cause__ or error.__context__)
+    )
 
 
 def why_unreadable(path: str | Path, name: str) -> str | None:
@@ -107,9 +125,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # process numbers are not unique across containers and the nodes of a cluster
     ending = '.nii.gz' if path.name.endswith('.nii.gz') else path.suffix
-    temporary = path.with_name(f'{TEMPORARY}{uuid4().hex[:12]}{ending}')
+    temporary = path.with_name(f'{temporary_name()}{ending}')
     try:
         yield temporary
         os.replace(temporary, path)
@@ -117,23 +134,86 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def sweep(root: str | Path, participants: Iterable[str]) -> None:
-    """Delete temporary files of killed runs, which were not written to for a day.
+@contextmanager
+def temporary_files_in(folder: str | Path) -> Iterator[None]:
+    """Let temporary files of libraries be made in a folder of their own, which is then deleted.
 
     Parameters
     ----------
-    root
-        Folder of the derivative dataset.
-    participants
-        Labels without ``sub-`` of the participants whose folders are searched.
+    folder
+        Where to make that folder.
     """
-    # not the folders of all participants, as there may be thousands of jobs
-    folders = [Path(root, f'sub-{label}') for label in participants]
-    left = [path for folder in folders for path in folder.rglob(f'{TEMPORARY}*')]
-    for path in [*Path(root).glob(f'{TEMPORARY}*'), *left]:
-        with suppress(FileNotFoundError):  # another job may have deleted it
-            if time.time() - path.stat().st_mtime > DAY:
-                path.unlink()
+    before, setting = os.environ.get('TMPDIR'), tempfile.tempdir
+    with tempfile.TemporaryDirectory(prefix=temporary_name(), dir=folder) as own:
+        os.environ['TMPDIR'] = tempfile.tempdir = own
+        try:
+            yield
+        finally:
+            tempfile.tempdir = setting
+            os.environ.pop('TMPDIR')
+            if before is not None:
+                os.environ['TMPDIR'] = before
+
+
+def temporary_name() -> str:
+    """Return a new name that begins with `TEMPORARY` and tells which process it belongs to."""
+    return f'{TEMPORARY}{_machine()}-{os.getpid()}-{uuid4().hex[:8]}'
+
+
+@cache
+def _machine() -> str:
+    """Return eight digits of the machine in which process numbers are unique.
+
+    These are not unique across the nodes of a cluster, containers, and restarts.
+    """
+    parts = [socket.gethostname()]
+    with suppress(OSError):
+        parts.append(os.readlink('/proc/self/ns/pid'))
+    with suppress(OSError):
+        parts.append(Path('/proc/sys/kernel/random/boot_id').read_text())
+    return hashlib.sha256('\n'.join(parts).encode()).hexdigest()[:8]
+
+
+def sweep(paths: Iterable[Path], *, owned: bool = False) -> None:
+    """Delete temporary files and folders that killed processes left.
+
+    Parameters
+    ----------
+    paths
+        Candidates; those whose names do not begin with `TEMPORARY` are kept.
+    owned
+        Whether no other process may have made them. Otherwise, those of running processes are
+        kept, and for a day those of processes elsewhere.
+    """
+    for path in paths:
+        if path.name.startswith(TEMPORARY) and (owned or _is_dead(path)):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with suppress(OSError):  # another job may have deleted it
+                    path.unlink()
+
+
+def _is_dead(path: Path) -> bool:
+    machine, _, rest = path.name.removeprefix(TEMPORARY).partition('-')
+    pid = rest.partition('-')[0]
+    if machine == _machine() and pid.isdecimal():
+        return not is_running(int(pid))
+    try:
+        return time.time() - path.lstat().st_mtime > DAY
+    except OSError:
+        return False
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process of this machine runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_text_atomic(path: str | Path, text: str) -> None:

@@ -15,8 +15,8 @@ from facebids.bids import head_points, names, suffixes
 from facebids.bids.names import HEAD_ATLAS, HeadImage
 from facebids.bids.plan import Refusal
 from facebids.config import Settings
-from facebids.errors import DatasetError, NoImagesError, UsageError
-from facebids.filesystem import TEMPORARY, why_unreadable
+from facebids.errors import DatasetError, FacebidsError, NoImagesError, UsageError
+from facebids.filesystem import temporary_name, why_unreadable
 
 __all__ = ['HeadImage', 'Inputs', 'collect_images', 'read_description']
 
@@ -187,7 +187,7 @@ def _index(settings: Settings, closed: Iterable[str]) -> Any:
     layout = _kept_layout(settings, closed) if (kept / INDEX).exists() else None
     if layout is None:
         # made aside and moved in one step, as jobs that start together share the folder
-        with TemporaryDirectory(prefix=TEMPORARY, dir=kept) as aside:
+        with TemporaryDirectory(prefix=temporary_name(), dir=kept) as aside:
             made = _layout(settings, closed, Path(aside))
             made.connection_manager.session.close()
             os.replace(Path(aside, INDEX), kept / INDEX)
@@ -201,12 +201,12 @@ def _index(settings: Settings, closed: Iterable[str]) -> Any:
 
 def _kept_layout(settings: Settings, closed: Iterable[str]) -> Any:
     """Return the layout of an earlier run, or None if its index is broken or unfinished."""
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
         layout = _layout(settings, closed, settings.bids_database_dir)
         return layout if layout.get_files() else None
-    except (SQLAlchemyError, AttributeError):  # pybids expects a record that is not there
+    except FacebidsError:
+        raise
+    except Exception:  # of SQLAlchemy, or of pybids, which expects a record that is not there
         return None
 
 

@@ -25,7 +25,8 @@ Run the participant level first (as one job or many), then the group level once.
 EPILOG = """\
 Exit codes: 0 success; 1 an image failed and is withheld, all others are done; 2 invalid options
 or template; 3 release refused; 65 invalid BIDS dataset; 66 no matching image; 70 internal error;
-73 a folder must not or cannot be written.
+73 a folder must not or cannot be written, is full, or another run is at work there;
+130 interrupted: run the same command again to resume.
 """
 
 Group = argparse._ArgumentGroup  # what add_argument_group returns; it has no public name

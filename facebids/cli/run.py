@@ -11,6 +11,7 @@ from pathlib import Path
 from facebids.cli.parser import parse
 from facebids.config import Settings
 from facebids.errors import FacebidsError
+from facebids.filesystem import is_full
 
 INTERRUPTED = 130  # 128 + SIGINT, the convention of shells
 
@@ -83,13 +84,18 @@ def set_environment(cache: Path, nthreads: int) -> None:
 def run(settings: Settings) -> int:
     """Check the folders, run the requested stage, and return the exit code."""
     from facebids.cli.console import Terminal
-    from facebids.stages.folders import check_folders
+    from facebids.stages.folders import check_folders, full
     from facebids.stages.group import run_group
     from facebids.stages.participant import run_participants
 
     check_folders(settings)
     stage = {'participant': run_participants, 'group': run_group}[settings.analysis_level]
-    return stage(settings, Terminal(verbose=settings.verbose > 0))
+    try:
+        return stage(settings, Terminal(verbose=settings.verbose > 0))
+    except Exception as error:
+        if is_full(error):
+            raise full(settings) from error
+        raise
 
 
 def _say(sentence: str, error: Exception | None = None) -> None:

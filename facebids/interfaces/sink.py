@@ -3,9 +3,9 @@
 
 A released image is written to the output folder. An image that failed is withheld in the private
 folder. Data that show or describe the original face are always written to the private folder. A
-run may be killed at any time: outputs of an earlier run are deleted first, and a defaced image is
-written only after its verdict. The record in the work folder is written last and marks the outputs
-as complete.
+run may be killed at any time: each file of an earlier run stays until its successor lies beside
+it, and a defaced image gets its name only after its verdict is written. The record in the work
+folder is written last and marks the outputs as complete.
 """
 
 import shutil
@@ -65,17 +65,25 @@ class Sink(SimpleInterface):
         image = HeadImage.from_relative_path(self.inputs.relative_path)
         (record,) = from_json(Path(self.inputs.record).read_bytes())
         self._check_unchanged(record.provenance)
-        for path in metadata.public_paths(self.inputs.output_dir, image):
-            path.unlink(missing_ok=True)
+        failed = record.verdict == 'fail'
+        destination = self._withheld if failed else self._released
         self._write_private(image, enrolled=not record.passed_on)
-        destination = self._withheld if record.verdict == 'fail' else self._released
-        self._write_public(image, destination, record)
-        records.merge(self.inputs.output_dir, names.metrics(image), [record])
-        _copy(self.inputs.defaced, destination(names.defaced(image)))
+        # the successor lies beside the image of an earlier run before that is touched
+        with filesystem.atomic_path(destination(names.defaced(image))) as path:
+            shutil.copyfile(self.inputs.defaced, path)
+            written = self._write_public(image, destination, record)
+            self._delete_others(image, kept=() if failed else (*written, names.defaced(image)))
+            records.merge(self.inputs.output_dir, names.metrics(image), [record])
         path = Path(self.inputs.work_dir) / names.record(image)
         records.write(path, record)
         self._results['out_file'] = str(path)
         return runtime
+
+    def _delete_others(self, image, *, kept):
+        """Delete what an earlier run released and this one does not."""
+        for path in metadata.public_paths(self.inputs.output_dir, image):
+            if path.relative_to(self.inputs.output_dir).as_posix() not in kept:
+                path.unlink(missing_ok=True)
 
     def _check_unchanged(self, provenance):
         """Check that the files are those to which the verdict applies."""
@@ -96,34 +104,44 @@ class Sink(SimpleInterface):
         return Path(self.inputs.private_dir) / names.withheld(name)
 
     def _write_public(self, image, destination, record):
-        """Write all public outputs except the defaced image."""
+        """Write all public outputs except the defaced image, and return their names."""
         kept = record.provenance.keep_masks
-        self._write_transforms(image, destination)
-        _copy(self.inputs.slices, destination(names.figure(image, 'slices')))
-        _copy(self.inputs.renders, destination(names.figure(image, 'renders')))
-        _copy(self.inputs.mask, destination(names.mask(image)))
-        for name, sidecar in (
-            (names.mask(image), metadata.mask_sidecar(image, kept)),
-            (names.defaced(image), metadata.defaced_sidecar(image, record.mode, kept)),
-        ):
-            filesystem.write_json_atomic(destination(names.sidecar(name)), sidecar)
+        texts, sidecars = self._transforms(image)
+        sidecars |= {
+            names.sidecar(names.mask(image)): metadata.mask_sidecar(image, kept),
+            names.sidecar(names.defaced(image)): metadata.defaced_sidecar(
+                image, record.mode, kept
+            ),
+        }
+        copies = {
+            names.figure(image, 'slices'): self.inputs.slices,
+            names.figure(image, 'renders'): self.inputs.renders,
+            names.mask(image): self.inputs.mask,
+        }
+        for name, source in copies.items():
+            _copy(source, destination(name))
+        for name, text in texts.items():
+            filesystem.write_text_atomic(destination(name), text)
+        for name, sidecar in sidecars.items():
+            filesystem.write_json_atomic(destination(name), sidecar)
+        return copies.keys() | texts.keys() | sidecars.keys()
 
-    def _write_transforms(self, image, destination):
+    def _transforms(self, image):
+        """Return the texts and the sidecars of the transforms, by name."""
         found = files.read_alignment(self.inputs.registration)
-        affine, template = found.affine, names.HEAD_ATLAS
+        affine, template, sidecars = found.affine, names.HEAD_ATLAS, {}
         if through := found.template:
             affine, template = np.array(through.affine), Template.from_text(through.name)
             name = names.sidecar(names.to_template(image, template))
-            sidecar = metadata.transform_sidecar(
+            sidecars[name] = metadata.transform_sidecar(
                 image, through.name, through.files, through.from_atlas, asdict(through.fit)
             )
-            filesystem.write_json_atomic(destination(name), sidecar)
         # An ITK transform maps points of the target space to points of the image.
-        for name, matrix in (
-            (names.to_template(image, template), affine),
-            (names.from_template(image, template), np.linalg.inv(affine)),
-        ):
-            filesystem.write_text_atomic(destination(name), registration.itk_text(matrix))
+        texts = {
+            names.to_template(image, template): registration.itk_text(affine),
+            names.from_template(image, template): registration.itk_text(np.linalg.inv(affine)),
+        }
+        return texts, sidecars
 
     def _write_private(self, image, *, enrolled):
         root = Path(self.inputs.private_dir)

@@ -9,8 +9,10 @@ from pathlib import Path
 from facebids import errors
 from facebids.bids import names
 from facebids.bids.names import HeadImage
+from facebids.filesystem import FULL_TEXTS
 
 NOT_REACHED = 'not_processed'
+FULL = 'disk_full'
 # last line of a traceback, possibly indented: module, class, message
 EXCEPTION = re.compile(r'^\s*((?:\w+\.)*)(\w*(?:Error|Exception|Pool))(?:: *(.*))?$', re.M)
 
@@ -105,6 +107,8 @@ def _explain(raised: list[tuple[str, str, str]]) -> tuple[str, str]:
             'A process was killed while it processed this image, most likely because memory ran '
             'out. Reduce --nprocs or give the job more memory, and run it again.'
         )
+    if any(full in text for _, _, text in raised for full in FULL_TEXTS):
+        return FULL, 'The disk or quota was full. Free some space, and run it again.'
     # The message of a foreign exception may contain paths of this machine: report only its class.
     name = next((name for _, name, _ in reversed(raised) if name != 'NodeExecutionError'), 'Error')
     return 'unexpected_error', (

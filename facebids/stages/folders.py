@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check that folders neither leak nor overwrite nor delete data, and create them."""
 
+import grp
 import os
 import shutil
 import stat
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 
 from facebids.bids.inputs import read_description
 from facebids.config import Settings
 from facebids.errors import DatasetError, OutputError, UsageError
-from facebids.filesystem import write_text_atomic
+from facebids.filesystem import is_full, write_text_atomic
 
 # subfolders of the work folder that a run writes to, apart from the private folder
 WORK_FOLDERS = ('nipype', 'records', 'crash', 'log', 'cache')
@@ -53,6 +54,8 @@ NESTING_RULES = (
                      'the database folder', 'the photo folder')
     ),
 )  # fmt: skip
+
+PROBE = 1 << 20  # bytes that must fit into a folder that is not full
 
 PRIVATE_README = """\
 # Private: do not share
@@ -158,16 +161,76 @@ def make_writable(folder: Path, what: str, mode: int = 0o777) -> None:
         folder.mkdir(mode, parents=True, exist_ok=True)
         TemporaryFile(dir=folder).close()
     except OSError as error:
+        if is_full(error):
+            raise OutputError(
+                f'{folder}: the disk or quota of the {what} folder is full. Free some space, or '
+                'choose another folder.'
+            ) from error
         raise OutputError(
             f'{folder}: the {what} folder cannot be written ({error.strerror}). '
             'Choose another folder, or change its permissions.'
         ) from error
 
 
+def full(settings: Settings) -> OutputError:
+    """Return the error of a full disk or quota, with the folder that cannot be written to."""
+    places = {
+        'work': settings.work_dir,
+        'output': settings.output_dir,
+        'private': settings.private_dir,
+        'database': settings.bids_database_dir,
+        'release': settings.release.release_dir if settings.release else None,
+        'temporary (TMPDIR)': Path(gettempdir()),
+    }
+    remedy = 'Free some space, or choose another folder, and run the same command again.'
+    for what, folder in places.items():
+        if folder and folder.is_dir() and _is_full(folder):
+            return OutputError(
+                f'{folder}: the disk or quota of the {what} folder is full. {remedy}'
+            )
+    listed = ', '.join(f'{folder}' for folder in places.values() if folder)
+    return OutputError(f'The disk or quota of one of these folders is full: {listed}. {remedy}')
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        with TemporaryFile(dir=folder) as stream:
+            stream.write(bytes(PROBE))
+            stream.flush()
+    except OSError as error:
+        return is_full(error)
+    return False
+
+
+def note_on_group(folder: Path) -> str | None:
+    """Return a note if the group of a private folder may read it, which may be intended."""
+    status = folder.stat()
+    if not stat.S_IMODE(status.st_mode) & 0o070:
+        return None
+    try:
+        group = grp.getgrgid(status.st_gid).gr_name
+    except KeyError:
+        group = str(status.st_gid)
+    return (
+        f'{folder}: the members of the group {group} may read the private folder. Run chmod 700 '
+        f'{folder} if they must not.'
+    )
+
+
 def _check_output_is_ours(output_dir: Path) -> None:
+    path = output_dir / 'dataset_description.json'
+    if not os.path.lexists(path):
+        return
     description = read_description(output_dir, required=False)
-    makers = [maker.get('Name') for maker in description.get('GeneratedBy', [])]
-    if description and 'FaceBIDS' not in makers:
+    if not description:
+        raise OutputError(
+            f'{path} cannot be read, so the folder may contain another dataset, which would be '
+            'overwritten. Choose a new folder for the output, or delete this file if the folder '
+            'holds results of FaceBIDS alone.'
+        )
+    makers = description.get('GeneratedBy')
+    names = [maker.get('Name') for maker in makers or () if isinstance(maker, dict)]
+    if 'FaceBIDS' not in names:
         name = description.get('Name', 'without a name')
         raise OutputError(
             f'{output_dir}: this folder contains another dataset ({name}), '

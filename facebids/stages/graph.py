@@ -2,14 +2,17 @@
 """Run the Nipype workflow of all images, with the messages of Nipype sent to a log file."""
 
 import logging
+import multiprocessing
 import shutil
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from facebids.bids.plan import ParticipantPlan
 from facebids.config import Settings
+from facebids.filesystem import is_full
 from facebids.stages.reporter import Progress
 
 LOGGER = logging.getLogger('facebids')
@@ -27,7 +30,7 @@ def logged(path: Path) -> Iterator[None]:
         The log file. Its folder is created.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding='utf-8', delay=True)
+    handler = _LogFile(path, encoding='utf-8', delay=True)
     handler.setFormatter(logging.Formatter('%(asctime)s %(name)s %(levelname)s: %(message)s'))
     root = logging.getLogger()
     previous = root.level
@@ -44,7 +47,17 @@ def logged(path: Path) -> Iterator[None]:
         logging.captureWarnings(False)
         root.removeHandler(handler)
         root.setLevel(previous)
-        handler.close()
+        with suppress(OSError):
+            handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log that is silent about a full disk, which the end of the run tells in one sentence."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is given
+        """Print the error that stopped a message, unless the disk is full."""
+        if not is_full(sys.exc_info()[1]):
+            super().handleError(record)
 
 
 def run_graph(
@@ -97,8 +110,9 @@ def run_graph(
         workflow.run(plugin=_make_plugin(settings, progress))
     except KeyboardInterrupt:
         return False
-    except Exception:
-        if not any(crash_dir.glob('crash-*')):  # the graph itself failed, not a step
+    except Exception as error:
+        # the graph itself failed, not a step; and on a full disk every step would
+        if is_full(error) or not any(crash_dir.glob('crash-*')):
             raise
         LOGGER.exception('Some steps failed')
     return True
@@ -107,11 +121,21 @@ def run_graph(
 def _make_plugin(settings: Settings, progress: Progress) -> Any:
     from facebids.stages.pool import OneByOnePlugin, SurvivingMultiProcPlugin
 
-    if settings.nprocs == 1:
+    if settings.nprocs == 1 or not _has_shared_memory():
         return OneByOnePlugin({'status_callback': progress})
     return SurvivingMultiProcPlugin(
         {'status_callback': progress, 'n_procs': settings.nprocs, 'raise_insufficient': False}
     )
+
+
+def _has_shared_memory() -> bool:
+    """Return whether processes can be synchronised, which some containers do not allow."""
+    try:
+        multiprocessing.Semaphore()
+    except (OSError, ImportError) as error:
+        LOGGER.warning('Steps run one by one, as there is no shared memory (%s)', error)
+        return False
+    return True
 
 
 def _silence_nipype() -> None:

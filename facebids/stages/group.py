@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Group stage: identification of participants, all tables, and the group report."""
 
+from pathlib import Path
 from typing import Any
 
 from facebids.bids import acquisitions, names, records
@@ -9,10 +10,11 @@ from facebids.bids.names import HeadImage
 from facebids.config import Settings
 from facebids.core.record import Record
 from facebids.errors import NoImagesError, UsageError
-from facebids.filesystem import write_json_atomic, write_text_atomic
+from facebids.filesystem import sweep, write_json_atomic, write_text_atomic
 from facebids.release import tree
 from facebids.stages import release
 from facebids.stages.folders import make_writable
+from facebids.stages.locks import hold
 from facebids.stages.reporter import Reporter
 from facebids.studies import tables as studies_tables
 from facebids.studies.results import Results
@@ -51,6 +53,15 @@ def run_group(settings: Settings, reporter: Reporter) -> int:
         reporter.say(_dry_run(settings, found))
         return 0
     make_writable(settings.output_dir, 'output')
+    folders = [path for path in (settings.output_dir, settings.private_dir) if path.is_dir()]
+    with hold(folders, 'the group level', sorted(settings.participant_label) or None):
+        # a participant level may have ended meanwhile
+        found = records.read_all(settings.output_dir, settings.participant_label)
+        sweep([*settings.output_dir.glob('*'), *settings.private_dir.glob('*')])
+        return _run(settings, _with_images(settings.output_dir, found), reporter)
+
+
+def _run(settings: Settings, found: list[Record], reporter: Reporter) -> int:
     images = [HeadImage.from_relative_path(record.image) for record in found]
     results = _run_studies(settings, images, reporter)
     _write(settings, found, results)
@@ -69,6 +80,21 @@ def run_group(settings: Settings, reporter: Reporter) -> int:
         release.report(settings, settings.release, certificate, reporter)
         return 0
     return int(any(record.verdict == 'fail' for record in found))
+
+
+def _with_images(output_dir: Path, found: list[Record]) -> list[Record]:
+    """Return records, of which those fail whose image is not there: their run was killed."""
+    return [
+        record
+        if record.verdict == 'fail' or (output_dir / names.defaced(image)).is_file()
+        else records.failed(
+            image,
+            'output_missing',
+            'The defaced image is not there. Run the participant level again.',
+        )
+        for record in found
+        for image in [HeadImage.from_relative_path(record.image)]
+    ]
 
 
 def _dry_run(settings: Settings, found: list[Record]) -> str:

@@ -18,10 +18,11 @@ from facebids.bids.names import HeadImage
 from facebids.bids.plan import ParticipantPlan, complete, count_not_defaced, describe, make_plan
 from facebids.config import Settings
 from facebids.core.record import Record
-from facebids.filesystem import sweep, write_text_atomic
-from facebids.stages.crashes import NOT_REACHED, read_crashes, reason_for_missing_record
-from facebids.stages.folders import create_folders, make_writable
+from facebids.filesystem import sweep, temporary_files_in, write_text_atomic
+from facebids.stages.crashes import FULL, NOT_REACHED, read_crashes, reason_for_missing_record
+from facebids.stages.folders import create_folders, full, make_writable, note_on_group
 from facebids.stages.graph import logged, run_graph
+from facebids.stages.locks import hold
 from facebids.stages.reporter import Reporter
 from facebids.stages.space_template import check_template, prepare_template
 
@@ -44,9 +45,42 @@ def run_participants(settings: Settings, reporter: Reporter) -> int:
     _report_not_defaced(settings, plans, reporter)
     check_template(settings)
     # metrics that cannot be merged would stop the run at its end
-    records.read_all(settings.output_dir, [plan.participant for plan in plans])
-    create_folders(settings)
-    sweep(settings.output_dir, [plan.participant for plan in plans])
+    labels = [plan.participant for plan in plans]
+    records.read_all(settings.output_dir, labels)
+    make_writable(settings.output_dir, 'output')
+    make_writable(settings.work_dir, 'work')
+    what = 'the participant level'
+    # who deletes intermediate files must be alone
+    cleaned = None if settings.clean_workdir else labels
+    with (
+        hold([settings.output_dir], what, labels),
+        hold([settings.work_dir], what, cleaned),
+    ):
+        create_folders(settings)
+        with (
+            hold([settings.private_dir], what, labels),
+            temporary_files_in(settings.work_dir / 'cache'),
+        ):
+            _sweep(settings, labels)
+            return _run(settings, plans, reporter)
+
+
+def _sweep(settings: Settings, labels: Sequence[str]) -> None:
+    """Delete the temporary files that killed runs left."""
+    tops = [settings.output_dir, settings.private_dir, settings.private_dir / names.withheld('')]
+    for top in tops:
+        for label in labels:  # reserved for this run, so that nobody else may have made them
+            sweep(Path(top, f'sub-{label}').rglob('*'), owned=True)
+    shared = [*tops, settings.work_dir, settings.bids_database_dir, settings.output_dir / 'logs']
+    for folder in filter(None, shared):
+        sweep(folder.glob('*'))
+    for name in ('records', 'log', 'cache'):
+        sweep((settings.work_dir / name).rglob('*'))
+
+
+def _run(settings: Settings, plans: tuple[ParticipantPlan, ...], reporter: Reporter) -> int:
+    if note := note_on_group(settings.private_dir):
+        reporter.warn(f'facebids: {note}')
     run_id = f'{time.strftime("%Y%m%d-%H%M%S")}_{uuid.uuid4().hex[:8]}'
     log_dir = settings.work_dir / 'log' / run_id
     write_text_atomic(log_dir / 'settings.json', settings.to_json() + '\n')
@@ -92,6 +126,8 @@ def _process(
     with reporter.follow(images, read_record) as progress:
         finished = run_graph(settings, planned, progress, crash_dir, log_dir, template)
     crashes = read_crashes(crash_dir)
+    if any(crash.code == FULL for crash in crashes):
+        raise full(settings)
     sources = {
         item.image: item.lender for plan in plans for item in (*plan.images, *plan.registered)
     }

@@ -6,14 +6,22 @@ on. No image would be finished before nearly all are, and an interrupt would los
 MultiProc plugin also waits forever for the result of a worker that was killed for lack of memory.
 """
 
-from concurrent.futures import Future
+import ctypes
+import os
+import signal
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from traceback import format_exception
 from typing import Any
 
 from nipype.pipeline.plugins.base import PluginBase
-from nipype.pipeline.plugins.multiproc import MultiProcPlugin
+from nipype.pipeline.plugins.multiproc import MultiProcPlugin, process_initializer
 from nipype.pipeline.plugins.tools import report_crash
+
+from facebids.filesystem import is_full
+
+PR_SET_PDEATHSIG = 1
 
 
 def _place(node: Any) -> str:
@@ -41,11 +49,12 @@ class OneByOnePlugin(PluginBase):
             except Exception as error:
                 if str(error).rstrip().endswith('KeyboardInterrupt'):
                     raise KeyboardInterrupt from error  # Nipype treats it as a crash
-                report_crash(node)
+                with suppress(OSError):  # the disk may be full
+                    report_crash(node)
                 callback(node, 'exception')
                 errors.append(error)
                 blocked |= descendants(graph, node)
-                if stop:
+                if stop or is_full(error):
                     break
             else:
                 callback(node, 'end')
@@ -54,7 +63,19 @@ class OneByOnePlugin(PluginBase):
 
 
 class SurvivingMultiProcPlugin(MultiProcPlugin):
-    """Run the steps in several processes; if one is killed, only the running steps fail."""
+    """Run the steps in several processes; if one is killed, only its own step fails.
+
+    Each process is a pool of its own, because a pool gives up all its steps when one of its
+    processes is killed.
+    """
+
+    pool: ProcessPoolExecutor
+
+    def __init__(self, plugin_args: dict[str, Any]) -> None:
+        super().__init__(plugin_args)
+        self.pool.shutdown()  # no process was started yet
+        self.workers = [self._start() for _ in range(self.processors)]
+        self.running: dict[int, Future] = {}  # by index of the worker
 
     def run(self, graph: Any, config: dict[str, Any], updatehash: bool = False) -> None:
         """Run the steps; an interrupt kills all worker processes."""
@@ -62,11 +83,18 @@ class SurvivingMultiProcPlugin(MultiProcPlugin):
             super().run(graph, config, updatehash)
         except KeyboardInterrupt:
             # No public method kills them before Python 3.14, and exit would wait for them.
-            for process in (self.pool._processes or {}).values():
-                process.kill()
+            for worker in self.workers:
+                for process in (worker._processes or {}).values():
+                    process.kill()
             raise
         finally:
-            self.pool.shutdown(cancel_futures=True)
+            for worker in self.workers:
+                worker.shutdown(cancel_futures=True)
+
+    def _start(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(
+            1, initializer=_end_with_parent, initargs=(os.getpid(), self._cwd)
+        )
 
     def _sort_jobs(self, jobids: Any, scheduler: str = 'tsort') -> list[int]:
         return sorted(jobids, key=lambda job: _place(self.procs[job]))
@@ -82,8 +110,32 @@ class SurvivingMultiProcPlugin(MultiProcPlugin):
         return super()._get_result(taskid)
 
     def _submit_job(self, node: Any, updatehash: bool = False) -> int:
+        # the scheduler submits no more steps than there are processors
+        index = next(
+            index
+            for index in range(self.processors)
+            if index not in self.running or self.running[index].done()
+        )
         try:
-            return super()._submit_job(node, updatehash)
-        except BrokenProcessPool:  # the other images need a new pool
-            self.pool = MultiProcPlugin(self.plugin_args).pool
-            return super()._submit_job(node, updatehash)
+            return self._submit_to(index, node, updatehash)
+        except BrokenProcessPool:
+            self.workers[index] = self._start()
+            return self._submit_to(index, node, updatehash)
+
+    def _submit_to(self, index: int, node: Any, updatehash: bool) -> int:
+        self.pool = self.workers[index]
+        taskid = super()._submit_job(node, updatehash)
+        self.running[index] = self._task_obj[taskid]
+        return taskid
+
+
+def _end_with_parent(parent: int, folder: str) -> None:
+    """Prepare a worker, which the system kills as soon as its parent is killed.
+
+    Workers would otherwise wait for steps forever.
+    """
+    with suppress(AttributeError):  # Linux alone has it
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+    process_initializer(folder)

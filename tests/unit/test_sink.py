@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a run that is killed at any moment leaves in the output."""
 
+import functools
 import hashlib
 import json
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
 from dataclasses import replace
 
 import make
@@ -25,7 +31,7 @@ FILES = ('mask', 'before', 'after', 'slices', 'renders', 'slices_before', 'rende
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
-    """Run the sink with files of a word each, up to the first that may not be written."""
+    """Run the sink with files of a word each."""
     monkeypatch.setattr(sink.Sink, '_write_private', lambda *_, **__: None)
     monkeypatch.chdir(tmp_path)
     for name in FILES:
@@ -34,18 +40,12 @@ def write(tmp_path, monkeypatch):
     def run(
         verdict,
         defaced='new',
-        killed_at=None,
         template=None,
         passed_on=False,
         changed_meanwhile=None,
     ):
         found = replace(make.alignment(np.eye(4)), template=template)
         make.written(tmp_path, 'registration', RegistrationFile(found))
-
-        def copy(source, target):
-            if target.name == killed_at:
-                raise KeyboardInterrupt
-            original(source, target)
 
         (tmp_path / 'defaced').write_text(defaced)
         (tmp_path / 'in_file').write_text('the source')
@@ -62,7 +62,6 @@ def write(tmp_path, monkeypatch):
         (tmp_path / 'record').write_text(json.dumps(to_json([record])))
         if changed_meanwhile:
             (tmp_path / changed_meanwhile).write_text('something else')
-        monkeypatch.setattr(sink, '_copy', copy)
         sink.Sink(
             relative_path=IMAGE.relative_path,
             in_file=str(tmp_path / 'in_file'),
@@ -70,7 +69,6 @@ def write(tmp_path, monkeypatch):
             **{name: str(tmp_path / name) for name in (*FILES, *ALWAYS)},
         ).run()
 
-    original = sink._copy
     return run
 
 
@@ -177,17 +175,54 @@ def test_transforms_to_another_template_of_an_earlier_run_go(write, tmp_path, ve
     assert transforms(tmp_path / 'output') == expected
 
 
-@pytest.mark.parametrize('verdict', ['pass', 'fail'])
-def test_what_was_released_goes_before_anything_is_written(write, tmp_path, verdict):
-    write('pass', 'old')
-    with pytest.raises(KeyboardInterrupt):
-        write(verdict, killed_at=names.figure(IMAGE, 'slices').rpartition('/')[2])
-    assert not any((tmp_path / 'output' / name).exists() for name in names.public_files(IMAGE)[:4])
+def operations(run, at=None):
+    """Count the file operations of a run in a process of its own, and kill it at one of them."""
+    count = multiprocessing.get_context('fork').Value('i', 0)
+    if child := os.fork():
+        os.waitpid(child, 0)
+        return count.value
+    try:
+        sys.addaudithook(functools.partial(_count, count, at))
+        run()
+    finally:
+        os._exit(0)
+
+
+def _count(count, at, event, arguments):
+    if event in ('open', 'os.rename', 'os.remove', 'os.mkdir'):
+        if event == 'open' and isinstance(arguments[1], str) and 'r' in arguments[1]:
+            return
+        count.value += 1
+        if count.value == at:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.mark.parametrize('verdict', ['pass', 'fail'])
-def test_no_defaced_image_is_there_before_its_verdict(write, tmp_path, verdict):
-    with pytest.raises(KeyboardInterrupt):
-        write(verdict, killed_at=names.defaced(IMAGE).rpartition('/')[2])
-    assert verdicts(tmp_path) == [verdict]
-    assert defaced(tmp_path) is None
+@pytest.mark.parametrize('earlier', [None, 'pass', 'fail'])
+def test_a_kill_at_any_file_operation_leaves_nothing_wrong(write, tmp_path, verdict, earlier):
+    places = [tmp_path / name for name in ('output', 'private', 'work')]
+
+    def begin():
+        for place in places:
+            shutil.rmtree(place, ignore_errors=True)
+        if earlier:
+            write(earlier, 'old')
+
+    begin()
+    last = operations(lambda: write(verdict))
+    assert last > 20
+    released = {'pass': 'new', 'fail': None}[verdict]
+    for at in range(1, last + 1):
+        begin()
+        operations(lambda: write(verdict), at)
+        said, there = verdicts(tmp_path), defaced(tmp_path)
+        if there:  # no image without a verdict that releases it
+            assert said == ['pass'], at
+        if earlier == verdict == 'pass':  # none is gone before its successor is there
+            assert there in ('old', 'new'), at
+        write(verdict)
+        for place in places:
+            filesystem.sweep(place.rglob('*'))
+            assert not list(place.rglob(f'{filesystem.TEMPORARY}*')), at
+        assert verdicts(tmp_path) == [verdict]
+        assert defaced(tmp_path) == released
