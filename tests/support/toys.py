@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole command, with a graph of toy steps in the place of the real one."""
 
+import errno
 import os
 import signal
 import sys
@@ -53,6 +54,14 @@ class ToyStep(SimpleInterface):
             raise EmptyImageError(f'{self.inputs.work_dir}/x/{Path(image).name}: only zeros.')
         if outcome == 'bug':
             raise ValueError(f'secret of {self.inputs.work_dir}')
+        if outcome == 'slow':
+            time.sleep(3)
+        if outcome == 'full':
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if outcome == 'orphaned':  # the parent alone is killed
+            Path(self.inputs.work_dir, 'worker').write_text(str(os.getpid()))
+            os.kill(os.getppid(), signal.SIGKILL)
+            time.sleep(60)
         if outcome == 'killed':
             os.kill(os.getpid(), signal.SIGKILL)
         if outcome == 'interrupted':
