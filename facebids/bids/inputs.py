@@ -96,7 +96,7 @@ def collect_images(settings: Settings) -> Inputs:
         for path, reason in sorted(not_defaced.items())
         if reason and _in_sessions(path, settings)
     )
-    closed = {path: reason for path, reason in closed.items() if reason}
+    closed = {_shown(path): reason for path, reason in closed.items() if reason}
     if not images:
         raise NoImagesError(_no_images(settings, [*dict(left_alone), *closed]))
     refused = _refused(images, settings)
@@ -340,7 +340,8 @@ def _walk(root: Path, labels: Iterable[str]) -> tuple[list[str], dict[str, str]]
         Relative paths of the files, and of folders with the name of an image.
     dict
         Why each folder that must not be entered cannot be read, by relative path. The reason is
-        empty for a link to a folder that contains it, which hides no file.
+        empty for a link to a folder that contains it, which hides no file, and for a name that is
+        not UTF-8.
     """
     endings = (*suffixes.NIFTI, *suffixes.OTHER_FORMATS)
     files: list[str] = []
@@ -360,16 +361,23 @@ def _walk(root: Path, labels: Iterable[str]) -> tuple[list[str], dict[str, str]]
         for folder, inner, found in os.walk(top, onerror=refuse, followlinks=True):
             here = os.path.realpath(folder)
             loops = [name for name in inner if _leads_above(here, os.path.join(folder, name))]
-            closed |= {relative(Path(folder, name)): '' for name in loops}
+            # pybids cannot index names that are not text
+            odd = [name for name in (*found, *inner) if _shown(name) != name]
+            closed |= {relative(Path(folder, name)): '' for name in (*loops, *odd)}
             inner[:] = [name for name in inner if name not in loops]
             images = [name for name in inner if name.endswith(suffixes.NIFTI)]
             paths = [relative(Path(folder, name)) for name in (*found, *images)]
             files += [
-                path
+                _shown(path)
                 for path in paths
                 if path.lower().endswith(endings) or head_points.kind_of(path)
             ]
     return files, closed
+
+
+def _shown(path: str) -> str:
+    """Return a path with question marks for what is not UTF-8."""
+    return path.encode(errors='replace').decode()
 
 
 def _leads_above(folder: str, path: str) -> bool:

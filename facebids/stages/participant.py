@@ -66,11 +66,15 @@ def run_participants(settings: Settings, reporter: Reporter) -> int:
 
 
 def _sweep(settings: Settings, labels: Sequence[str]) -> None:
-    """Delete the temporary files that killed runs left."""
+    """Delete the temporary files that killed runs left, from folders that may be written."""
     tops = [settings.output_dir, settings.private_dir, settings.private_dir / names.withheld('')]
-    for top in tops:
-        for label in labels:  # reserved for this run, so that nobody else may have made them
-            sweep(Path(top, f'sub-{label}').rglob('*'), owned=True)
+    for folder in (Path(top, f'sub-{label}') for top in tops for label in labels):
+        if folder.is_dir():
+            inner = [path for path in folder.rglob('*') if path.is_dir()]
+            for path in (folder, *inner):  # a run would otherwise fail at its end
+                make_writable(path, 'output')
+            # reserved for this run, so that nobody else may have made them
+            sweep(folder.rglob('*'), owned=True)
     shared = [*tops, settings.work_dir, settings.bids_database_dir, settings.output_dir / 'logs']
     for folder in filter(None, shared):
         sweep(folder.glob('*'))

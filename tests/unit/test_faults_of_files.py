@@ -285,3 +285,26 @@ def test_other_folders_may_have_any_name(run, tmp_path):
     assert run('--private-dir', str(place / 'private')) == 0
     assert len(run.verdicts()) == 4
     assert run('--private-dir', str(place / 'private'), level='group') == 0
+
+
+@pytest.mark.parametrize('place', ['out', 'private'])
+def test_a_folder_of_results_that_may_not_be_written_is_named(run, capsys, place):
+    assert run() == 0
+    folder = getattr(run, place) / 'sub-02/anat'
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o555)
+    before = run.verdicts()
+    with no_overrides():
+        assert run() == 73
+        assert run('--participant-label', '01') == 0
+    assert f'{folder}: the output folder cannot be written' in capsys.readouterr().err
+    assert run.verdicts() == before
+
+
+def test_a_name_that_is_not_text_is_shown_and_left_alone(run, capsys):
+    name = b'sub-02_acq-\xff_T1w.nii.gz'
+    (run.bids / 'sub-02/anat' / os.fsdecode(name)).write_bytes(b'')
+    assert run('--dry-run') == 0
+    assert 'not the name of a head image' in capsys.readouterr().out
+    assert run() == 0
+    assert len(run.verdicts()) == 4
