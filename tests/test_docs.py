@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from facebids import errors
 from facebids.bids import names
 from facebids.cli.parser import make_parser
+from facebids.cli.run import INTERRUPTED
 from facebids.core.metrics import METRICS
 from facebids.core.modes import MODES
 from facebids.core.thresholds import THRESHOLDS
@@ -56,7 +57,7 @@ def test_no_option_is_documented_that_does_not_exist():
 def test_every_exit_code_is_documented():
     table = _page('usage.md').partition('## Exit codes')[2]
     documented = {int(code) for code in re.findall(r'^\| (\d+) \|', table, re.M)}
-    assert documented == {0} | {error.exit_code for error in _error_classes()}
+    assert documented == {0, INTERRUPTED} | {error.exit_code for error in _error_classes()}
 
 
 def _check_table(page: str, columns: int, rows: list[str]) -> None:
