@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import nibabel as nib
@@ -105,22 +104,6 @@ def test_concurrent_writers_use_different_temporary_files(tmp_path):
         two.write_text('two')
     assert (tmp_path / 'a').read_text() == 'first'
     assert len(list(tmp_path.iterdir())) == 1
-
-
-def test_temporary_files_are_deleted_after_a_day(tmp_path):
-    old, new, other, kept = (
-        tmp_path / name for name in ('sub-01/ses-A/anat/a', 'sub-01/b', 'sub-02/c', 'sub-01/d')
-    )
-    left = []
-    for path in (old, new, other, tmp_path / 'e'):
-        with filesystem.atomic_path(path) as temporary:
-            temporary.write_text('')
-        left.append(path.rename(temporary))
-    kept.write_text('')
-    for path in (left[0], *left[2:], kept):
-        os.utime(path, (0, 0))
-    filesystem.sweep(tmp_path, ['01', '09'])
-    assert {path for path in tmp_path.rglob('*') if path.is_file()} == {left[1], left[2], kept}
 
 
 def test_json_supports_numpy_and_has_no_nan(tmp_path):

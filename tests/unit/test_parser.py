@@ -116,7 +116,8 @@ def test_help_lists_all_exit_codes(capsys):
         parse(['--help'])
     assert end.value.code == 0
     text = capsys.readouterr().out
-    assert all(f'{code} ' in text for code in (0, 1, 2, 65, 66, 70, 73))
+    assert all(f'{code} ' in text for code in (0, 1, 2, 3, 65, 66, 70, 73))
+    assert '130 interrupted' in text
 
 
 def test_a_template_is_normalised():
