@@ -135,16 +135,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def temporary_files_in(folder: str | Path) -> Iterator[None]:
-    """Let temporary files of libraries be made in a folder of their own, which is then deleted.
+def own_temporary_folder() -> Iterator[None]:
+    """Let libraries make their temporary files in a folder of their own, which is then deleted.
 
-    Parameters
-    ----------
-    folder
-        Where to make that folder.
+    If the process is killed, `sweep` finds the folder by its name. It is not in the work folder,
+    because the path of that may have characters in which ANTs finds no file.
     """
     before, setting = os.environ.get('TMPDIR'), tempfile.tempdir
-    with tempfile.TemporaryDirectory(prefix=temporary_name(), dir=folder) as own:
+    with tempfile.TemporaryDirectory(prefix=temporary_name()) as own:
         os.environ['TMPDIR'] = tempfile.tempdir = own
         try:
             yield
@@ -185,8 +183,8 @@ def sweep(paths: Iterable[Path], *, owned: bool = False) -> None:
         Whether no other process may have made them. Otherwise, those of running processes are
         kept, and for a day those of processes elsewhere.
     """
-    for path in paths:
-        if path.name.startswith(TEMPORARY) and (owned or _is_dead(path)):
+    for path in [path for path in paths if path.name.startswith(TEMPORARY)]:
+        if owned or _is_dead(path):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
             else:

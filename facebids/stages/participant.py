@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from tempfile import gettempdir
 
 from facebids.bids import names, records
 from facebids.bids.inputs import collect_images, read_description
@@ -18,7 +19,7 @@ from facebids.bids.names import HeadImage
 from facebids.bids.plan import ParticipantPlan, complete, count_not_defaced, describe, make_plan
 from facebids.config import Settings
 from facebids.core.record import Record
-from facebids.filesystem import sweep, temporary_files_in, write_text_atomic
+from facebids.filesystem import TEMPORARY, own_temporary_folder, sweep, write_text_atomic
 from facebids.stages.crashes import FULL, NOT_REACHED, read_crashes, reason_for_missing_record
 from facebids.stages.folders import create_folders, full, make_writable, note_on_group
 from facebids.stages.graph import logged, run_graph
@@ -57,12 +58,10 @@ def run_participants(settings: Settings, reporter: Reporter) -> int:
         hold([settings.work_dir], what, cleaned),
     ):
         create_folders(settings)
-        with (
-            hold([settings.private_dir], what, labels),
-            temporary_files_in(settings.work_dir / 'cache'),
-        ):
+        with hold([settings.private_dir], what, labels):
             _sweep(settings, labels)
-            return _run(settings, plans, reporter)
+            with own_temporary_folder():
+                return _run(settings, plans, reporter)
 
 
 def _sweep(settings: Settings, labels: Sequence[str]) -> None:
@@ -76,8 +75,8 @@ def _sweep(settings: Settings, labels: Sequence[str]) -> None:
             # reserved for this run, so that nobody else may have made them
             sweep(folder.rglob('*'), owned=True)
     shared = [*tops, settings.work_dir, settings.bids_database_dir, settings.output_dir / 'logs']
-    for folder in filter(None, shared):
-        sweep(folder.glob('*'))
+    for folder in filter(None, [*shared, Path(gettempdir())]):
+        sweep(folder.glob(f'{TEMPORARY}*'))
     for name in ('records', 'log', 'cache'):
         sweep((settings.work_dir / name).rglob('*'))
 

@@ -9,9 +9,11 @@ MultiProc plugin also waits forever for the result of a worker that was killed f
 import ctypes
 import os
 import signal
+import sys
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from multiprocessing import get_context
 from traceback import format_exception
 from typing import Any
 
@@ -92,9 +94,10 @@ class SurvivingMultiProcPlugin(MultiProcPlugin):
                 worker.shutdown(cancel_futures=True)
 
     def _start(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(
-            1, initializer=_end_with_parent, initargs=(os.getpid(), self._cwd)
-        )
+        # workers must be children of this process, which those of a fork server are not
+        context = get_context('fork' if sys.platform == 'linux' else 'spawn')
+        arguments = os.getpid(), self._cwd
+        return ProcessPoolExecutor(1, context, _end_with_parent, arguments)
 
     def _sort_jobs(self, jobids: Any, scheduler: str = 'tsort') -> list[int]:
         return sorted(jobids, key=lambda job: _place(self.procs[job]))

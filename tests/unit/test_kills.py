@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -116,7 +117,9 @@ def _content(folder):
     return {path: path.read_bytes() for path in folder.rglob('*') if path.is_file()}
 
 
-def test_what_killed_runs_left_is_swept_from_all_folders(run):
+def test_what_killed_runs_left_is_swept_from_all_folders(run, tmp_path, monkeypatch):
+    (tmp_path / 'tmp').mkdir()
+    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path / 'tmp'))
     run()
     name = temporary_name().replace(f'-{os.getpid()}-', f'-{_dead()}-')
     places = [
@@ -129,12 +132,13 @@ def test_what_killed_runs_left_is_swept_from_all_folders(run):
         run.work / 'records',
         run.work / 'cache',
         next((run.work / 'log').iterdir()),
+        tmp_path / 'tmp',
     ]
     for place in places:
         place.mkdir(parents=True, exist_ok=True)
         (place / name).mkdir() if place.name == 'cache' else (place / name).write_text('half')
     assert run() == 0
-    assert not _left(run.out, run.work)
+    assert not _left(run.out, run.work, tmp_path)
 
 
 def test_only_what_nobody_writes_any_more_is_swept(tmp_path, monkeypatch):
