@@ -38,7 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('release', type=Path, help='folder of the release')
     parser.add_argument(
         '--attack', action='store_true',
-        help='render each defaced image and search it for faces (takes minutes for each image)',
+        help='search each image for faces, also those that were not examined (a minute for each)',
     )  # fmt: skip
     parser.add_argument('--version', action='version', version=f'%(prog)s {__version__}')
     return parser
@@ -94,11 +94,11 @@ def _attack(root: Path, compared: 'Comparison') -> int:
         set_environment(Path(cache), 1)
         for seen in attack_release(root, compared.certificate):
             problem = seen.problem or seen.objection
-            failed.append(bool(problem))
+            failed.append(seen.failed)
             console.print(
                 f'{seen.image}: faces in {seen.faces} of {seen.views} views, {seen.certain} with '
                 'certainty' + (f': {problem}' if problem else ''),
-                style='red' if problem else None, soft_wrap=True,
+                style='red' if seen.failed else None, soft_wrap=True,
             )  # fmt: skip
     console.print(f'{len(failed)} images attacked, {sum(failed)} failed')
     console.print(

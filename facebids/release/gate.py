@@ -3,7 +3,8 @@
 
 By default, nothing that may show a face is released. A defaced image is released if its verdict is
 *pass*, or if it is *review* and a person accepted it by name. All other files must be excluded by
-name, or the release is refused.
+name, or the release is refused. Images that would be copied are looked at afterwards
+(:mod:`facebids.release.unexamined`).
 """
 
 import csv
@@ -25,7 +26,9 @@ ACCEPT_COLUMNS = ('participant_id', 'image', 'decided_by', 'reason')
 NIFTI = re.compile(r'\.nii(\.gz)?$', re.IGNORECASE)
 NO_IMAGE = 'spectroscopy data, not an image'
 NOT_EXAMINED = 'echo-planar image, which hardly shows a face; not examined'
-MASKS = ('defacemask',)  # of images that were already defaced
+# suffixes of masks, and their most values: of images that were already defaced, of lesions, of
+# regions of interest
+MASKS = {'defacemask': 2, 'mask': 16, 'roi': 16}
 NO_FACES = ('micr',)  # data types whose pictures show tissue
 
 
@@ -204,7 +207,8 @@ def _decide_unseen(path: str) -> Decision:
     if not NIFTI.search(path):
         reason = 'it may show a face and cannot be examined; exclude it'
     elif suffix in MASKS:
-        return Decision(path, COPY, 'mask of an earlier defacing')
+        what = 'mask of an earlier defacing' if suffix == 'defacemask' else 'mask'
+        return Decision(path, COPY, what)
     elif suffix in suffixes.SPECTRA.get(datatype, ()):
         return Decision(path, COPY, NO_IMAGE)
     elif suffix in suffixes.HARDLY_SHOW_FACES.get(datatype, ()):

@@ -15,7 +15,7 @@ from facebids.config import ReleaseSettings, Settings
 from facebids.core.record import Record
 from facebids.errors import OutputError, ReleaseRefused, UsageError
 from facebids.filesystem import write_json_atomic, write_text_atomic
-from facebids.release import build, cohort, gate, head_points, tree, validator
+from facebids.release import build, cohort, gate, head_points, tree, unexamined, validator
 from facebids.release.certificate import (
     ACCEPTED,
     BESIDE,
@@ -40,6 +40,7 @@ from facebids.studies.results import Results
 RunStudies = Callable[[list[HeadImage]], Results]
 
 FINDINGS = 'release_metadata.tsv'  # in the private folder
+LOOKS = 'looks.json'  # in the work folder
 FINDING_COLUMNS = ('path', 'where', 'rule', 'value')
 
 
@@ -92,7 +93,7 @@ def _release(
     new = build.staging_dir(release_settings.release_dir) / build.NEW
     sources = tree.walk(settings.bids_dir)
     tree.check_present(sources)
-    decisions = decide(settings, release_settings, sources, found)
+    decisions = _look(settings, release_settings, sources, found)
     date = _date(settings)
     contents = assemble(sources, decisions, settings.output_dir, date)
     checks = cohort.check(run_studies(_released_images(decisions)))
@@ -158,6 +159,22 @@ def decide(
     )
     paths = [source.relative for source in sources]
     return gate.decide(paths, found, choices, head_points.find(sources))
+
+
+def _look(
+    settings: Settings,
+    release_settings: ReleaseSettings,
+    sources: Sequence[Source],
+    found: list[Record],
+) -> tuple[Decision, ...]:
+    """Decide on every file, and look at those that would be released without an examination."""
+    return unexamined.look(
+        decide(settings, release_settings, sources, found),
+        {source.relative: source.path for source in sources},
+        settings.work_dir / LOOKS,
+        exclude=release_settings.exclude_failed == (),
+        nprocs=settings.nprocs,
+    )
 
 
 def _links_to_private(settings: Settings, sources: Sequence[Source]) -> list[str]:
@@ -316,4 +333,5 @@ def describe(decisions: Sequence[Decision]) -> str:
     others = [item for item in decisions if item.action != gate.REFUSE]
     lines = [f'{item.path}\n  {item.action}: {item.reason}' for item in (*others, *refused)]
     end = f'{len(refused)} files would stop the release.' if refused else 'No file would stop it.'
-    return '\n'.join([*lines, f'{end} A dry run does not check metadata, the cohort or BIDS.'])
+    note = 'A dry run checks neither contents, metadata, the cohort nor BIDS.'
+    return '\n'.join([*lines, f'{end} {note}'])

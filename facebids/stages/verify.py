@@ -61,4 +61,4 @@ def attack_release(root: Path, certificate: Certificate) -> Iterator[Attacked]:
         Its certificate.
     """
     for target in to_attack(root, certificate):
-        yield attack(root, target)
+        yield attack(root / target.image, target)

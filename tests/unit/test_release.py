@@ -23,7 +23,7 @@ from facebids.config import ReleaseSettings, Settings
 from facebids.core.record import Provenance, Reason
 from facebids.errors import DatasetError, OutputError, ReleaseRefused, UsageError
 from facebids.release import build, certificate, validator
-from facebids.release.attack import Attacked
+from facebids.release.attack import Attacked, Target
 from facebids.release.certificate_types import ListedFile, Software, read_certificate
 from facebids.stages import release
 from facebids.stages import verify as verification
@@ -239,6 +239,62 @@ def test_an_unprocessed_image_stops_the_release(settings, no_validator):
     refused(releasing(settings, exclude_failed=()), path)
     made = run(releasing(settings, exclude_failed=(path,)))
     assert made.excluded == (ListedFile(path, 'excluded by name'),)
+
+
+@pytest.fixture
+def with_mask(settings):
+    """Return the path of a lesion mask in the dataset."""
+    path = 'sub-01/anat/sub-01_label-lesion_mask.nii.gz'
+    lesion = np.zeros((30, 30, 30), np.uint8)
+    lesion[5:9, 5:9, 5:9] = 1
+    nib.save(nib.Nifti1Image(lesion, np.eye(4)), settings.bids_dir / path)
+    return path
+
+
+def test_a_mask_is_released_if_it_draws_no_head(settings, no_validator, with_mask):
+    made = run(settings)
+    assert with_mask in made.files
+    (listed,) = [item for item in made.not_examined if item.image == with_mask]
+    assert 'draws no head' in listed.reason
+
+
+@pytest.mark.parametrize(
+    'path',
+    [
+        'sub-01/anat/sub-01_mod-PDw_defacemask.nii.gz',
+        'sub-01/anat/sub-01_label-lesion_roi.nii.gz',
+        'sub-01/func/sub-01_task-rest_sbref.nii.gz',
+        'sub-01/dwi/sub-01_ADC.nii.gz',
+        'sub-01/mrs/sub-01_svs.nii.gz',
+    ],
+)
+def test_a_single_volume_that_cannot_be_searched_stops_the_release(settings, no_validator, path):
+    write_image(settings.bids_dir / path, shape=(30, 30, 30))
+    with pytest.raises(ReleaseRefused, match=f'{path}: it cannot be searched for a face') as error:
+        run(settings)
+    assert f'--exclude-failed {path}' in str(error.value)
+    made = run(releasing(settings, exclude_failed=()))
+    assert [item.image for item in made.excluded] == [path]
+    assert path not in made.files
+
+
+def test_a_long_series_is_released_without_a_look(settings, no_validator):
+    path = 'sub-01/func/sub-01_task-long_bold.nii.gz'
+    write_image(settings.bids_dir / path, shape=(20, 20, 20, 10))
+    made = run(settings)
+    (listed,) = [item for item in made.not_examined if item.image == path]
+    assert 'a series of 10 volumes' in listed.reason
+
+
+def test_a_file_is_not_looked_at_twice(settings, no_validator, with_mask):
+    run(settings)
+    looks = settings.work_dir / release.LOOKS
+    before = looks.stat().st_mtime_ns
+    run(settings)
+    assert looks.stat().st_mtime_ns == before
+    looks.write_text('{"seen": [')  # a damaged memory is no excuse
+    assert with_mask in run(settings).files
+    assert looks.stat().st_mtime_ns != before
 
 
 @pytest.mark.parametrize('changed', ['source', 'defaced', 'mask', 'gone'])
@@ -681,10 +737,12 @@ def test_the_attack_on_a_release_is_reported(settings, no_validator, capsys, mon
     root = settings.release.release_dir
     found = {
         T1W: Attacked(T1W, views=10, faces=2, certain=1),
-        HEADS[2]: Attacked(HEADS[2], views=10, faces=9, certain=8, objection='It has a face.'),
+        HEADS[2]: Attacked(
+            HEADS[2], views=10, faces=9, certain=8, objection='It has a face.', failed=True
+        ),
     }
-    monkeypatch.setattr(verification, 'to_attack', lambda *_: list(found))
-    monkeypatch.setattr(verification, 'attack', lambda _, image: found[image])
+    monkeypatch.setattr(verification, 'to_attack', lambda *_: [Target(image) for image in found])
+    monkeypatch.setattr(verification, 'attack', lambda _, target: found[target.image])
     monkeypatch.setattr(verify, 'set_environment', lambda *_: None)
     assert verify.main([str(certificate_path(settings)), str(root), '--attack']) == 1
     told = capsys.readouterr().out

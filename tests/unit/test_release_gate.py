@@ -113,10 +113,12 @@ def test_the_remedy_names_the_data_type():
         'sub-01/dwi/sub-01_dwi.nii.gz',
         'sub-01/fmap/sub-01_dir-AP_epi.nii.gz',
         'sub-01/anat/sub-01_mod-T1w_defacemask.nii.gz',
+        'sub-01/anat/sub-01_label-lesion_mask.nii.gz',
+        'sub-01/anat/sub-01_T1w_label-lesion_roi.nii.gz',
         'sub-01/mrs/sub-01_svs.nii.gz',
     ],
 )
-def test_echo_planar_images_are_released_as_not_examined(path):
+def test_what_hardly_shows_a_face_is_left_to_the_look(path):
     found = decide([path])[path]
     assert found.action == gate.COPY
     assert found.reason
