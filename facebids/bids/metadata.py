@@ -80,7 +80,11 @@ To cite the methods, see `logs/CITATION.md` and `logs/CITATION.bib`.
 
 
 def defaced_sidecar(
-    image: HeadImage, mode: str | None, keep_masks: Mapping[str, str] | None = None
+    image: HeadImage,
+    mode: str | None,
+    keep_masks: Mapping[str, str] | None = None,
+    *,
+    skull_stripped: bool = False,
 ) -> dict[str, Any]:
     """Return the sidecar of the defaced image.
 
@@ -92,19 +96,21 @@ def defaced_sidecar(
         A defacing mode, or None for an image that was already defaced.
     keep_masks
         SHA-256 of the keep masks of the image, by name.
+    skull_stripped
+        Whether the image holds a brain without the head around it.
     """
     if mode is None:
         return {
             'Description': 'The source image, which was already defaced. All voxels are identical '
             'to those of the source; free text was removed from the header.',
             'Sources': [names.uri(image)],
-            'SkullStripped': False,
+            'SkullStripped': skull_stripped,
         }
     return {
         'Description': 'The source image with the voxels of the face replaced. All other voxels '
         'are identical to those of the source.',
         'Sources': [names.uri(image)],
-        'SkullStripped': False,
+        'SkullStripped': skull_stripped,
         'DeidentificationMethod': [f'{defaced_by()}: {MODES[mode].method}'],
         'DeidentificationMethodCodeSequence': DEIDENTIFICATION_CODES,
         **kept_entry(keep_masks),

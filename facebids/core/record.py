@@ -113,10 +113,10 @@ def _seen(zone: str) -> Any:
     )
 
 
-def _gone(zone: str) -> Any:
+def _gone(zone: str, depth: int = 15) -> Any:
     return metric(
         f'{zone.capitalize()} gone',
-        f'Share of the {zone} in view without tissue down to 15 mm under the generic skin; '
+        f'Share of the {zone} in view without tissue down to {depth} mm under the generic skin; '
         'n/a if none is in view.',
     )
 
@@ -154,6 +154,7 @@ class Screening:
         'Form of the header (sform or qform) that was dropped, as its numbers are zero, not '
         'finite or singular; n/a if there is none.',
     )
+    scalp_gone: float | None = _gone('scalp', 6)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from facebids.bids.names import HeadImage, Template
 from facebids.core.alignment import registration
 from facebids.core.attack import brains, engines
 from facebids.core.attack.attacker import AttackResult
+from facebids.core.attack.screening import is_skull_stripped
 from facebids.core.record import from_json
 from facebids.errors import UnreadableImageError
 from facebids.interfaces import files
@@ -106,11 +107,12 @@ class Sink(SimpleInterface):
     def _write_public(self, image, destination, record):
         """Write all public outputs except the defaced image, and return their names."""
         kept = record.provenance.keep_masks
+        stripped = record.screening is not None and is_skull_stripped(record.screening)
         texts, sidecars = self._transforms(image)
         sidecars |= {
             names.sidecar(names.mask(image)): metadata.mask_sidecar(image, kept),
             names.sidecar(names.defaced(image)): metadata.defaced_sidecar(
-                image, record.mode, kept
+                image, record.mode, kept, skull_stripped=stripped
             ),
         }
         copies = {

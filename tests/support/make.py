@@ -46,6 +46,7 @@ SCREENING = Screening(
     faces_certain=None,
     forms_apart_mm=0.0,
     unusable_form=None,
+    scalp_gone=0.0,
 )
 MASK = MaskNumbers(
     volume_ml=800.0,

@@ -26,6 +26,12 @@ def test_the_sidecar_of_the_defaced_image():
     assert 'FaceBIDS' in sidecar['DeidentificationMethod'][0]
 
 
+@pytest.mark.parametrize('mode', [None, 'remove'])
+def test_the_sidecar_says_whether_the_image_is_skull_stripped(mode):
+    sidecar = metadata.defaced_sidecar(IMAGE, mode, skull_stripped=True)
+    assert sidecar['SkullStripped'] is True
+
+
 def test_the_sidecar_of_the_mask():
     sidecar = metadata.mask_sidecar(IMAGE)
     assert (sidecar['Type'], sidecar['SpatialReference'], sidecar['Sources']) == (

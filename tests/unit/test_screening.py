@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from make import REGISTRATION, alignment, changed, image_record, written_alignment
 
-from facebids.core import foreground
+from facebids.core import foreground, grids
 from facebids.core.atlas import generic_atlas
 from facebids.core.attack import screening
 from facebids.core.attack.recognition import Recognition
@@ -69,6 +69,16 @@ def test_a_head_with_its_face_has_a_face(volume, scan):
     assert found.finding == 'face'
     assert max(found.eyes_gone, found.nose_gone, found.midface_gone) < 0.3
     assert min(found.eyes_seen, found.nose_seen, found.midface_seen) > 0.9
+
+
+def test_a_skull_stripped_image_is_told_from_a_defaced_one(volume, removed, scan):
+    atlas = generic_atlas(2.0)
+    brain = grids.carry_over(atlas.brain, atlas, volume.data.shape, volume.affine, scan.transform)
+    stripped = screening.measure(without(volume, brain > 0), scan.transform)
+    assert stripped.finding == 'defaced'
+    assert screening.is_skull_stripped(stripped)
+    assert not screening.is_skull_stripped(screening.measure(removed, scan.transform))
+    assert not screening.is_skull_stripped(screening.measure(volume, scan.transform))
 
 
 @pytest.mark.parametrize('what', ['zero', 'air'])

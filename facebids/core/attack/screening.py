@@ -17,6 +17,7 @@ from nibabel.affines import apply_affine
 from facebids.core import foreground, verdict
 from facebids.core.alignment.result import Alignment
 from facebids.core.arrays import BoolArray, FloatArray
+from facebids.core.atlas import generic_atlas
 from facebids.core.attack import depth
 from facebids.core.attack.head import view_head
 from facebids.core.images import Volume
@@ -39,6 +40,10 @@ ZONES = {  # of the depth map, shape (H, A)
     'nose': (_ANGLE < 8) & (_HEIGHT > -86) & (_HEIGHT < -52),
     'midface': (_ANGLE < 40) & (_HEIGHT > -113) & (_HEIGHT < -30),
 }
+# The scalp of the vault: depths under the generic skin, above the plane through the commissures.
+# Registrations are a few mm off, and a brain lies more than a centimetre deep.
+SCALP_MM, VAULT_MM, SCALP_SPACING_MM = (-3.0, -6.0), 20.0, 2.0
+MOST_SCALP_GONE = 0.9  # phantoms have 0.00 with a skull, 1.00 without
 # Least share of a zone in view, and least share of the visible zone without tissue. The field of
 # view often cuts the nose. docs/metrics.md has the values of public scans before and after
 # defacing.
@@ -127,7 +132,8 @@ def measure(volume: Volume, affine: FloatArray, *, relied_on: bool = False) -> S
     NotAHeadError
         If the foreground does not have the size of a head, and the affine is not relied on.
     """
-    zones = _zones(volume, affine, _head(volume, relied_on=relied_on))
+    head = _head(volume, relied_on=relied_on)
+    zones = _zones(volume, affine, head)
     return Screening(
         finding=_finding(zones),
         passed_on=False,
@@ -140,7 +146,13 @@ def measure(volume: Volume, affine: FloatArray, *, relied_on: bool = False) -> S
         faces_certain=None,
         forms_apart_mm=volume.forms.apart_mm,
         unusable_form=volume.forms.unusable,
+        scalp_gone=None if head is None else _scalp_gone(volume, affine, head),
     )
+
+
+def is_skull_stripped(found: Screening) -> bool:
+    """Return whether an image arrived as a brain without the head around it."""
+    return found.scalp_gone is not None and found.scalp_gone > MOST_SCALP_GONE
 
 
 def _head(volume: Volume, *, relied_on: bool) -> BoolArray | None:
@@ -174,6 +186,17 @@ def _zones(volume: Volume, affine: FloatArray, head: BoolArray | None) -> dict[s
         name: ZoneView(share[name], float((gone & zone).sum() / total) if total else None)
         for (name, zone), total in zip(ZONES.items(), in_view.values(), strict=True)
     }
+
+
+def _scalp_gone(volume: Volume, affine: FloatArray, head: BoolArray) -> float | None:
+    """Return the share of the scalp of the vault in view that holds no tissue, None without it."""
+    atlas = generic_atlas(SCALP_SPACING_MM)
+    outer, inner = SCALP_MM
+    points = apply_affine(atlas.affine, np.argwhere((atlas.depth < outer) & (atlas.depth > inner)))
+    to_index = np.linalg.inv(volume.affine) @ affine
+    index = np.rint(apply_affine(to_index, points[points[:, 2] > VAULT_MM])).astype(int)
+    inside = ((index >= 0) & (index < volume.data.shape)).all(-1)
+    return float(1 - head[tuple(index[inside].T)].mean()) if inside.any() else None
 
 
 def _finding(zones: dict[str, ZoneView]) -> Finding:
