@@ -122,7 +122,9 @@ def certify(release: Release, hashes: Mapping[str, str]) -> Certificate:
         accepted=tuple(item.accepted for item in decisions if item.accepted),
         cohort=checks or ONE_PERSON,
         cohort_note=_note(checks),
-        metadata=Metadata(release.metadata, dict(sorted(removed.items()))),
+        metadata=Metadata(
+            release.metadata, dict(sorted(removed.items())), len(release.contents.free_text)
+        ),
         validator=_summarise(release.report) if release.report else NOT_VALIDATED,
         files=dict(hashes),
     )

@@ -35,6 +35,7 @@ JSON_NAMES = {
     'metadata': 'Metadata',
     'treatment': 'Mode',
     'removed': 'Removed',
+    'free_text': 'FreeText',
     'validator': 'Validator',
     'schema': 'Schema',
     'errors': 'Errors',
@@ -139,10 +140,13 @@ class Metadata:
         ``'report'`` or ``'scrub'``.
     removed
         Number of removed values by rule.
+    free_text
+        Number of free texts that are released, which no rule covers.
     """
 
     treatment: str
     removed: dict[str, int]
+    free_text: int = 0
 
 
 @dataclass(frozen=True)

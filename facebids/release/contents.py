@@ -59,6 +59,8 @@ class Contents:
         Content of each file, by POSIX path relative to the dataset.
     findings
         Identifying metadata, which ``files`` do not contain.
+    free_text
+        Text of ``files`` that a person has to read, as no rule covers it.
     problems
         Reasons to refuse the release, each a sentence.
     examined
@@ -67,6 +69,7 @@ class Contents:
 
     files: dict[str, Content] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    free_text: list[Finding] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     examined: dict[str, str] = field(default_factory=dict)
 
@@ -274,6 +277,7 @@ def _add_file(
         contents.problems.append(str(error))
         return
     contents.findings += found
+    contents.free_text += metadata.free_text(after, path)
     text = after.decode('utf-8-sig')
     if path.endswith('.json'):
         with _json(path):

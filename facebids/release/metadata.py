@@ -16,9 +16,16 @@ from typing import Any
 
 from facebids.errors import DatasetError
 from facebids.release import rules
-from facebids.release.rules import RULES, Finding, Rule
-from facebids.release.tables import capped, scrub_table, units_of
-from facebids.release.texts import erase, identifies, is_nothing, is_shifted
+from facebids.release.rules import FREE_TEXT, RULES, Finding, Rule
+from facebids.release.tables import capped, free_text_of_table, scrub_table, units_of
+from facebids.release.texts import (
+    erase,
+    identifies,
+    is_nothing,
+    is_prose,
+    is_remark,
+    is_shifted,
+)
 
 __all__ = ['RULES', 'Finding', 'Rule', 'scrub', 'scrub_json', 'scrub_table']
 
@@ -54,12 +61,6 @@ _UNSEARCHED = re.compile(
 _TYPED = re.compile(
     r'[a-z]*(?:comment|note|remark)s?|protocolname|subjectartefactdescription'
     r'|(?:series|study|(?:performed|scheduled)?procedurestep|requestedprocedure)description'
-)
-# what sequences write into ImageComments, such as the settings of those of the CMRR
-_TECHNICAL = re.compile(
-    r'magnitude|phase|(?:Unaliased MB\d|Single-band reference)'
-    r'(?:[ /;,:.]|MB|PE|LB|SENSE|REF|PF|(?<!\d)\d{1,2}(?!\d))*',
-    re.IGNORECASE,
 )
 # rules for dataset_description.json, which is otherwise text by the authors
 _OF_PATIENTS = {'name', 'birth', 'patient', 'record number', 'UID', 'device'}
@@ -105,6 +106,30 @@ def scrub(
     return (clean.encode(), findings) if findings else (content, ())
 
 
+def free_text(content: bytes, path: str) -> tuple[Finding, ...]:
+    """Return the free text of a file that no rule removes: a person has to read it.
+
+    These are descriptions and names of protocols, and all phrases, except those of the authors of
+    the dataset (``dataset_description.json``, data dictionaries).
+
+    Parameters
+    ----------
+    content
+        The file, as it is released. Only ``.json`` and ``.tsv`` files have any.
+    path
+        POSIX path of the file relative to the dataset.
+
+    Raises
+    ------
+    DatasetError
+        If the file cannot be read.
+    """
+    kind = path.lower().rpartition('.')[2]
+    if kind == 'json':
+        return tuple(_searched(_decode(content, path), path).left)
+    return free_text_of_table(_decode(content, path), path) if kind == 'tsv' else ()
+
+
 def scrub_json(text: str, path: str) -> tuple[str, tuple[Finding, ...]]:
     """Remove identifying keys from a JSON file, at any depth.
 
@@ -125,6 +150,13 @@ def scrub_json(text: str, path: str) -> tuple[str, tuple[Finding, ...]]:
     DatasetError
         If the text is not JSON.
     """
+    sidecar = _searched(text, path)
+    for start, end, replacement in sorted(sidecar.cuts, reverse=True):
+        text = text[:start] + replacement + text[end:]
+    return text, tuple(sidecar.findings)
+
+
+def _searched(text: str, path: str) -> '_Sidecar':
     try:
         json.loads(text)
         sidecar = _Sidecar(text, path)
@@ -134,9 +166,7 @@ def scrub_json(text: str, path: str) -> tuple[str, tuple[Finding, ...]]:
             f'{path}: the file is not valid JSON ({error}), so it cannot be searched for '
             'identifying metadata. Repair it.'
         ) from error
-    for start, end, replacement in sorted(sidecar.cuts, reverse=True):
-        text = text[:start] + replacement + text[end:]
-    return text, tuple(sidecar.findings)
+    return sidecar
 
 
 def _decode(content: bytes, path: str) -> str:
@@ -207,11 +237,12 @@ class _Place:
 
 @dataclass
 class _Sidecar:
-    """A JSON text, its findings, and the cuts to make: start, end and replacement."""
+    """A JSON text, its findings, free text, and the cuts: start, end and replacement."""
 
     text: str
     path: str
     findings: list[Finding] = field(default_factory=list)
+    left: list[Finding] = field(default_factory=list)
     cuts: list[tuple[int, int, str]] = field(default_factory=list)
 
     @property
@@ -229,6 +260,8 @@ class _Sidecar:
             below = place.below(member.key)
             rule = self._rule(member, place, below)
             if rule is None:
+                if below.searched and not below.described and member.key not in _DESCRIPTION:
+                    self._note_free_text(member, name, typed=below.typed)
                 self.walk(member.value_at, name, below)
                 continue
             if member.key is not None and identifies(member.key):
@@ -268,6 +301,11 @@ class _Sidecar:
         rules_of_texts = (identifies(text, free=below.typed) for text in _texts(member.value))
         return next(filter(None, rules_of_texts), None)
 
+    def _note_free_text(self, member: _Member, name: str, *, typed: bool) -> None:
+        found = (text for text in _texts(member.value) if is_remark(text) and not is_nothing(text))
+        if texts := [text for text in found if typed or is_prose(text)]:
+            self.left.append(Finding(self.path, name, FREE_TEXT, '; '.join(texts)))
+
     def _is_harmless(self, rule: str, value: Any) -> bool:
         if is_nothing(value):
             return True
@@ -277,7 +315,7 @@ class _Sidecar:
         harmless: dict[str, Callable[[str], bool]] = {
             'date': is_shifted,
             'birth': is_shifted,
-            'comment': lambda text: bool(_TECHNICAL.fullmatch(text)),
+            'comment': lambda text: not is_remark(text) and not identifies(text, free=True),
             'name': self._is_label,
             'patient': self._is_label,
             'age': lambda text: capped(text, 'year') is None,

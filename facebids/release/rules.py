@@ -10,7 +10,7 @@ Sources:
 
 Attributes of the profile that describe a protocol rather than a person (ProtocolName,
 SeriesDescription, StudyDescription and others) are kept, as scientific sidecars depend on them.
-Their values are searched for dates, contact details and numbers.
+Their values are searched for dates, contact details and numbers, and listed for a person to read.
 """
 
 import re
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 PS315 = 'PS3.15'
 REMOVE = 'key removed; cells become n/a'
+FREE_TEXT = 'free text'  # what no rule removes
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Rule:
         Patterns of JSON keys, reduced to letters and digits in lower case.
     columns
         Patterns of column names, in lower case, with words separated by ``_``.
+    words
+        Words in lower case; a key or column that has one of them, in any spelling, is meant.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Rule:
     action: str = REMOVE
     keys: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    words: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -231,7 +235,7 @@ RULES = (
     ),
     Rule(
         'comment',
-        'comments and histories typed at the scanner',
+        'comments, notes and histories, typed at the scanner or later',
         (PS315, 'HIPAA (R)'),
         keys=(
             r'(?:image|patient|study|visit|acquisition|frame|identifying|results|text|overlay|'
@@ -239,6 +243,8 @@ RULES = (
             r'commentson[a-z]+|(?:additional)?patient(?:medical)?history|reasonfor[a-z]+',
             r'interpretation(?:text|diagnosisdescription)|impressions|confidentialityconstraint[a-z]+',
         ),
+        columns=(r'(?:.*_)?(?:patient|medical|clinical)_history',),
+        words=frozenset(['comment', 'comments', 'note', 'notes', 'remark', 'remarks']),
     ),
     Rule(
         'date in text',
@@ -298,19 +304,25 @@ def of_key(key: str) -> Rule | None:
 
     Only the last part of keys with dots counts (``CsaSeries.UsedPatientWeight``, by dcmstack).
     """
-    word = re.sub(r'[\W_]+', '', key.rpartition('.')[2]).lower()
-    return _first(_KEYS, word)
+    last = key.rpartition('.')[2]
+    return _first(_KEYS, re.sub(r'[\W_]+', '', last).lower()) or _of_words(last)
 
 
 def of_column(column: str) -> Rule | None:
     """Return the rule for a column name in any spelling, or None."""
-    return _first(_COLUMNS, words(column))
+    return _first(_COLUMNS, words(column)) or _of_words(column)
 
 
 def words(column: str) -> str:
-    """Return a column name in lower case, with words separated by ``_``."""
-    apart = re.sub(r'(?<=[a-z\d])(?=[A-Z])|[\W_]+', '_', column.strip().strip('"'))
+    """Return a name in lower case, with words separated by ``_``: ``MRComments`` is two words."""
+    case = r'(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])'
+    apart = re.sub(rf'{case}|[\W_]+', '_', column.strip().strip('"'))
     return apart.strip('_').lower()
+
+
+def _of_words(name: str) -> Rule | None:
+    there = set(words(name).split('_'))
+    return next((rule for rule in RULES if there & rule.words), None)
 
 
 def _first(patterns: dict[str, re.Pattern[str]], word: str) -> Rule | None:

@@ -13,8 +13,8 @@ from datetime import date
 
 from facebids.errors import DatasetError
 from facebids.release import rules
-from facebids.release.rules import Finding
-from facebids.release.texts import identifies, is_nothing, is_shifted
+from facebids.release.rules import FREE_TEXT, Finding
+from facebids.release.texts import identifies, is_nothing, is_prose, is_remark, is_shifted
 
 NOT_AVAILABLE = 'n/a'
 
@@ -35,6 +35,7 @@ _EXPERIMENT = re.compile(
 )
 _AMBIGUOUS = {'name', 'initials', 'age', 'address', 'street', 'city', 'town', 'county'}
 _AMBIGUOUS |= {'hospital', 'clinic', 'institution', 'mobile', 'phone', 'telephone', 'operator'}
+_AMBIGUOUS |= {'comment', 'comments', 'note', 'notes', 'remark', 'remarks'}
 _LABELS = ('filename', 'session_id', 'sample_id', 'participant_id', 'stim_file')
 _TYPED = re.compile(r'(?:.*_)?(?:comments?|notes?|remarks?|description)(?:_.*)?')
 _INTERVAL = re.compile(r'(?:(?:day|week|month|year|visit|session)s?)?\s*[-+]?\d{1,4}(?:\.\d+)?')
@@ -65,7 +66,7 @@ def scrub_table(
     DatasetError
         If the values are not separated by tabs.
     """
-    lines = re.split(r'(\r\n|\n|\r)', text.removeprefix('\ufeff'))
+    lines = _lines(text)
     header = lines[0].split('\t')
     if len(header) == 1 and re.search(r'[,;]', header[0]):
         raise DatasetError(
@@ -84,6 +85,37 @@ def scrub_table(
             cells[number] = replacement
         lines[at] = '\t'.join(cells)
     return (''.join(lines), tuple(findings)) if findings else (text, ())
+
+
+def free_text_of_table(text: str, path: str) -> tuple[Finding, ...]:
+    """Return the free text of a table of participants: descriptions, and cells with phrases.
+
+    Parameters
+    ----------
+    text
+        Tab-separated values with a header.
+    path
+        POSIX path of the file relative to the dataset.
+    """
+    lines = _lines(text)
+    table = _Table(path, lines[0].split('\t'), {})
+    findings = []
+    for at in range(2, len(lines), 2) if table.of_people else ():
+        cells = lines[at].split('\t')
+        row = table.label(cells) or f'row {at // 2}'
+        for column, cell in zip(table.header, cells, strict=False):
+            word = rules.words(column)
+            if word in _LABELS or is_nothing(cell):
+                continue
+            typed = bool(_TYPED.fullmatch(word))
+            if is_remark(cell) and (typed or is_prose(cell)):
+                findings.append(Finding(path, f'{column} of {row}', FREE_TEXT, cell))
+    return tuple(findings)
+
+
+def _lines(text: str) -> list[str]:
+    """Return lines and, between them, their ends."""
+    return re.split(r'(\r\n|\n|\r)', text.removeprefix('\ufeff'))
 
 
 def units_of(dictionary: str) -> dict[str, str]:
@@ -158,6 +190,8 @@ class _Table:
             if rule == 'age':
                 age = _capped_age(value, column, self.units[number])
                 found, replacement = (rule, age) if age else (None, NOT_AVAILABLE)
+            elif rule == 'comment':
+                found = rule if is_remark(value) else None
             elif rule in ('date', 'birth'):
                 found = rule if _is_date(value, rule, column) else None
             if not found and self.of_people and column not in _LABELS:

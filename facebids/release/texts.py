@@ -48,6 +48,15 @@ _RECORD = re.compile(
 _UID = re.compile(r'(?<![\d.])(?:1\.2\.(?!840\.10008\.)|1\.3\.|2\.16\.|2\.25\.)[\d.]{12,}')
 _LONG_NUMBER = re.compile(r'(?<![\w.])\d{6,}(?!\w|\.\d)')
 
+# what sequences write into ImageComments, such as the settings of those of the CMRR
+_TECHNICAL = re.compile(
+    r'magnitude|phase|(?:Unaliased MB\d|Single-band reference)'
+    r'(?:[ /;,:.]|MB|PE|LB|SENSE|REF|PF|(?<!\d)\d{1,2}(?!\d))*',
+    re.IGNORECASE,
+)
+_WORD = re.compile(r'[^\W\d_]{2,}')
+PROSE = 4  # words
+
 # pattern of each rule
 PATTERNS = {
     'date in text': _DATE,
@@ -77,6 +86,16 @@ def identifies(text: str, *, free: bool = False) -> str | None:
         if pattern.search(text):
             return rule
     return 'number in text' if free and _LONG_NUMBER.search(text) else None
+
+
+def is_remark(text: str) -> bool:
+    """Return whether a comment has words, other than those that sequences write."""
+    return bool(_WORD.search(text)) and not _TECHNICAL.fullmatch(text)
+
+
+def is_prose(text: str) -> bool:
+    """Return whether a text has as many words as a phrase typed by a person."""
+    return len(_WORD.findall(text)) >= PROSE
 
 
 def erase(text: str) -> str:

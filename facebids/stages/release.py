@@ -39,7 +39,8 @@ from facebids.studies.results import Results
 
 RunStudies = Callable[[list[HeadImage]], Results]
 
-FINDINGS = 'release_metadata.tsv'  # in the private folder
+# in the private folder: identifying metadata, and what only a person can judge
+FINDINGS, FREE_TEXT = 'release_metadata.tsv', 'release_free_text.tsv'
 LOOKS = 'looks.json'  # in the work folder
 FINDING_COLUMNS = ('path', 'where', 'rule', 'value')
 
@@ -226,16 +227,15 @@ def _metadata_problems(
 
 def _write_findings(settings: Settings, contents: Contents) -> None:
     """Write the original values to the private folder, and nowhere else."""
-    path = settings.private_dir / FINDINGS
-    if contents.findings:
+    for name, findings in ((FINDINGS, contents.findings), (FREE_TEXT, contents.free_text)):
+        path = settings.private_dir / name
+        if not findings:
+            path.unlink(missing_ok=True)
+            continue
         make_writable(settings.private_dir, 'private', mode=0o700)
-        rows = [
-            {name: getattr(item, name) for name in FINDING_COLUMNS} for item in contents.findings
-        ]
+        rows = [{column: getattr(item, column) for column in FINDING_COLUMNS} for item in findings]
         write_text_atomic(path, records.tsv(list(FINDING_COLUMNS), rows))
         path.chmod(0o600)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _date(settings: Settings) -> str:
@@ -324,6 +324,8 @@ def report(
     paths = {'release': root, 'certificate': root.parent / MARKDOWN}
     if certificate.metadata.removed:
         paths['removed metadata (private)'] = settings.private_dir / FINDINGS
+    if certificate.metadata.free_text:
+        paths['free text to read before the upload (private)'] = settings.private_dir / FREE_TEXT
     reporter.show_paths(paths)
 
 

@@ -501,6 +501,17 @@ def test_identifying_metadata_stop_the_release_or_are_removed(settings, no_valid
     assert not [path for path in leaks if secret.encode() in path.read_bytes()]
 
 
+def test_free_text_is_listed_for_a_person_and_counted(settings, no_validator):
+    text = json.dumps({'SeriesDescription': 'T1 Doe', 'Comments': 'Jane Doe'})
+    (settings.bids_dir / names.sidecar(T2W)).write_text(text)
+    made = run(releasing(settings, metadata='scrub'))
+    assert made.metadata.removed == {'comment': 1}
+    assert made.metadata.free_text == 1
+    log = settings.private_dir / release.FREE_TEXT
+    assert 'T1 Doe' in log.read_text()
+    assert not log.stat().st_mode & 0o077
+
+
 def test_only_a_whole_dataset_is_released(settings, no_validator):
     with pytest.raises(UsageError, match='whole dataset'):
         run(replace(settings, participant_label=('01',)))
@@ -781,7 +792,7 @@ def test_the_file_of_a_certificate_is_as_documented(settings, no_validator):
         'Excluded Accepted Cohort CohortNote Metadata Validator Files'
     )
     assert content['Software'].keys() == {'Name', 'Version', 'SHA256'}
-    assert content['Metadata'] == {'Mode': 'report', 'Removed': {}}
+    assert content['Metadata'] == {'Mode': 'report', 'Removed': {}, 'FreeText': 0}
     assert content['Images'][0]['image'] == T1W
     assert content['Images'][0]['mode'] == 'remove'
     assert content['Files'] == made.files

@@ -6,7 +6,7 @@ import pytest
 
 from facebids.errors import DatasetError
 from facebids.release import metadata, rules
-from facebids.release.metadata import scrub, scrub_json, scrub_table
+from facebids.release.metadata import free_text, scrub, scrub_json, scrub_table
 
 SIDECAR = 'sub-03/ses-1/func/sub-03_ses-1_task-rest_bold.json'
 
@@ -480,6 +480,11 @@ def test_the_data_dictionary_has_the_unit_of_ages():
         ('visit_date', 'Mar 4'),
         ('comments', 'came on 2019-03-04'),
         ('notes', 'see 1234567'),
+        ('comments', 'Jane fell asleep'),
+        ('Notes', 'Doe'),
+        ('patient_comments', 'Jane'),
+        ('sessionRemark', 'Jane'),
+        ('medical_history', 'epilepsy'),
         ('anything', 'jane@example.org'),
         ('anything', '2019-03-04'),
     ],
@@ -500,7 +505,7 @@ def test_cells_of_identifying_columns_become_not_available(column, value):
         ('subject_id', '17'),
         ('days_since_date', '34'),
         ('up_to_date', 'yes'),
-        ('comments', 'fell asleep after 20 min'),
+        ('comments', '3'),
         ('volume', '1234567'),
         ('brain_age', '62.3'),
         ('phone_usage', '3'),
@@ -576,3 +581,43 @@ def test_a_scrubbed_file_has_no_findings():
     assert len(findings) == len(PRIVATE)
     assert json.loads(clean) == {k: v for k, v in SIEMENS.items() if k != 'ImageComments'}
     assert scrub_json(clean, SIDECAR) == (clean, ())
+
+
+@pytest.mark.parametrize(
+    'key', ['Comments', 'comment', 'NOTES', 'Note', 'scan_notes', 'MRComments', 'remarksOfStaff']
+)
+def test_words_of_keys_are_matched_in_any_spelling(key):
+    text = json.dumps({key: 'Jane was late', 'EchoTime': 0.1})
+    clean, (finding,) = scrub_json(text, SIDECAR)
+    assert (finding.where, finding.rule) == (key, 'comment')
+    assert json.loads(clean) == {'EchoTime': 0.1}
+
+
+@pytest.mark.parametrize('key', ['Denoted', 'Commented', 'NotedAs', 'keynote'])
+def test_a_word_inside_another_word_is_none(key):
+    text = json.dumps({key: 'Jane was late'})
+    assert scrub_json(text, SIDECAR) == (text, ())
+
+
+def test_free_text_that_stays_is_listed():
+    sidecar = {
+        'SeriesDescription': 'T1 Doe',
+        'ProtocolName': 'localizer',
+        'Manufacturer': 'Siemens',
+        'Instructions': 'Look at the cross and relax.',
+        'SoftwareVersions': 'a version of some words',
+        'global': {'const': {'StudyDescription': 'Jane'}},
+        'trial_type': {'Description': 'what was shown to the participants'},
+    }
+    found = free_text(json.dumps(sidecar).encode(), SIDECAR)
+    assert {item.where for item in found} == {
+        'SeriesDescription', 'ProtocolName', 'Instructions', 'global.const.StudyDescription',
+    }  # fmt: skip
+    assert {item.rule for item in found} == {'free text'}
+    table = b'participant_id\tdescription\tgroup\tdiagnosis\n'
+    table += b'sub-01\tDoe\tpatient\tpain in the left hand\n'
+    found = free_text(table, 'participants.tsv')
+    assert [item.where for item in found] == ['description of sub-01', 'diagnosis of sub-01']
+    assert free_text(table, 'sub-01/func/sub-01_task-a_events.tsv') == ()
+    authors = b'{"Name": "A study of many faces and people"}'
+    assert free_text(authors, 'dataset_description.json') == ()
