@@ -20,6 +20,7 @@ from facebids.bids.plan import ParticipantPlan, complete, count_not_defaced, des
 from facebids.config import Settings
 from facebids.core.record import Record
 from facebids.filesystem import TEMPORARY, own_temporary_folder, sweep, write_text_atomic
+from facebids.stages import shared_folders
 from facebids.stages.crashes import FULL, NOT_REACHED, read_crashes, reason_for_missing_record
 from facebids.stages.folders import create_folders, full, make_writable, note_on_group
 from facebids.stages.graph import logged, run_graph
@@ -84,6 +85,8 @@ def _sweep(settings: Settings, labels: Sequence[str]) -> None:
 def _run(settings: Settings, plans: tuple[ParticipantPlan, ...], reporter: Reporter) -> int:
     if note := note_on_group(settings.private_dir):
         reporter.warn(f'facebids: {note}')
+    if sentence := shared_folders.warning(settings.private_dir):
+        reporter.warn(sentence)
     run_id = f'{time.strftime("%Y%m%d-%H%M%S")}_{uuid.uuid4().hex[:8]}'
     log_dir = settings.work_dir / 'log' / run_id
     write_text_atomic(log_dir / 'settings.json', settings.to_json() + '\n')
