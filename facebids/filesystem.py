@@ -215,12 +215,15 @@ def is_running(pid: int) -> bool:
 
 
 def write_text_atomic(path: str | Path, text: str) -> None:
-    """Write text to a file atomically, unless the file already holds it."""
-    path = Path(path)
-    if path.is_file() and path.read_bytes() == text.encode():
+    """Write text to a file atomically, unless the file already holds it.
+
+    What UTF-8 cannot encode is written as an escape, which JSON reads back.
+    """
+    path, content = Path(path), text.encode(errors='backslashreplace')
+    if path.is_file() and path.read_bytes() == content:
         return
     with atomic_path(path) as temporary:
-        temporary.write_bytes(text.encode())
+        temporary.write_bytes(content)
 
 
 def write_json_atomic(path: str | Path, value: Any) -> None:

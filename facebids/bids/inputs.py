@@ -138,7 +138,7 @@ def read_description(bids_dir: str | Path, *, required: bool = True) -> dict[str
         description = json.loads(path.read_text(encoding='utf-8'))
         if not isinstance(description, dict):
             raise ValueError('not a JSON object')
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         if not required:
             return {}
         what = 'is missing' if isinstance(error, FileNotFoundError) else f'is unreadable ({error})'

@@ -183,7 +183,7 @@ def dataset_description(
     bids_dir, output_dir
         Folders of the input and of the derivative dataset.
     """
-    doi = source.get('DatasetDOI')
+    doi = str(source.get('DatasetDOI') or '')
     return {
         'Name': f'{source.get("Name", "Head images")}: defaced',
         'BIDSVersion': BIDS_VERSION,
@@ -207,6 +207,13 @@ def generated_by() -> dict[str, str]:
         'Version': __version__,
         'Description': 'Defacing of head images, tested by attacks with face recognition',
     }
+
+
+def makers_of(description: Mapping[str, Any]) -> list[str]:
+    """Return the names of the programs that made a dataset, of a description of any form."""
+    makers = description.get('GeneratedBy')
+    listed = makers if isinstance(makers, list) else [makers]
+    return [str(maker.get('Name')) for maker in listed if isinstance(maker, dict)]
 
 
 def write_dataset_files(

@@ -107,7 +107,7 @@ def _looked(paths: Mapping[str, Path], known: Path, nprocs: int) -> dict[str, At
     """Attack files, unless this software attacked the same content under the same suffix."""
     software = provenance.source_digest()
     keys = {path: f'{software} {suffix_of(path)} {sha256(file)}' for path, file in paths.items()}
-    results = _read(known)
+    results = read_looks(known)
     todo = {key: path for path, key in keys.items() if key not in results}
     if todo:
         files = [paths[path] for path in todo.values()]
@@ -125,7 +125,7 @@ def _attack(paths: Sequence[Path], targets: Sequence[Target], nprocs: int) -> li
         return list(pool.map(attack.attack, paths, targets))
 
 
-def _read(known: Path) -> dict[str, Attacked]:
+def read_looks(known: Path) -> dict[str, Attacked]:
     """Return the results of earlier looks, none if they cannot be read."""
     try:
         return record.loads(_Looks, known.read_bytes()).seen

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryFile, gettempdir
 
 from facebids.bids.inputs import read_description
+from facebids.bids.metadata import makers_of
 from facebids.config import Settings
 from facebids.errors import DatasetError, OutputError, UsageError
 from facebids.filesystem import is_full, write_text_atomic
@@ -228,9 +229,7 @@ def _check_output_is_ours(output_dir: Path) -> None:
             'overwritten. Choose a new folder for the output, or delete this file if the folder '
             'holds results of FaceBIDS alone.'
         )
-    makers = description.get('GeneratedBy')
-    names = [maker.get('Name') for maker in makers or () if isinstance(maker, dict)]
-    if 'FaceBIDS' not in names:
+    if 'FaceBIDS' not in makers_of(description):
         name = description.get('Name', 'without a name')
         raise OutputError(
             f'{output_dir}: this folder contains another dataset ({name}), '
