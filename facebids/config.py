@@ -38,6 +38,8 @@ class ReleaseSettings:
     head_points
         Digitised points of MEG, EEG and NIRS: ``'drop'`` leaves them out, ``'sensors'`` all but
         the positions of sensors, ``'keep'`` none.
+    sign_key
+        Private key that signs the certificate, or None.
     """
 
     release_dir: Path
@@ -46,6 +48,7 @@ class ReleaseSettings:
     link: LinkMode = 'auto'
     metadata: MetadataMode = 'report'
     head_points: HeadPointsMode = 'drop'
+    sign_key: Path | None = None
 
 
 @dataclass(frozen=True)

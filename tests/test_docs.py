@@ -158,7 +158,7 @@ def test_every_dependency_is_used(name):
 
 
 @pytest.mark.parametrize(
-    ('paths', 'extras'), [(PACKAGE, ()), (TOOLS, ()), (TESTS, ('test', 'validate'))]
+    ('paths', 'extras'), [(PACKAGE, ('sign',)), (TOOLS, ()), (TESTS, ('sign', 'test', 'validate'))]
 )
 def test_everything_imported_is_declared(paths, extras):
     requirements = {*REQUIRED, *(_name(item) for extra in extras for item in EXTRAS[extra])}

@@ -79,6 +79,7 @@ def _release(parser: argparse.ArgumentParser, options: dict[str, Any]) -> Releas
         '--link': chosen['link'] != 'auto',
         '--metadata': chosen['metadata'] != 'report',
         '--head-points': chosen['head_points'] != 'drop',
+        '--sign-key': chosen['sign_key'],
     }
     if any(given.values()):
         names = ', '.join(name for name, value in given.items() if value)
@@ -210,6 +211,11 @@ def _add_release(group: Group) -> None:
         help='table (TSV) of images with the verdict review that a person has inspected and '
         'accepts, with the columns participant_id, image, decided_by, reason; copied beside the '
         'release',
+    )  # fmt: skip
+    group.add_argument(
+        '--sign-key', type=_path, metavar='FILE',
+        help='sign the certificate with this Ed25519 key (PEM); facebids-verify --public-key '
+        "checks it. Needs pip install 'facebids[sign]'",
     )  # fmt: skip
     group.add_argument(
         '--link', choices=('auto', 'hard', 'copy'), default='auto',

@@ -40,6 +40,10 @@ def make_parser() -> argparse.ArgumentParser:
         '--attack', action='store_true',
         help='search each image for faces, also those that were not examined (a minute for each)',
     )  # fmt: skip
+    parser.add_argument(
+        '--public-key', type=Path, metavar='FILE',
+        help='also check that the owner of this Ed25519 key (PEM) signed the certificate',
+    )  # fmt: skip
     parser.add_argument('--version', action='version', version=f'%(prog)s {__version__}')
     return parser
 
@@ -48,13 +52,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Verify a release; return the exit code."""
     options = make_parser().parse_args(argv)
     try:
-        return verify(options.certificate, options.release, attack=options.attack)
+        return verify(
+            options.certificate, options.release, options.public_key, attack=options.attack
+        )
     except FacebidsError as error:
         sys.stderr.write(f'facebids-verify: {error}\n')
         return error.exit_code
 
 
-def verify(path: Path, root: Path, *, attack: bool = False) -> int:
+def verify(path: Path, root: Path, public_key: Path | None = None, *, attack: bool = False) -> int:
     """Compare a release with its certificate, and print the differences.
 
     Parameters
@@ -63,6 +69,8 @@ def verify(path: Path, root: Path, *, attack: bool = False) -> int:
         The certificate.
     root
         Folder of the release.
+    public_key
+        Key that must have signed the certificate, or None.
     attack
         Whether to search its images for faces too.
 
@@ -73,7 +81,7 @@ def verify(path: Path, root: Path, *, attack: bool = False) -> int:
     """
     from facebids.stages.verify import compare
 
-    compared = compare(path, root)
+    compared = compare(path, root, public_key)
     console = make_console()
     for difference in compared.differences:
         console.print(difference, style='red', soft_wrap=True)

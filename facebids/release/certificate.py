@@ -31,7 +31,9 @@ from facebids.release.gate import COPY, EXCLUDE, REPLACE, TRIM, Decision
 from facebids.release.validator import Issue, Report
 from facebids.version import __version__
 
-BESIDE = JSON, MARKDOWN, ACCEPTED = 'CERTIFICATE.json', 'CERTIFICATE.md', 'ACCEPTED.tsv'
+BESIDE = JSON, SIGNATURE, MARKDOWN, ACCEPTED = (
+    'CERTIFICATE.json', 'CERTIFICATE.json.sig', 'CERTIFICATE.md', 'ACCEPTED.tsv',
+)  # fmt: skip
 LIMITS = (
     'The verdict pass means that none of the attacks recognised the face. It is a lower bound of '
     'the risk: a stronger attack may succeed. Re-identification is less likely, not impossible.'
@@ -66,6 +68,8 @@ class Release:
         Comparisons of participants with each other.
     report
         Report of the BIDS validator, or None if it is not installed.
+    public_key
+        Key that verifies the signature of the certificate, or None if it is not signed.
     """
 
     name: str
@@ -76,6 +80,7 @@ class Release:
     contents: Contents
     checks: tuple[Check, ...]
     report: Report | None
+    public_key: str | None = None
 
 
 def hash_files(root: Path) -> dict[str, str]:
@@ -127,6 +132,7 @@ def certify(release: Release, hashes: Mapping[str, str]) -> Certificate:
         ),
         validator=_summarise(release.report) if release.report else NOT_VALIDATED,
         files=dict(hashes),
+        public_key=release.public_key,
     )
 
 

@@ -42,6 +42,7 @@ JSON_NAMES = {
     'warnings': 'Warnings',
     'codes': 'Codes',
     'files': 'Files',
+    'public_key': 'PublicKey',
 }
 
 
@@ -208,6 +209,9 @@ class Certificate:
         Report of the BIDS validator, or the reason why there is none.
     files
         SHA-256 hash of each file by its path relative to the release; empty for what is no file.
+    public_key
+        Ed25519 key (base64) that verifies the signature beside the certificate, or None if it is
+        not signed.
     """
 
     __pydantic_config__: ClassVar[dict[str, Callable[[str], str]]] = {
@@ -231,6 +235,7 @@ class Certificate:
     metadata: Metadata
     validator: ValidatorReport | str
     files: dict[str, str]
+    public_key: str | None = None
 
 
 @cache

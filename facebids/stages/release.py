@@ -15,12 +15,22 @@ from facebids.config import ReleaseSettings, Settings
 from facebids.core.record import Record
 from facebids.errors import OutputError, ReleaseRefused, UsageError
 from facebids.filesystem import write_json_atomic, write_text_atomic
-from facebids.release import build, cohort, gate, head_points, tree, unexamined, validator
+from facebids.release import (
+    build,
+    cohort,
+    gate,
+    head_points,
+    signature,
+    tree,
+    unexamined,
+    validator,
+)
 from facebids.release.certificate import (
     ACCEPTED,
     BESIDE,
     JSON,
     MARKDOWN,
+    SIGNATURE,
     Release,
     certify,
     check_own,
@@ -92,6 +102,8 @@ def _release(
 ) -> Certificate:
     read_description(settings.bids_dir, required=not settings.skip_bids_validation)
     new = build.staging_dir(release_settings.release_dir) / build.NEW
+    key = release_settings.sign_key
+    public_key = signature.public_key_of(key) if key else None
     sources = tree.walk(settings.bids_dir)
     tree.check_present(sources)
     decisions = _look(settings, release_settings, sources, found)
@@ -122,6 +134,7 @@ def _release(
         contents=contents,
         checks=checks,
         report=report,
+        public_key=public_key,
     )
     return _install(release_settings, about)
 
@@ -283,6 +296,11 @@ def _install(release_settings: ReleaseSettings, about: Release) -> Certificate:
         (staging / ACCEPTED).unlink(missing_ok=True)
     write_text_atomic(staging / MARKDOWN, certificate_markdown(certificate))
     write_json_atomic(staging / JSON, to_json(certificate))
+    if release_settings.sign_key:
+        signed = signature.sign((staging / JSON).read_bytes(), release_settings.sign_key)
+        write_text_atomic(staging / SIGNATURE, signed)
+    else:
+        (staging / SIGNATURE).unlink(missing_ok=True)
     build.install(staging / build.NEW, release_settings.release_dir)
     _move_certificate(release_settings.release_dir, certificate)
     return certificate
@@ -302,10 +320,14 @@ def _resume_install(release_settings: ReleaseSettings) -> None:
 def _move_certificate(root: Path, certificate: Certificate) -> None:
     """Move the certificate beside its release."""
     staging = build.staging_dir(root)
+    unused = {
+        *([] if certificate.accepted else [ACCEPTED]),
+        *([] if certificate.public_key else [SIGNATURE]),
+    }
     for name in reversed(BESIDE):  # the machine-readable one is moved last
         if (staging / name).exists():
             shutil.move(staging / name, root.parent / name)
-        elif name == ACCEPTED and not certificate.accepted:
+        elif name in unused:
             (root.parent / name).unlink(missing_ok=True)
     build.clear(root)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facebids.errors import UsageError
+from facebids.release import signature
 from facebids.release.attack import Attacked, attack, to_attack
 from facebids.release.certificate import differences
 from facebids.release.certificate_types import Certificate, read_certificate
@@ -20,14 +21,15 @@ class Comparison:
     certificate
         The certificate.
     differences
-        What differs in the release, one sentence for each file.
+        What differs in the release, one sentence for each file, and what is wrong with the
+        signature of the certificate.
     """
 
     certificate: Certificate
     differences: tuple[str, ...]
 
 
-def compare(path: Path, root: Path) -> Comparison:
+def compare(path: Path, root: Path, public_key: Path | None = None) -> Comparison:
     """Compare a release with its certificate.
 
     Parameters
@@ -36,18 +38,24 @@ def compare(path: Path, root: Path) -> Comparison:
         The certificate.
     root
         Folder of the release.
+    public_key
+        Key that must have signed the certificate, or None if nobody asks.
 
     Raises
     ------
     UsageError
-        If the folder of the release does not exist.
+        If the folder of the release does not exist, or the key cannot be used.
     DatasetError
         If the certificate cannot be read.
     """
     certificate = read_certificate(path)
     if not root.is_dir():
         raise UsageError(f'{root}: no such folder.')
-    return Comparison(certificate, tuple(differences(certificate, root)))
+    found = differences(certificate, root)
+    if public_key:
+        beside = path.with_name(f'{path.name}.sig')
+        found += filter(None, [signature.problem(path.read_bytes(), beside, public_key)])
+    return Comparison(certificate, tuple(found))
 
 
 def attack_release(root: Path, certificate: Certificate) -> Iterator[Attacked]:

@@ -12,6 +12,8 @@ import make
 import nibabel as nib
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from make_fif import fif_file
 
 import facebids
@@ -762,6 +764,68 @@ def test_the_attack_on_a_release_is_reported(settings, no_validator, capsys, mon
     assert '2 images attacked, 1 failed' in told
 
 
+@pytest.fixture
+def keys(tmp_path):
+    """Return the files of a private key and of its public key."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    return write_keys(tmp_path, key)
+
+
+def write_keys(folder, key):
+    private, public = folder / 'key.pem', folder / 'public.pem'
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    public.write_bytes(
+        key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    return private, public
+
+
+def test_a_certificate_is_signed_on_request(settings, no_validator, keys, capsys):
+    private, public = keys
+    made = run(releasing(settings, sign_key=private))
+    path = certificate_path(settings)
+    check = [str(path), str(settings.release.release_dir), '--public-key', str(public)]
+    assert made.public_key
+    assert verify.main(check) == 0
+    other = write_keys(path.parent.parent, ed25519.Ed25519PrivateKey.generate())[1]
+    assert verify.main([*check[:-1], str(other)]) == 1
+    assert 'not the signature of this certificate by this key' in capsys.readouterr().out
+    run(settings)  # without a key the old signature is of no use
+    assert not path.with_name(certificate.SIGNATURE).exists()
+    assert verify.main(check) == 1
+    assert 'is not signed' in capsys.readouterr().out
+
+
+def test_a_changed_certificate_has_no_valid_signature(settings, no_validator, keys):
+    private, public = keys
+    run(releasing(settings, sign_key=private))
+    path = certificate_path(settings)
+    path.write_text(path.read_text().replace('"Mode": "report"', '"Mode": "scrub"'))
+    check = [str(path), str(settings.release.release_dir)]
+    assert verify.main(check) == 0
+    assert verify.main([*check, '--public-key', str(public)]) == 1
+
+
+def test_a_key_of_another_kind_is_refused(settings, no_validator, tmp_path):
+    key = write_keys(tmp_path, ec.generate_private_key(ec.SECP256R1()))[0]
+    with pytest.raises(UsageError, match='no private key of Ed25519'):
+        run(releasing(settings, sign_key=key))
+    key.write_text('nothing')
+    with pytest.raises(UsageError, match='no private key in PEM'):
+        run(releasing(settings, sign_key=key))
+    with pytest.raises(UsageError, match='cannot be read'):
+        run(releasing(settings, sign_key=tmp_path / 'missing.pem'))
+    assert not settings.release.release_dir.exists()
+
+
 def certificate_path(settings):
     return settings.release.release_dir.parent / certificate.JSON
 
@@ -789,7 +853,7 @@ def test_the_file_of_a_certificate_is_as_documented(settings, no_validator):
     content = json.loads(certificate_path(settings).read_text())
     assert ' '.join(content) == (
         'Release Date Software Command Atlas Thresholds Limits Images NotExamined Trimmed '
-        'Excluded Accepted Cohort CohortNote Metadata Validator Files'
+        'Excluded Accepted Cohort CohortNote Metadata Validator Files PublicKey'
     )
     assert content['Software'].keys() == {'Name', 'Version', 'SHA256'}
     assert content['Metadata'] == {'Mode': 'report', 'Removed': {}, 'FreeText': 0}
