@@ -170,6 +170,10 @@ SLOW_ALLOWED = {'nipype': {'facebids.interfaces', 'facebids.workflows', 'facebid
 STDLIB_ONLY = {'facebids', 'facebids.cli', 'facebids.cli.parser', 'facebids.config'}
 STDLIB_ONLY |= {'facebids.errors', *TABLES}
 
+# Calls that run a shell, and modules that run code while they read data.
+SHELLS = {'os.system', 'os.popen', 'subprocess.getoutput', 'subprocess.getstatusoutput'}
+UNSAFE = {'pickle', 'cPickle', 'dill', 'cloudpickle', 'joblib', 'shelve', 'marshal'}
+
 LONGEST_FUNCTION, LONGEST_FACTORY, LONGEST_MODULE = 60, 80, 400
 
 
@@ -324,6 +328,23 @@ def test_nothing_is_left_unwritten(module):
             if text in {'', 'pass', '...'} or 'NotImplementedError' in text:
                 empty.append(node.name)
     assert not empty
+
+
+@each_module
+def test_no_shell_runs_and_no_pickle_is_read(module):
+    """Both would run code that stands in a file name or a data file."""
+    calls = [node for node in ast.walk(module.tree) if isinstance(node, ast.Call)]
+    names = {node: ast.unparse(node.func) for node in calls}
+    options = {
+        node: {item.arg: ast.unparse(item.value) for item in node.keywords} for node in calls
+    }
+    shells = [name for name in names.values() if name in SHELLS]
+    shells += [names[node] for node in calls if options[node].get('shell', 'False') != 'False']
+    assert not shells
+    assert not {_top(name) for name in _imports(ast.walk(module.tree))} & UNSAFE
+    loads = [node for node in calls if names[node] in ('np.load', 'numpy.load')]
+    assert all(options[node].get('allow_pickle') == 'False' for node in loads)
+    assert 'True' not in [options[node].get('allow_pickle') for node in calls]
 
 
 def test_every_package_folder_is_packaged():

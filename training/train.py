@@ -4,6 +4,8 @@
     pip install 'facebids[training]'
     python training/train.py facebids/core/brain/boundary.onnx --minutes 60
 
+The program refuses other weights than those of `boundary.WEIGHTS_SHA256`: change it with them.
+
 Images are drawn while it trains (`synthesis`), each once.
 """
 

@@ -68,7 +68,7 @@ class Enrolment:
         path = self.pictures.get((scan.image, state))
         if path is None:
             return None
-        with np.load(path) as arrays:
+        with np.load(path, allow_pickle=False) as arrays:
             picture, box = arrays['frontal'], arrays['frontal_box']
         return None if (box < 0).any() else (picture, box)
 
@@ -168,11 +168,11 @@ def detection(templates: Iterable[FaceTemplate]) -> float | None:
 
 
 def _load_brain(path: Path) -> BrainTemplate:
-    with np.load(path) as arrays:
+    with np.load(path, allow_pickle=False) as arrays:
         return brains.unpack(arrays)
 
 
 def _load(path: Path) -> EngineTemplates:
     """Return the templates of all engines in a file; its pictures stay on disk."""
-    with np.load(path) as arrays:
+    with np.load(path, allow_pickle=False) as arrays:
         return engines.unpack({key: arrays[key] for key in arrays.files if '.' in key})

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from facebids.core.attack import recognition
-from facebids.core.packages import package_file
+from facebids.core.brain import boundary
+from facebids.core.packages import checked, package_file
 from facebids.errors import FacebidsError
 
 
@@ -66,6 +67,16 @@ def test_model_files_are_found_without_importing_their_package():
 def test_the_error_names_a_missing_model(package):
     with pytest.raises(FacebidsError, match=rf'nothing\.dat.*{package}'):
         package_file(package, 'nothing.dat')
+
+
+def test_a_model_file_with_other_content_is_refused():
+    name = 'models/mmod_human_face_detector.dat'
+    digest = recognition.DIGESTS['mmod_human_face_detector']
+    assert package_file('face_recognition_models', name, digest).is_file()
+    with pytest.raises(FacebidsError, match='not the file that FaceBIDS was tested with'):
+        package_file('face_recognition_models', name, digest[::-1])
+    with pytest.raises(FacebidsError, match=r'boundary\.onnx'):
+        checked(b'other weights', boundary.WEIGHTS_SHA256, boundary.WEIGHTS)
 
 
 def test_landmarks_are_eyes_above_a_nose(found, phantom_pictures):

