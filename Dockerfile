@@ -50,6 +50,7 @@ ENV PATH=/opt/facebids/bin:$PATH \
     NIPYPE_CONFIG_DIR=/tmp/nipype \
     NO_ET=1 \
     NIPYPE_NO_ET=1 \
+    ORT_DISABLE_TELEMETRY=1 \
     OMP_NUM_THREADS=1 \
     OPENBLAS_NUM_THREADS=1
 WORKDIR /tmp

@@ -73,6 +73,7 @@ def set_environment(cache: Path, nthreads: int) -> None:
         MKL_NUM_THREADS=threads,
         NO_ET='1',
         NIPYPE_NO_ET='1',
+        ORT_DISABLE_TELEMETRY='1',
         NIPYPE_CONFIG_DIR=str(cache / 'nipype'),  # default ~/.nipype, but HOME may be read-only
         MPLBACKEND='Agg',
         MPLCONFIGDIR=str(cache / 'matplotlib'),

@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +22,15 @@ def scanned(head, person, modality, spacing=2.0):
     size = np.cbrt(np.linalg.det(scan.transform[:3, :3]))
     volume = Volume(scan.data.astype(np.float32), scan.affine, modality == 'CT')
     return volume, scan.transform, grids.carry_over(head.brain, *place) * size
+
+
+def test_the_network_writes_nothing_and_reports_nothing(tmp_path):
+    """From 1.32, onnxruntime makes files with an identifier for its telemetry."""
+    code = 'from facebids.core.brain import boundary; boundary._network()'
+    places = dict.fromkeys(['HOME', 'TMPDIR', 'XDG_CACHE_HOME'], str(tmp_path))
+    environment = {key: os.environ[key] for key in ('PATH', 'PYTHONPATH') if key in os.environ}
+    subprocess.run([sys.executable, '-c', code], env=environment | places, check=True)
+    assert list(tmp_path.rglob('*')) == []
 
 
 @pytest.mark.parametrize('modality', ['T1w', 'FLAIR', 'T2w', 'PDw', 'CT'])

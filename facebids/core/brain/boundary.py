@@ -8,6 +8,7 @@ so that contrast, resolution and age matter little. `training/` of the repositor
 weights.
 """
 
+import os
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
@@ -108,6 +109,8 @@ def on_grid(
 
 @cache
 def _network() -> Any:
+    # onnxruntime 1.32 makes an identifier of the device in HOME, and reports to its maker
+    os.environ['ORT_DISABLE_TELEMETRY'] = '1'
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
