@@ -68,30 +68,18 @@ def init_image_wf(*, item, settings, template=None):
     workflow.connect([
         (inputnode, deface_wf, [('in_file', 'inputnode.in_file')]),
         (inputnode, identify_wf, [('in_file', 'inputnode.in_file')]),
-        (register_wf, visible_wf, [
-            ('outputnode.registration', 'inputnode.registration'),
-            ('outputnode.source_registration', 'inputnode.source_registration'),
-        ]),
-        (visible_wf, deface_wf, [(f'outputnode.{name}', f'inputnode.{name}') for name in SEEN]),
-        (visible_wf, identify_wf, [
-            (f'outputnode.{name}', f'inputnode.{name}') for name in ('seen', 'anatomy')
-        ]),
+        (register_wf, visible_wf, _same('registration', 'source_registration')),
+        (visible_wf, deface_wf, _same(*SEEN)),
+        (visible_wf, identify_wf, _same('seen', 'anatomy')),
         *(
-            (register_wf, step, [('outputnode.registration', 'inputnode.registration')])
+            (register_wf, step, _same('registration'))
             for step in (deface_wf, utility_wf, identify_wf, figures_wf)
         ),
-        (deface_wf, identify_wf, [
-            (f'outputnode.{name}', f'inputnode.{name}')
-            for name in (
-                'screening', 'mask', 'coverage', 'defaced', 'seen_defaced', 'defacing',
-            )
-        ]),
+        (deface_wf, identify_wf, _same(
+            'screening', 'mask', 'coverage', 'defaced', 'seen_defaced', 'defacing',
+        )),
         (visible_wf, utility_wf, [('outputnode.anatomy', 'inputnode.in_file')]),
-        (identify_wf, utility_wf, [
-            ('outputnode.mask', 'inputnode.mask')
-            if part
-            else ('outputnode.defaced', 'inputnode.defaced'),
-        ]),
+        (identify_wf, utility_wf, _same('mask' if part else 'defaced')),
         (register_wf, judge, [('outputnode.registration', 'registration')]),
         (deface_wf, judge, [('outputnode.screening', 'screening')]),
         (utility_wf, judge, [('outputnode.utility', 'utility')]),
@@ -100,10 +88,7 @@ def init_image_wf(*, item, settings, template=None):
             for name in ('coverage', 'defacing', 'before', 'after', 'decoys', 'steps')
         ]),
         (inputnode, figures_wf, [('in_file', 'inputnode.in_file')]),
-        (identify_wf, figures_wf, [
-            (f'outputnode.{name}', f'inputnode.{name}')
-            for name in ('mask', 'defaced', 'before', 'after')
-        ]),
+        (identify_wf, figures_wf, _same('mask', 'defaced', 'before', 'after')),
         (inputnode, sink, [('in_file', 'in_file')]),
         (register_wf, sink, [('outputnode.registration', 'registration')]),
         (identify_wf, sink, [
@@ -116,3 +101,8 @@ def init_image_wf(*, item, settings, template=None):
         ]),
     ])  # fmt: skip
     return workflow
+
+
+def _same(*names):
+    """Return connections between outputs and inputs of two workflows that have these names."""
+    return [(f'outputnode.{name}', f'inputnode.{name}') for name in names]

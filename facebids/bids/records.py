@@ -15,7 +15,7 @@ from typing import Any
 from facebids import filesystem
 from facebids.bids import names
 from facebids.bids.names import HeadImage
-from facebids.core import record
+from facebids.core import metrics_file
 from facebids.core.metrics import METRICS, Metric, values, view_values
 from facebids.core.modes import MODES
 from facebids.core.record import VERDICTS, Reason, Record
@@ -71,7 +71,7 @@ def read(path: str | Path) -> Record | None:
 
 def write(path: str | Path, item: Record) -> None:
     """Write the record of one image to a file of its own."""
-    filesystem.write_json_atomic(path, record.to_json([item]))
+    filesystem.write_json_atomic(path, metrics_file.to_json([item]))
 
 
 def merge(output_dir: str | Path, metrics_name: str, records: Iterable[Record]) -> None:
@@ -97,7 +97,7 @@ def merge(output_dir: str | Path, metrics_name: str, records: Iterable[Record]) 
         merged = {item.image: item for item in _read(path)}
         merged |= {item.image: item for item in records}
         ordered = [merged[image] for image in sorted(merged)]
-        filesystem.write_json_atomic(path, record.to_json(ordered))
+        filesystem.write_json_atomic(path, metrics_file.to_json(ordered))
         filesystem.write_text_atomic(Path(output_dir) / names.table(metrics_name), table(ordered))
 
 
@@ -125,7 +125,7 @@ def read_all(output_dir: str | Path, participants: Iterable[str] = ()) -> list[R
 
 def _read(path: Path) -> tuple[Record, ...]:
     try:
-        return record.from_json(path.read_bytes())
+        return metrics_file.from_json(path.read_bytes())
     except FileNotFoundError:
         return ()
     except ValueError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from facebids import errors
-from facebids.core import record
+from facebids.core import metrics_file
 from facebids.core.alignment.result import Alignment
 
 
@@ -23,13 +23,13 @@ class RegistrationFile:
 def write_numbers(folder, name, value):
     """Write a dataclass of numbers as JSON to the folder of a node and return the path."""
     path = Path(folder) / name
-    path.write_text(record.dumps(value))
+    path.write_text(metrics_file.dumps(value))
     return str(path)
 
 
 def read_numbers(kind, path):
     """Read a dataclass of numbers written by `write_numbers`."""
-    return record.loads(kind, Path(path).read_bytes())
+    return metrics_file.loads(kind, Path(path).read_bytes())
 
 
 def read_alignment(path):

@@ -28,7 +28,7 @@ from facebids.core.alignment import registration
 from facebids.core.attack import brains, engines
 from facebids.core.attack.attacker import AttackResult
 from facebids.core.attack.screening import is_skull_stripped
-from facebids.core.record import from_json
+from facebids.core.metrics_file import from_json
 from facebids.errors import UnreadableImageError
 from facebids.interfaces import files
 

@@ -18,12 +18,12 @@ from facebids.core.attack import evidence
 from facebids.core.attack.attacker import AttackResult
 from facebids.core.attack.decoys import Panel
 from facebids.core.defacing.deface import Defacing
+from facebids.core.metrics_file import to_json
 from facebids.core.record import (
     Coverage,
     Record,
     Screening,
     Utility,
-    to_json,
 )
 from facebids.core.steps import Steps
 from facebids.core.verdict import judge

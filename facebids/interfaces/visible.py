@@ -14,6 +14,7 @@ from nipype.interfaces.base import (
 from facebids.core import images, visible
 from facebids.core.contrasts import HOUNSFIELD
 from facebids.core.grids import resample
+from facebids.core.headers import open_nifti
 from facebids.core.visible import SIGNALS
 from facebids.interfaces import files
 
@@ -57,7 +58,7 @@ class Show(SimpleInterface):
         source = files.read_alignment(self.inputs.source_registration)
         rigid = alignment.affine @ np.linalg.inv(source.affine)
         volume = images.read_volume(magnitude, hounsfield=self.inputs.contrast in HOUNSFIELD)
-        like = images.open_nifti(self.inputs.in_file)
+        like = open_nifti(self.inputs.in_file)
         to_index = np.linalg.inv(rigid @ volume.affine) @ like.affine
         moved = resample(volume.data, to_index, like.shape[:3], 'constant')
         path = f'{runtime.cwd}/anatomy.nii.gz'

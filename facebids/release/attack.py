@@ -9,6 +9,7 @@ import numpy as np
 
 from facebids.core import images
 from facebids.core.arrays import BoolArray
+from facebids.core.headers import open_nifti
 from facebids.core.images import Volume
 from facebids.core.modes import MODES
 from facebids.errors import ImageError, NotAHeadError
@@ -93,7 +94,7 @@ def to_attack(root: Path, certificate: Certificate) -> tuple[Target, ...]:
 def is_small(path: Path) -> bool:
     """Return whether a file has too few voxels for a head, as spectra do; damaged ones do not."""
     try:
-        shape = images.open_nifti(path).shape
+        shape = open_nifti(path).shape
     except ImageError:
         return False
     return len(shape) < 3 or min(shape[:3]) < images.SMALLEST

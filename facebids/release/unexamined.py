@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from facebids import provenance
-from facebids.core import images, record
+from facebids.core import images, metrics_file
 from facebids.errors import ImageError
 from facebids.filesystem import sha256, write_text_atomic
 from facebids.release import attack
@@ -114,7 +114,7 @@ def _looked(paths: Mapping[str, Path], known: Path, nprocs: int) -> dict[str, At
         found = _attack(files, [Target(path) for path in todo.values()], nprocs)
         results |= dict(zip(todo, found, strict=True))
         looks = _Looks({key: results[key] for key in keys.values()})
-        write_text_atomic(known, record.dumps(looks))
+        write_text_atomic(known, metrics_file.dumps(looks))
     return {path: results[key] for path, key in keys.items()}
 
 
@@ -128,6 +128,6 @@ def _attack(paths: Sequence[Path], targets: Sequence[Target], nprocs: int) -> li
 def read_looks(known: Path) -> dict[str, Attacked]:
     """Return the results of earlier looks, none if they cannot be read."""
     try:
-        return record.loads(_Looks, known.read_bytes()).seen
+        return metrics_file.loads(_Looks, known.read_bytes()).seen
     except (OSError, ValueError):
         return {}

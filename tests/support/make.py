@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from facebids.bids.names import HeadImage
-from facebids.core import record
+from facebids.core import metrics_file
 from facebids.core.alignment.result import Alignment, as_matrix
 from facebids.core.record import (
     FaceSeen,
@@ -165,7 +165,7 @@ def alignment(affine: np.ndarray, **changes) -> Alignment:
 def written(folder: Path, name: str, value: object) -> str:
     """Write a dataclass of numbers as a step does and return the path."""
     path = Path(folder) / name
-    path.write_text(record.dumps(value))
+    path.write_text(metrics_file.dumps(value))
     return str(path)
 
 

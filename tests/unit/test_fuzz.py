@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from facebids import filesystem
 from facebids.bids import inputs, metadata, records
-from facebids.core import record
+from facebids.core import metrics_file
 from facebids.errors import DatasetError, UsageError
 from facebids.release import describe, gate, head_points, unexamined
 from facebids.release.attack import Attacked
@@ -31,7 +31,7 @@ from facebids.release.metadata import free_text, scrub, scrub_json, scrub_table
 
 T1W = 'sub-01/anat/sub-01_T1w.nii.gz'
 METRICS = 'sub-01/anat/sub-01_desc-identifiability_metrics.json'
-RECORDS = record.to_json([make.image_record(T1W)])
+RECORDS = metrics_file.to_json([make.image_record(T1W)])
 CERTIFICATE = to_json(
     Certificate(
         'dataset', '2026-01-31', Software('FaceBIDS', '1', 'a'), 'facebids', Atlas('MNI', 'b'),

@@ -353,7 +353,7 @@ def test_the_sidecars_name_the_masks():
 
 
 def test_the_record_names_the_masks():
-    from facebids.core import record
+    from facebids.core import metrics_file, record
 
     proof = replace(make.PROVENANCE, keep_masks={'keep.nii': 'f' * 64})
-    assert record.loads(record.Provenance, record.dumps(proof)) == proof
+    assert metrics_file.loads(record.Provenance, metrics_file.dumps(proof)) == proof

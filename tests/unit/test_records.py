@@ -7,7 +7,7 @@ from make import image_record, seen
 
 from facebids.bids import names, records
 from facebids.bids.names import HeadImage
-from facebids.core import record
+from facebids.core import metrics_file
 from facebids.core.metrics import METRICS
 from facebids.core.record import Reason
 from facebids.errors import DatasetError
@@ -129,7 +129,7 @@ def test_damaged_metrics_are_named(tmp_path, text):
 
 @pytest.mark.parametrize('version', [None, 1, 2, 4])
 def test_metrics_of_another_version_say_so(tmp_path, version):
-    content = record.to_json([_record(T1W, identifiability=None)])
+    content = metrics_file.to_json([_record(T1W, identifiability=None)])
     content['images'][0]['registration'] = {'way': 'own'}  # as version 1 had it
     del content['schema_version']
     content |= {'schema_version': version} if version else {}
@@ -145,10 +145,10 @@ def test_metrics_of_another_version_say_so(tmp_path, version):
     [('verdict', 'perhaps'), ('verdict', None), ('image', 1), ('mask', {}), ('reasons', [{}])],
 )
 def test_a_record_with_a_wrong_value_is_not_read(key, value):
-    content = record.to_json([_record(T1W, identifiability=None)])
+    content = metrics_file.to_json([_record(T1W, identifiability=None)])
     content['images'][0][key] = value
     with pytest.raises(ValueError, match=key):
-        record.from_json(json.dumps(content))
+        metrics_file.from_json(json.dumps(content))
 
 
 def test_a_record_that_is_not_there(tmp_path):

@@ -18,8 +18,9 @@ from facebids.core.defacing import fill, masks
 from facebids.core.defacing.deface import Defacing
 from facebids.core.headers import Forms
 from facebids.core.images import Volume
+from facebids.core.metrics_file import loads
 from facebids.core.phantoms import phantom
-from facebids.core.record import Coverage, Screening, loads
+from facebids.core.record import Coverage, Screening
 from facebids.core.verdict import judge
 from facebids.errors import NotAHeadError
 

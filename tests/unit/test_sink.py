@@ -20,7 +20,7 @@ from facebids.bids import names, records
 from facebids.bids.names import HeadImage
 from facebids.core.alignment.quality import Quality
 from facebids.core.alignment.result import TemplateAlignment, as_matrix
-from facebids.core.record import to_json
+from facebids.core.metrics_file import to_json
 from facebids.errors import UnreadableImageError
 from facebids.interfaces import sink
 from facebids.interfaces.files import RegistrationFile

@@ -11,7 +11,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from facebids.core.record import Reason, Record, to_json
+from facebids.core.metrics_file import to_json
+from facebids.core.record import Reason, Record
 
 yields = import_module('yield')
 LIMIT = {'code': 'face_skin_left', 'severity': 'review', 'value': 0.93, 'threshold': 0.95}
