@@ -106,12 +106,13 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
 def _give_way(path: Path, owner: Owner) -> None:
     """Delete the file of a run that has ended, or refuse if it works on the same participants."""
     try:
-        descriptor = os.open(path, os.O_RDWR)
-    except OSError:  # it has just ended, or belongs to somebody else
+        descriptor = _open(path)
+    except OSError:  # it has just ended
         return
     try:
         if _has_ended(descriptor, other := _read(descriptor)):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
         elif other and (shared := owner.shares(other)):
             raise OutputError(
                 f'{path.parent}: {other.what} of process {other.pid} on {other.host} is at work '
@@ -120,6 +121,13 @@ def _give_way(path: Path, owner: Owner) -> None:
             )
     finally:
         os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR)  # some network file systems lock nothing else
+    except PermissionError:  # of another user
+        return os.open(path, os.O_RDONLY)
 
 
 def _read(descriptor: int) -> Owner | None:

@@ -10,6 +10,7 @@ import socket
 from dataclasses import asdict
 
 import pytest
+from privileges import no_overrides
 
 from facebids.errors import OutputError
 from facebids.filesystem import TEMPORARY
@@ -52,6 +53,17 @@ def test_who_wants_the_same_is_told_who_has_it(tmp_path, other, what, labels, sh
     with pytest.raises(OutputError, match=named), hold([tmp_path], what, labels):
         pytest.fail('it was not refused')
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_files_of_other_users_count_too(tmp_path, other):
+    (path,) = tmp_path.iterdir()
+    path.chmod(0o444)
+    with (
+        no_overrides(),
+        pytest.raises(OutputError, match=f'process {other.pid} '),
+        hold([tmp_path], GROUP),
+    ):
+        pytest.fail('it was not refused')
 
 
 def test_other_participants_and_folders_are_free(tmp_path, other):
