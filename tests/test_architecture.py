@@ -52,7 +52,9 @@ GROUND = {
     )
 }
 # Light tables that all may use: contrasts, defacing modes, and the names of the metrics.
-TABLES = {f'facebids.core.{name}' for name in ('contrasts', 'metrics', 'modes', 'record')}
+TABLES = {
+    f'facebids.core.{name}' for name in ('contrasts', 'metrics', 'metrics_file', 'modes', 'record')
+}
 DOWNWARDS = {
     'facebids.errors': set(),
     'facebids.version': set(),
