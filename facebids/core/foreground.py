@@ -44,7 +44,12 @@ def tissue_threshold(data: AnyArray, *, hounsfield: bool = False) -> float:
             'No head was found: all intensities are equal, or fewer than one in 1000 is positive. '
             'Look at the image, or leave it out with --bids-filter-file.'
         )
-    return float(np.exp(threshold_otsu(np.log(np.maximum(data, 0.01 * top)))))
+    logarithm = np.maximum(data, 0.01 * top)
+    if np.issubdtype(logarithm.dtype, np.floating):
+        np.log(logarithm, out=logarithm)  # in place, as images are large
+    else:
+        logarithm = np.log(logarithm)
+    return float(np.exp(threshold_otsu(logarithm)))
 
 
 def head_mask(data: AnyArray, zooms: ArrayLike, *, hounsfield: bool = False) -> BoolArray:

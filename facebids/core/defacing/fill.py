@@ -161,15 +161,16 @@ def fill(
     """
     if np.ptp(volume.data) == 0:  # a series may have empty volumes
         return np.full(int(mask.sum()), volume.data.flat[0], np.float32)
-    data = np.where(mask, np.nan, volume.data)
     if around is None:
-        around = Surroundings.of(_head(data, volume), volume.zooms)
+        around = Surroundings.of(_head(volume, mask), volume.zooms)
+    data = np.where(mask, np.nan, volume.data)
     rng = np.random.default_rng([seed, 113102])
     context = FillContext(data, mask, around, volume.affine, atlas, affine, rng)
     return modes.load(mode)(context)
 
 
-def _head(data: FloatArray, volume: Volume) -> BoolArray:
-    """Return the head in an image, with data that are NaN inside the mask."""
-    known = np.nan_to_num(data, nan=float(np.nanquantile(data, 0.02)))
+def _head(volume: Volume, mask: BoolArray) -> BoolArray:
+    """Return the head in an image, with dark air inside the mask."""
+    air = 0.0 if mask.all() else np.quantile(volume.data[~mask], 0.02)
+    known = np.where(mask, np.float32(air), volume.data)
     return head_mask(known, volume.zooms, hounsfield=volume.hounsfield)
