@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """FaceBIDS on a phantom dataset that includes unusable images, without a network."""
 
+import getpass
+import gzip
 import json
 import re
 import shutil
+import socket
+import tempfile
+import zlib
+from contextlib import contextmanager
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+from PIL import Image
 
 from facebids.bids import records
 from facebids.cli.phantom import main as make_phantoms
@@ -25,6 +32,51 @@ BAD = {
 EXPECTED = (Path(__file__).parents[1] / 'data' / 'expected_outputs.txt').read_text().split()
 
 
+CANARY = 'Quuxbernathy'  # the name of a person, wherever one may stand
+
+
+def plant_canaries(root, photos):
+    """Write a name into every header, sidecar, table and photograph, as scanners and people do."""
+    image = nib.load(root / GOOD)
+    for field in ('descrip', 'aux_file', 'db_name', 'intent_name', 'data_type'):
+        size = image.header[field].dtype.itemsize
+        image.header[field] = CANARY[:size].encode()
+    image.header.extensions.append(nib.nifti1.Nifti1Extension('comment', CANARY.encode()))
+    plain = root / 'plain.nii'
+    nib.save(image, plain)
+    with (root / GOOD).open('wb') as raw, gzip.GzipFile(f'{CANARY}.nii', 'wb', 6, raw) as file:
+        file.write(plain.read_bytes())
+    plain.unlink()
+    sidecar = (root / GOOD).with_name('sub-01_T1w.json')
+    keys = ('PatientName', 'InstitutionName', 'OperatorsName', 'Comments', 'scan_notes')
+    names = dict.fromkeys(keys, CANARY)
+    old = json.loads(sidecar.read_text()) if sidecar.exists() else {}
+    sidecar.write_text(json.dumps(old | names | {'global': {'const': names}}))
+    table = f'filename\tacq_time\toperator\n{GOOD[7:]}\t2019-03-04T10:11:12\t{CANARY}\n'
+    (root / 'sub-01' / 'sub-01_scans.tsv').write_text(table)
+    (root / 'participants.tsv').write_text(
+        f'participant_id\tname\tpatient_comments\nsub-01\t{CANARY}\t{CANARY} slept\n'
+    )
+    exif = Image.Exif()
+    exif[0x013B] = exif[0x010E] = CANARY  # artist, description
+    for path in (root / 'sourcedata' / 'photographs').rglob('*.png'):
+        (photos / path.parent.name).mkdir(parents=True, exist_ok=True)
+        Image.open(path).save(photos / path.parent.name / f'{CANARY}{path.stem}.jpg', exif=exif)
+
+
+def traces(folder, words=(CANARY,)):
+    """Return the files below a folder whose name or (unpacked) content has one of some words."""
+    found = []
+    for path in folder.rglob('*'):
+        content = path.read_bytes() if path.is_file() else b''
+        if content.startswith(b'\x1f\x8b'):  # one of them is truncated
+            content += zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(content)
+        texts = (path.relative_to(folder).as_posix().encode().lower(), content.lower())
+        if any(word.lower().encode() in text for word in words for text in texts):
+            found.append(path)
+    return found
+
+
 def make_bad_images(root):
     for name in BAD:
         (root / name).parent.mkdir(parents=True)
@@ -37,27 +89,29 @@ def make_bad_images(root):
     noise = np.random.default_rng(0).rayleigh(8, bottle.shape)
     volume = (500 * bottle + noise).astype('i2')
     nib.save(nib.Nifti1Image(volume, np.diag([2.0, 2, 2, 1])), no_head)
-    (root / 'participants.tsv').unlink()
+
+
+@contextmanager
+def temporary_files_in(folder):
+    folder.mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('TMPDIR', str(folder))
+        patch.setattr(tempfile, 'tempdir', None)
+        yield
 
 
 @pytest.fixture(scope='module')
 def run(tmp_path_factory):
     """Return the folder of a run and its exit code."""
-    root = tmp_path_factory.mktemp('run')
-    assert make_phantoms([str(root / 'raw'), '--participants', '1', '--seed', '1']) == 0
+    root = tmp_path_factory.mktemp('run') / CANARY
+    phantoms = ['--participants', '1', '--seed', '1', '--photographs', '2']
+    assert make_phantoms([str(root / 'raw'), *phantoms]) == 0
+    plant_canaries(root / 'raw', root / 'photos')
     make_bad_images(root / 'raw')
     source = (root / 'raw' / GOOD).read_bytes()
-    code = main(
-        [
-            str(root / 'raw'),
-            str(root / 'out'),
-            'participant',
-            '-w',
-            str(root / 'work'),
-            '--nprocs',
-            '1',
-        ]
-    )
+    argv = [str(root / 'raw'), str(root / 'out'), 'participant', '-w', str(root / 'work')]
+    with temporary_files_in(root / 'tmp'):
+        code = main([*argv, '--nprocs', '1'])
     assert (root / 'raw' / GOOD).read_bytes() == source
     return root, code
 
@@ -157,6 +211,30 @@ def test_the_group_level_writes_a_table_and_a_report(run):
     assert 'fail' in (copy / 'group.html').read_text()
 
 
+def check_no_traces(root, *folders):
+    """Check that no name, path, user or machine is found outside of the private folder."""
+    assert traces(root / 'raw')
+    machine = [word for word in (socket.gethostname(), getpass.getuser()) if len(word) > 5]
+    for folder in (*folders, root / 'tmp'):
+        assert traces(folder, (CANARY, str(root), *machine)) == []
+    assert not [path for path in (root / 'tmp').rglob('*') if path.is_file()]
+
+
+def test_the_output_names_nobody(run):
+    root, _ = run
+    check_no_traces(root, root / 'out')
+
+
+def test_logs_and_crash_files_hold_no_picture(run):
+    root, _ = run
+    paths = [p for name in ('log', 'crash') for p in (root / 'work' / name).rglob('*')]
+    files = [path for path in paths if path.is_file()]
+    assert files
+    for path in files:
+        text = path.read_text()  # raises where there are bytes
+        assert not re.search(r'[A-Za-z0-9+/]{300}', text), path
+
+
 @pytest.mark.usefixtures('no_network')
 def test_a_release_is_refused_until_failed_images_are_excluded(run, capsys):
     root, _ = run
@@ -167,7 +245,13 @@ def test_a_release_is_refused_until_failed_images_are_excluded(run, capsys):
     printed = capsys.readouterr().err
     assert all(f'{image}: verdict fail' in printed for image in BAD)
     assert not dataset.exists()
-    assert main([*group, '--release-dir', str(dataset), '--exclude-failed']) == 0
+    release = [*group, '--release-dir', str(dataset), '--exclude-failed']
+    assert main(release) == 3
+    assert 'Metadata identify people' in capsys.readouterr().err
+    with temporary_files_in(root / 'tmp'):
+        options = ['--metadata', 'scrub', '--photos', str(root / 'photos')]
+        assert main([*release, *options]) == 0
+    check_no_traces(root, copy, dataset.parent)
     images = {p.relative_to(dataset).as_posix() for p in dataset.rglob('*.nii.gz')}
     mask = GOOD.replace('_T1w', '_mod-T1w_defacemask')
     assert images == {GOOD, mask}
