@@ -25,10 +25,14 @@ ARG VERSION
 RUN SETUPTOOLS_SCM_PRETEND_VERSION_FOR_FACEBIDS="$VERSION" pip install --no-deps .
 
 # FaceBIDS uses neither the 68-point landmark model (100 MB), whose licence excludes commercial use, nor the test suites of
-# its dependencies, nor pip.
-RUN find /opt/facebids -name 'shape_predictor_68_face_landmarks.dat' -delete \
+# its dependencies, nor the C library of onnxruntime, nor pip. Of compiled Python only what a run imports is kept.
+RUN find /opt/facebids \( -name 'shape_predictor_68_face_landmarks.dat' -o -name 'libonnxruntime.so*' \) -delete \
     && find /opt/facebids -type d -name tests -prune -exec rm -r {} + \
     && pip uninstall --yes pip \
+    && find /opt/facebids -type d -name __pycache__ -prune -exec rm -r {} + \
+    && python -m compileall -q /opt/facebids/lib/python3*/site-packages/facebids \
+    && ORT_DISABLE_TELEMETRY=1 python -c 'import ants, bids, dlib, embreex, jinja2, matplotlib.pyplot, nipype.pipeline.engine, \
+        onnxruntime, pydantic, rich.progress, skimage.measure, sklearn.svm, templateflow' \
     && chmod -R a+rX /opt/facebids
 
 FROM ${BASE}
