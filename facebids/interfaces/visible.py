@@ -42,13 +42,20 @@ class Show(SimpleInterface):
 
     def _run_interface(self, runtime):
         in_file, contrast = self.inputs.in_file, self.inputs.contrast
-        anatomy = self._anatomy(runtime) if self.inputs.magnitude else in_file
         shown = visible.read(in_file, contrast, self.inputs.signal)
-        seen = anatomy if shown is None else f'{runtime.cwd}/seen.nii.gz'
-        if shown is not None:
-            nib.save(nib.Nifti1Image(shown.data, shown.affine), seen)
+        if self.inputs.magnitude:
+            anatomy = self._anatomy(runtime)
+        else:
+            anatomy = in_file if shown is None else self._without_air(shown, runtime)
+        seen = anatomy if shown is None else _saved(shown.data, shown.affine, runtime, 'seen')
         self._results.update(seen=seen, anatomy=anatomy, own=shown is not None)
         return runtime
+
+    def _without_air(self, shown, runtime):
+        """Return the image itself with zeros in its air."""
+        volume = images.read_volume(self.inputs.in_file)
+        tissue = np.where(shown.data > 0, np.abs(volume.data), 0)
+        return _saved(tissue, volume.affine, runtime, 'anatomy')
 
     def _anatomy(self, runtime):
         alignment = files.read_alignment(self.inputs.registration)
@@ -61,6 +68,10 @@ class Show(SimpleInterface):
         like = open_nifti(self.inputs.in_file)
         to_index = np.linalg.inv(rigid @ volume.affine) @ like.affine
         moved = resample(volume.data, to_index, like.shape[:3], 'constant')
-        path = f'{runtime.cwd}/anatomy.nii.gz'
-        nib.save(nib.Nifti1Image(moved.astype(np.float32), like.affine), path)
-        return path
+        return _saved(moved, like.affine, runtime, 'anatomy')
+
+
+def _saved(data, affine, runtime, name):
+    path = f'{runtime.cwd}/{name}.nii.gz'
+    nib.save(nib.Nifti1Image(data.astype(np.float32), affine), path)
+    return path

@@ -4,14 +4,16 @@
 from dataclasses import replace
 from pathlib import Path
 
+import make
 import nibabel as nib
 import numpy as np
 import pytest
 
-from facebids.core.alignment import coregistration, registration
+from facebids.core.alignment import align, coregistration, registration
 from facebids.core.alignment.coregistration import Coregistration
 from facebids.core.alignment.quality import Quality
 from facebids.core.alignment.registration import Registration
+from facebids.core.images import Volume
 from facebids.core.verdict import fails
 from facebids.errors import GridError, NotAHeadError, UnexpectedError, UnreadableImageError
 from facebids.interfaces import files
@@ -32,7 +34,7 @@ def here(tmp_path, monkeypatch):
 
 
 def image(tmp_path, name, shape=(20, 20, 20), shift=0.0):
-    affine = np.eye(4)
+    affine = np.diag([5.0, 5, 5, 1])  # a field of view of the size of a head
     affine[0, 3] = shift
     data = np.random.default_rng(0).integers(0, 99, shape).astype(np.int16)
     nib.save(nib.Nifti1Image(data, affine), tmp_path / name)
@@ -115,7 +117,7 @@ def test_an_image_that_cannot_be_registered_borrows(tmp_path, monkeypatch):
 def test_an_error_reaches_whoever_needs_the_registration(tmp_path):
     (tmp_path / 'broken.nii').write_bytes(b'no image')
     path = run(Register, tmp_path, in_file=str(tmp_path / 'broken.nii'), contrast='T1w')
-    with pytest.raises(UnreadableImageError, match='cannot be read as NIfTI'):
+    with pytest.raises(UnreadableImageError, match='does not have the header of NIfTI'):
         files.read_alignment(path)
 
 
@@ -137,6 +139,27 @@ def test_what_was_acquired_together_shares_its_affine(tmp_path):
 def test_another_grid_shares_nothing(tmp_path, changes):
     with pytest.raises(GridError, match='mask would not fit'):
         files.read_alignment(share(tmp_path, **changes))
+
+
+@pytest.mark.parametrize(('shift', 'origin'), [(0, 'shared'), (3, 'borrowed')])
+def test_a_part_whose_head_lies_elsewhere_shares_nothing(phantom_scan, shift, origin):
+    """Three voxels of 4 mm further back."""
+    affine = phantom_scan.affine @ np.diag([2, 2, 2, 1])
+    still = phantom_scan.data[::2, ::2, ::2].astype(np.float32)
+    shown = Volume(np.roll(still, -shift, axis=1), affine)
+    known = make.alignment(phantom_scan.transform)
+    found = align.share(shown, Volume(still, affine), known, 'source.nii.gz')
+    assert (found.numbers.origin, found.numbers.source) == (origin, 'source.nii.gz')
+    moved = (found.affine - phantom_scan.transform)[:3, 3]
+    np.testing.assert_allclose(moved, affine[:3, 1] * -shift, atol=2)
+
+
+def test_a_part_without_a_head_of_its_own_shares(phantom_scan):
+    known = make.alignment(phantom_scan.transform)
+    source = Volume(phantom_scan.data, phantom_scan.affine)
+    found = align.share(None, source, known, 'source.nii.gz')
+    assert found.numbers.origin == 'shared'
+    np.testing.assert_array_equal(found.affine, known.affine)
 
 
 def test_a_quality_that_cannot_be_measured_is_undefined_and_fails(tmp_path, monkeypatch):

@@ -8,6 +8,9 @@ import pytest
 
 from facebids.core import images
 from facebids.core.alignment import motion
+from facebids.core.alignment.coregistration import Coregistration
+from facebids.core.attack import attacker
+from facebids.core.verdict import judge
 from facebids.interfaces.files import RegistrationFile
 from facebids.interfaces.masks import FaceMask
 
@@ -68,3 +71,38 @@ def test_a_nearly_empty_volume_is_left_out(series, phantom_scan, tmp_path):
     mean = images.read_volume(tmp_path / 'in.nii')
     found = motion.follow(tmp_path / 'in.nii', mean, phantom_scan.transform)
     assert (found.moves, found.lost) == ((), ())
+
+
+def test_the_volumes_least_like_the_mean_of_a_long_series_are_followed(phantom_scan, tmp_path):
+    still = phantom_scan.data[::3, ::3, ::3].astype(np.float32)
+    volumes = np.stack([still] * 40, axis=-1)
+    volumes[..., 7] = np.roll(still, 2, axis=1)
+    volumes[..., 29] = np.roll(still, -3, axis=2)
+    affine = phantom_scan.affine @ np.diag([3, 3, 3, 1])
+    nib.save(nib.Nifti1Image(volumes, affine), tmp_path / 'in.nii')
+    chosen = motion._chosen(tmp_path / 'in.nii', images.read_volume(tmp_path / 'in.nii'), 40)
+    assert {0, 7, 20, 29, 39} <= chosen
+    assert len(chosen) <= motion.FOLLOWED
+
+
+def test_a_volume_whose_position_is_not_found_is_lost(series, phantom_scan, monkeypatch):
+    """It counts as still only if its head lies where that of the mean does."""
+    nowhere = Coregistration(np.eye(4), 0.1, 'header', {})
+    monkeypatch.setattr(motion, 'coregister', lambda *_, **__: nowhere)
+    mean = images.read_volume(series, 0)
+    monkeypatch.setattr(motion, 'SAME_HEAD', 0.97)  # 8 mm of a head; a turned one is below 0.9
+    found = motion.follow(series, mean, phantom_scan.transform)
+    assert (found.moves, found.lost) == ((), (4,))
+    record = make.image_record('sub-01/anat/sub-01_T1w.nii.gz')
+    numbers = replace(record.mask, motion_mm=0.0, volumes_lost=len(found.lost))
+    judged = judge(replace(record, mask=numbers))
+    assert judged.codes == ('volumes_not_followed',)
+    assert judged.verdict == 'review'
+
+
+def test_volumes_are_attacked_where_the_head_lies_in_the_mean(series, phantom_scan):
+    moved = motion.follow(series, images.read_volume(series), phantom_scan.transform)
+    volumes = attacker.read_volumes(series, moved, hounsfield=False)
+    (last,) = [v for v in volumes if not np.allclose(v.affine, volumes[0].affine)]
+    shift = last.affine[:3, 3] - volumes[0].affine[:3, 3]
+    np.testing.assert_allclose(shift, -moved.moves[0].rigid[:3, 3], atol=1)
