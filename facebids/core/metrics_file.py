@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 from facebids.core.modes import MODES
 from facebids.core.record import Record
 
-# 1 had no version, 2 neither keep masks nor the strength of evidence.
-SCHEMA_VERSION = 3
+# 1 had no version, 2 neither keep masks nor the strength of evidence, 3 neither the forms of the
+# header nor volumes that were not followed.
+SCHEMA_VERSION = 4
 
 
 @dataclass(frozen=True)

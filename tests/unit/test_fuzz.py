@@ -58,7 +58,7 @@ def folder(tmp_path_factory):
 
 
 @given(content=files(RECORDS))
-@example(b'{"schema_version": 3}')
+@example(b'{"schema_version": 4}')
 @example(b'{}')
 @fuzzed
 def test_metrics(folder, content):
