@@ -122,7 +122,7 @@ def init_deface_wf(*, item, settings):
             ('seen', 'in_file'), ('own', 'own'), ('registration', 'registration'),
         ]),
         (inputnode, face_mask, [
-            ('anatomy', 'in_file'), ('seen', 'seen'), ('registration', 'registration'),
+            ('anatomy', 'in_file'), ('outline', 'outline'), ('registration', 'registration'),
         ]),
         (screen, face_mask, [('out_file', 'screening')]),
         (screen, outputnode, [('out_file', 'screening')]),

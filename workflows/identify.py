@@ -21,14 +21,14 @@ def init_identify_wf(*, item, settings):
     Returns
     -------
     nipype.pipeline.engine.Workflow
-        Inputs: ``in_file``, ``seen``, ``anatomy``, ``registration``, ``screening``, and of the
-        first attempt ``mask``, ``coverage``, ``defaced``, ``seen_defaced``, ``defacing``.
-        Outputs: the same of the attempt that is kept, ``before``, ``after``, ``decoys``,
-        ``steps``.
+        Inputs: ``in_file``, ``seen``, ``anatomy``, ``outline``, ``registration``, ``screening``,
+        and of the first attempt ``mask``, ``coverage``, ``defaced``, ``seen_defaced`` and
+        ``defacing``. Outputs: the same of the attempt that is kept, ``before``, ``after``,
+        ``decoys``, ``steps``.
     """
     workflow = pe.Workflow(name='identify_wf')
     of_defacing = [name for name in ATTEMPT if name != 'after']
-    given = ['in_file', 'seen', 'anatomy', 'registration', 'screening']
+    given = ['in_file', 'seen', 'anatomy', 'outline', 'registration', 'screening']
     inputnode = pe.Node(niu.IdentityInterface(fields=given + of_defacing), name='inputnode')
     outputnode = pe.Node(
         niu.IdentityInterface(fields=[*ATTEMPT, 'before', 'decoys', 'steps']), name='outputnode'

@@ -70,7 +70,7 @@ def init_image_wf(*, item, settings, template=None):
         (inputnode, identify_wf, [('in_file', 'inputnode.in_file')]),
         (register_wf, visible_wf, _same('registration', 'source_registration')),
         (visible_wf, deface_wf, _same(*SEEN)),
-        (visible_wf, identify_wf, _same('seen', 'anatomy')),
+        (visible_wf, identify_wf, _same('seen', 'anatomy', 'outline')),
         *(
             (register_wf, step, _same('registration'))
             for step in (deface_wf, utility_wf, identify_wf, figures_wf)

@@ -6,8 +6,9 @@ from nipype.pipeline import engine as pe
 
 from facebids.interfaces.visible import Show
 
-# The image to attack, the one with the anatomy, and whether the former rests on own voxels.
-SEEN = ('seen', 'anatomy', 'own')
+# The image to attack, those with the anatomy and the outline of the head, and whether the first
+# rests on own voxels.
+SEEN = ('seen', 'anatomy', 'outline', 'own')
 
 
 def init_visible_wf(*, item):
@@ -25,7 +26,7 @@ def init_visible_wf(*, item):
     -------
     nipype.pipeline.engine.Workflow
         Inputs: ``in_file``, ``registration``, ``source_registration``. Outputs: ``seen``,
-        ``anatomy``, ``own``.
+        ``anatomy``, ``outline``, ``own``.
     """
     workflow = pe.Workflow(name='visible_wf')
     inputnode = pe.Node(
@@ -36,8 +37,8 @@ def init_visible_wf(*, item):
     outputnode = pe.Node(niu.IdentityInterface(fields=list(SEEN)), name='outputnode')
     if item.signal == 'magnitude':
         outputnode.inputs.own = True
-        workflow.connect(inputnode, 'in_file', outputnode, 'seen')
-        workflow.connect(inputnode, 'in_file', outputnode, 'anatomy')
+        for name in ('seen', 'anatomy', 'outline'):
+            workflow.connect(inputnode, 'in_file', outputnode, name)
         return workflow
     show = pe.Node(Show(contrast=item.contrast, signal=item.signal), name='show', mem_gb=2)
     workflow.connect([

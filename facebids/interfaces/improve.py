@@ -39,6 +39,7 @@ class _ImproveInputSpec(_Attempt):
     in_file = File(exists=True, mandatory=True, desc='head image')
     seen = File(exists=True, mandatory=True, desc='the image to attack')
     anatomy = File(exists=True, mandatory=True, desc='the image with the anatomy')
+    outline = File(exists=True, mandatory=True, desc='the image with the outline of the head')
     registration = File(exists=True, mandatory=True, desc='from Register')
     screening = File(exists=True, mandatory=True, desc='from Screen')
     before = File(exists=True, mandatory=True, desc='attack on the original')
@@ -109,7 +110,7 @@ class Improve(SimpleInterface):
         placed = {'registration': given.registration, 'contrast': given.contrast}
         face = _run(
             FaceMask(
-                in_file=given.anatomy, seen=given.seen, screening=given.screening,
+                in_file=given.anatomy, outline=given.outline, screening=given.screening,
                 least_shell=shell, **placed, **given.mask_options,
             ),
             folder / 'mask',

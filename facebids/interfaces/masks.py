@@ -23,7 +23,7 @@ from facebids.interfaces import files
 
 class _FaceMaskInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc='image with the anatomy of the head')
-    seen = File(exists=True, desc='image in which the head stands out, by default the same')
+    outline = File(exists=True, desc='image with the outline of the head, by default the same')
     registration = File(exists=True, mandatory=True, desc='from Register')
     contrast = traits.Str(
         'T1w',
@@ -56,9 +56,9 @@ class FaceMask(SimpleInterface):
     def _run_interface(self, runtime):
         in_file = self.inputs.in_file
         hounsfield = self.inputs.contrast in HOUNSFIELD
-        volume, seen = images.read_volume(in_file, hounsfield=hounsfield), None
-        if self.inputs.seen and self.inputs.seen != in_file:
-            seen = images.read_volume(self.inputs.seen, hounsfield=hounsfield)
+        volume, outline = images.read_volume(in_file, hounsfield=hounsfield), None
+        if self.inputs.outline and self.inputs.outline != in_file:
+            outline = images.read_volume(self.inputs.outline, hounsfield=hounsfield)
         found = masks.mask_image(
             in_file,
             volume,
@@ -68,7 +68,7 @@ class FaceMask(SimpleInterface):
             kept=self._read_kept(),
             passed_on=files.read_numbers(Screening, self.inputs.screening).passed_on,
             least_shell=self.inputs.least_shell,
-            seen=seen,
+            outline=outline,
         )
         for name, array in (('mask', found.mask), ('guard', found.guard)):
             self._results[f'{name}_file'] = f'{runtime.cwd}/{name}.nii.gz'

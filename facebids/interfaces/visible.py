@@ -31,6 +31,7 @@ class _ShowInputSpec(BaseInterfaceInputSpec):
 class _ShowOutputSpec(TraitedSpec):
     seen = File(desc='image in which the head stands out: of the same voxels, or the anatomy')
     anatomy = File(desc='the magnitude where this image lies, or the image itself without one')
+    outline = File(desc='image that shows the outline of the head, if anything does')
     own = traits.Bool(desc='whether the image itself shows a head')
 
 
@@ -48,7 +49,9 @@ class Show(SimpleInterface):
         else:
             anatomy = in_file if shown is None else self._without_air(shown, runtime)
         seen = anatomy if shown is None else _saved(shown.data, shown.affine, runtime, 'seen')
-        self._results.update(seen=seen, anatomy=anatomy, own=shown is not None)
+        # Thin skin is lost in a smoothness: without a magnitude the generic head stands for it.
+        outline = seen if self.inputs.magnitude else in_file
+        self._results.update(seen=seen, anatomy=anatomy, outline=outline, own=shown is not None)
         return runtime
 
     def _without_air(self, shown, runtime):

@@ -60,7 +60,7 @@ def mask_image(
     kept: BoolArray | None = None,
     passed_on: bool = False,
     least_shell: float = 0.0,
-    seen: Volume | None = None,
+    outline: Volume | None = None,
 ) -> FaceMask:
     """Find the face mask of an image, of one or several volumes.
 
@@ -86,8 +86,9 @@ def mask_image(
         Whether the image is passed on unchanged.
     least_shell
         Least depth (mm) of the region: one of `atlas.SHELL_STEPS_MM`.
-    seen
-        Image on the same grid in which the head stands out, by default `volume`.
+    outline
+        Image on the same grid in which the head stands out, by default `volume`. If it does not,
+        the generic head replaces it.
 
     Raises
     ------
@@ -96,7 +97,8 @@ def mask_image(
     """
     atlas = generic_atlas(RESOLUTION)
     affine, keep = alignment.affine, tuple(keep)
-    head = find_head(seen or volume, atlas, affine, relied_on=alignment.relied_on)
+    relied_on = alignment.relied_on or outline is not None
+    head = find_head(outline or volume, atlas, affine, relied_on=relied_on)
     found = face_mask(atlas, volume, affine, head, margin, keep, least_shell)
     if alignment.motion:
         found = _follow_motion(
