@@ -26,7 +26,7 @@ from facebids.core.atlas import generic_atlas
 from facebids.core.contrasts import CONTRASTS, HOUNSFIELD
 from facebids.core.defacing import masks
 from facebids.core.defacing.deface import deface_file
-from facebids.core.record import Identifiability, MaskNumbers, Record, Utility
+from facebids.core.record import Identifiability, MaskNumbers, Record, Screening, Utility
 
 SUFFIXES = tuple(name for name in CONTRASTS if name not in HOUNSFIELD)
 ONE_THREAD = {'OMP_NUM_THREADS': '1', 'ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS': '1'}
@@ -55,6 +55,21 @@ NOTHING_FOUND = Identifiability(
     volumes=1,
 )
 UNKNOWN = Utility(*[None] * len(fields(Utility)))
+# Results of a screening that sees the whole face, in an image whose header has one form.
+WITH_FACE = Screening(
+    'face',
+    passed_on=False,
+    eyes_seen=1.0,
+    eyes_gone=0.0,
+    nose_seen=1.0,
+    nose_gone=0.0,
+    midface_seen=1.0,
+    midface_gone=0.0,
+    faces_certain=None,
+    forms_apart_mm=None,
+    unusable_form=None,
+    scalp_gone=0.0,
+)
 NOTHING_LOST = replace(UNKNOWN, brain_voxels_changed=0, gm_change=0.0)
 NIIMATH = {
     'niimath -deface': ('-deface', 'avg152T1', 'avg152T1mask'),
@@ -136,6 +151,7 @@ def judge(found, suffix):
         suffix=suffix,
         mode='remove',
         registration=found.alignment.numbers,
+        screening=WITH_FACE,
         mask=MaskNumbers(**asdict(coverage), guard_voxels_changed=0, voxels_changed_outside=0),
         utility=NOTHING_LOST,
         identifiability=replace(NOTHING_FOUND, faces_certain_before=int(not coverage.no_face)),

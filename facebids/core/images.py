@@ -219,7 +219,7 @@ def strongest_volume(path: str | Path) -> int:
     _check_type(path, image)
     total = np.zeros(_count(image))
     for slab in _slabs(path, image):
-        with np.errstate(over='ignore'):
+        with np.errstate(over='ignore', invalid='ignore'):
             total[slab.volume] += _scaled(slab.stored, image).sum()
     return int(np.argmax(total))
 

@@ -23,9 +23,9 @@ from facebids.errors import NotAHeadError
 RESOLUTION = 2.0  # mm, of the atlas whose regions are carried over
 ENOUGH_SKIN = 0.98  # share of the skin of the face in the mask at which the region is deep enough
 WORTH_A_STEP = 0.01  # share of the skin that a deeper region has to gain
-# Depths under the skin of the atlas from which the guard is wider: of the first region, and of
-# deeper ones. In public scans, deeper regions at 10 mm kept more than 5 % of the skin of some.
-DEEP_MM, DEEPER_MM = 10.0, 11.0
+# Depth under the skin of the atlas from which the guard of the first region is wider. Deeper
+# regions are taken where skin lies as deep, which a wider guard would keep.
+DEEP_MM = 10.0
 # The skin of a face covers about 600 cm2. One layer of voxels of it is 60 mL at 1 mm and 180 mL
 # at 3 mm. A fiftieth of it is the rim of a forehead or an ear.
 NO_FACE_SHARE, NO_FACE_ML = 0.02, 3.0
@@ -134,7 +134,7 @@ def _follow_motion(
         there = move.rigid @ alignment.affine
         single = images.read_volume(path, move.volume, hounsfield=volume.hounsfield)
         mask |= carry_over(region, atlas, mask.shape, volume.affine, there) < 0
-        guard |= brain_guard(atlas, single, there, margin).below(DEEPER_MM)
+        guard |= brain_guard(atlas, single, there, margin).below(DEEP_MM)
         moved[move.volume] = single, there
     mask &= ~guard
     shares = [found.coverage.skin_removed_share]
@@ -241,19 +241,22 @@ def face_mask(
     best: FaceMask | None = None
     share = -1.0
     for shell in (step for step in SHELL_STEPS_MM if step >= least_shell):
-        # A deeper region is taken where skin lies deep.
-        guard = guards.below(DEEP_MM if shell == SHELL_STEPS_MM[0] else DEEPER_MM)
         region = carry_over(atlas.face_region(shell, keep), atlas, shape, volume.affine, affine)
-        mask = (region < 0) & ~guard
-        numbers = coverage(mask, guard, head, skin, volume.zooms, shell)
+        mask = (region < 0) & ~guards.near
+        numbers = coverage(mask, guards.near, head, skin, volume.zooms, shell)
         removed = numbers.skin_removed_share
         if best is None or (removed is not None and removed > share + WORTH_A_STEP):
-            best = FaceMask(mask, guard, numbers)
+            best = FaceMask(mask, guards.near, numbers)
             share = share if removed is None else removed
         if removed is None or removed >= ENOUGH_SKIN:
             break
     assert best is not None  # there is a first step
-    return best
+    if best.coverage.shell_mm != SHELL_STEPS_MM[0]:
+        return best
+    guard = guards.below(DEEP_MM)
+    mask = best.mask & ~guard
+    shell = best.coverage.shell_mm
+    return FaceMask(mask, guard, coverage(mask, guard, head, skin, volume.zooms, shell))
 
 
 def find_head(
