@@ -18,7 +18,7 @@ WORKDIR /source
 # The dependencies are a layer of their own, as they change less often than the source. The BIDS validator is among them,
 # because a release is validated where it is made.
 COPY requirements.txt ./
-RUN pip install --require-hashes --requirement requirements.txt
+RUN pip install --no-deps --require-hashes --requirement requirements.txt
 
 COPY . ./
 ARG VERSION

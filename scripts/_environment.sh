@@ -74,7 +74,8 @@ prepare() {
         make_environment
         echo "$root" >"$venv/place"
     fi
-    install --require-hashes --requirement "$lock"
+    # The lock is complete. pip would compare it with releases that are newer, and stop at some.
+    install --no-deps --require-hashes --requirement "$lock"
     install --no-deps --editable .
     wanted "$lock" >"$stamp"
 }
