@@ -5,10 +5,7 @@ The records of one session are in its ``*_desc-identifiability_metrics.json``. H
 merged, read back, and laid out as tables with their data dictionary.
 """
 
-import fcntl
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +90,7 @@ def merge(output_dir: str | Path, metrics_name: str, records: Iterable[Record]) 
     """
     path = Path(output_dir) / metrics_name
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path.parent):
+    with filesystem.one_at_a_time(path.parent):
         merged = {item.image: item for item in _read(path)}
         merged |= {item.image: item for item in records}
         ordered = [merged[image] for image in sorted(merged)]
@@ -134,18 +131,6 @@ def _read(path: Path) -> tuple[Record, ...]:
             f'{path}: the metrics of an earlier run cannot be read ({fault}). '
             'Delete the file and run the participant level again.'
         ) from error
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Admit one process at a time to a folder; the lock leaves no file behind."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems lock no folders
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 # --- tables -------------------------------------------------------------------------------------

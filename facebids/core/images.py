@@ -401,10 +401,6 @@ def _count(image: nib.Nifti1Image) -> int:
     return math.prod(image.shape[3:])
 
 
-def _volume_bytes(image: nib.Nifti1Image) -> int:
-    return math.prod(image.shape[:3]) * image.get_data_dtype().itemsize
-
-
 def _bits(array: AnyArray) -> AnyArray:
     """Return the bytes of each element, shape (..., itemsize), so that NaN equals itself."""
     contiguous = np.ascontiguousarray(array)

@@ -5,7 +5,6 @@
 seconds to import. Only data files of both are used.
 """
 
-import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -40,16 +39,3 @@ def package_file(package: str, relative: str, digest: str | None = None) -> Path
                 raise FacebidsError(f'{path}: not the file that FaceBIDS was tested with. {AGAIN}')
             return path
     raise FacebidsError(f'{relative} of the Python package {package} is missing. {AGAIN}')
-
-
-def checked(content: bytes, digest: str, name: str) -> bytes:
-    """Return the content of a data file of FaceBIDS if it has a SHA-256.
-
-    Raises
-    ------
-    FacebidsError
-        If it has another one.
-    """
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise FacebidsError(f'{name} is not the file that belongs to this version. {AGAIN}')
-    return content

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check that folders neither leak nor overwrite nor delete data, and create them."""
 
-import grp
 import os
 import shutil
 import stat
@@ -201,21 +200,6 @@ def _is_full(folder: Path) -> bool:
     except OSError as error:
         return is_full(error)
     return False
-
-
-def note_on_group(folder: Path) -> str | None:
-    """Return a note if the group of a private folder may read it, which may be intended."""
-    status = folder.stat()
-    if not stat.S_IMODE(status.st_mode) & 0o070:
-        return None
-    try:
-        group = grp.getgrgid(status.st_gid).gr_name
-    except KeyError:
-        group = str(status.st_gid)
-    return (
-        f'{folder}: the members of the group {group} may read the private folder. Run chmod 700 '
-        f'{folder} if they must not.'
-    )
 
 
 def _check_output_is_ours(output_dir: Path) -> None:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from facebids.errors import OutputError
-from facebids.filesystem import TEMPORARY, is_running, temporary_name
+from facebids.filesystem import TEMPORARY, is_running, one_at_a_time, temporary_name
 
 ENDING = '.lock'
 
@@ -79,7 +79,7 @@ def hold(
 @contextmanager
 def _hold(folder: Path, owner: Owner) -> Iterator[None]:
     path = folder / f'{temporary_name()}{ENDING}'
-    with _one_at_a_time(folder):
+    with one_at_a_time(folder):
         for other in sorted(folder.glob(f'{TEMPORARY}*{ENDING}')):
             _give_way(other, owner)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
@@ -89,17 +89,6 @@ def _hold(folder: Path, owner: Owner) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
-        os.close(descriptor)
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems lock no folders
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
         os.close(descriptor)
 
 

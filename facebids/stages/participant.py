@@ -22,7 +22,7 @@ from facebids.core.record import Record
 from facebids.filesystem import TEMPORARY, own_temporary_folder, sweep, write_text_atomic
 from facebids.stages import shared_folders
 from facebids.stages.crashes import FULL, NOT_REACHED, read_crashes, reason_for_missing_record
-from facebids.stages.folders import create_folders, full, make_writable, note_on_group
+from facebids.stages.folders import create_folders, full, make_writable
 from facebids.stages.graph import logged, run_graph
 from facebids.stages.locks import hold
 from facebids.stages.reporter import Reporter
@@ -83,7 +83,7 @@ def _sweep(settings: Settings, labels: Sequence[str]) -> None:
 
 
 def _run(settings: Settings, plans: tuple[ParticipantPlan, ...], reporter: Reporter) -> int:
-    if note := note_on_group(settings.private_dir):
+    if note := shared_folders.note_on_group(settings.private_dir):
         reporter.warn(f'facebids: {note}')
     if sentence := shared_folders.warning(settings.private_dir):
         reporter.warn(sentence)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Find out whether other people or machines can reach the private folder."""
 
+import grp
 import os
 import re
+import stat
 from pathlib import Path
 
 MOUNTS = Path('/proc/self/mountinfo')
@@ -27,6 +29,21 @@ def warning(private_dir: Path) -> str | None:
         f'The private folder {private_dir} shows faces and is on a network file system ({kind}): '
         'other machines and their administrators may read it. Choose a local folder with '
         '--private-dir if that matters.'
+    )
+
+
+def note_on_group(folder: Path) -> str | None:
+    """Return a note if the group of a private folder may read it, which may be intended."""
+    status = folder.stat()
+    if not stat.S_IMODE(status.st_mode) & 0o070:
+        return None
+    try:
+        group = grp.getgrgid(status.st_gid).gr_name
+    except KeyError:
+        group = str(status.st_gid)
+    return (
+        f'{folder}: the members of the group {group} may read the private folder. Run chmod 700 '
+        f'{folder} if they must not.'
     )
 
 

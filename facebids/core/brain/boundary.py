@@ -11,7 +11,6 @@ weights.
 import os
 from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -21,9 +20,9 @@ from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.atlas import generic_atlas
 from facebids.core.grids import resample
 from facebids.core.images import Volume
-from facebids.core.packages import checked
+from facebids.core.packages import package_file
 
-WEIGHTS = 'boundary.onnx'
+WEIGHTS = 'core/brain/boundary.onnx'
 WEIGHTS_SHA256 = '7b00b2939fb5f7e256896e305db1fe3d3d2ca1103ba72ebe44ad55a547512ea3'
 SPACING = 2.0  # atlas mm
 SHAPE = (88, 104, 96)  # multiples of 8
@@ -115,8 +114,7 @@ def _network() -> Any:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # the same result each time
-    content = files(__package__).joinpath(WEIGHTS).read_bytes()
-    weights = checked(content, WEIGHTS_SHA256, WEIGHTS)
+    weights = package_file('facebids', WEIGHTS, WEIGHTS_SHA256).read_bytes()
     return onnxruntime.InferenceSession(weights, options, providers=['CPUExecutionProvider'])
 
 
