@@ -308,7 +308,8 @@ def _align(path: Path, volume: 'Volume', contrast: str, seed: int) -> 'Alignment
     from facebids.core.alignment.align import align
 
     found = align(volume, contrast, seed)
-    return replace(found, motion=motion.follow(path, volume, found.affine, seed))
+    moved = motion.follow(path, found.affine, seed, hounsfield=volume.hounsfield)
+    return replace(found, motion=moved)
 
 
 def _attack(

@@ -99,7 +99,7 @@ def init_deface_wf(*, item, settings):
         ),
         name='outputnode',
     )
-    contrast, seed, part = item.contrast, settings.seed, item.signal != 'magnitude'
+    contrast, seed, part = item.contrast, settings.seed, not item.is_magnitude
     screen = pe.Node(
         Screen(contrast=contrast, seed=seed, force=settings.force), name='screen', mem_gb=2
     )

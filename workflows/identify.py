@@ -42,7 +42,7 @@ def init_identify_wf(*, item, settings):
             suffix=item.image.suffix,
             mode=settings.mode,
             fill=settings.fill,
-            part=item.signal != 'magnitude',
+            part=not item.is_magnitude,
             mask_options=mask_options(item, settings),
             **options,
         ),

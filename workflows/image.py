@@ -34,8 +34,7 @@ def init_image_wf(*, item, settings, template=None):
         Its `register_wf` has the input ``source_registration`` and the output ``registration``.
     """
     image = item.image
-    part = item.signal != 'magnitude'
-    if part:  # only intensities can be filled
+    if not item.is_magnitude:  # only intensities can be filled
         settings = replace(settings, mode='remove')
     workflow = pe.Workflow(name=names.workflow_name(image))
     inputnode = pe.Node(niu.IdentityInterface(fields=['in_file']), name='inputnode')
@@ -79,7 +78,7 @@ def init_image_wf(*, item, settings, template=None):
             'screening', 'mask', 'coverage', 'defaced', 'seen_defaced', 'defacing',
         )),
         (visible_wf, utility_wf, [('outputnode.anatomy', 'inputnode.in_file')]),
-        (identify_wf, utility_wf, _same('mask' if part else 'defaced')),
+        (identify_wf, utility_wf, _same('defaced' if item.is_magnitude else 'mask')),
         (register_wf, judge, [('outputnode.registration', 'registration')]),
         (deface_wf, judge, [('outputnode.screening', 'screening')]),
         (utility_wf, judge, [('outputnode.utility', 'utility')]),

@@ -30,7 +30,7 @@ def init_utility_wf(*, item, settings, template=None):
         instead, in which it is zero. Outputs: ``utility``.
     """
     workflow = pe.Workflow(name='utility_wf')
-    result = 'defaced' if item.signal == 'magnitude' else 'mask'
+    result = 'defaced' if item.is_magnitude else 'mask'
     inputnode = pe.Node(
         niu.IdentityInterface(fields=['in_file', result, 'registration']),
         name='inputnode',

@@ -35,7 +35,7 @@ def init_visible_wf(*, item):
     )
     inputnode.inputs.in_file = item.image.path
     outputnode = pe.Node(niu.IdentityInterface(fields=list(SEEN)), name='outputnode')
-    if item.signal == 'magnitude':
+    if item.is_magnitude:
         outputnode.inputs.own = True
         for name in ('seen', 'anatomy', 'outline'):
             workflow.connect(inputnode, 'in_file', outputnode, name)

@@ -100,6 +100,11 @@ class ImagePlan:
         return 'magnitude' if unsigned else 'real'
 
     @property
+    def is_magnitude(self) -> bool:
+        """Whether the intensities are those of a magnitude; all else is filled with zeros."""
+        return self.signal == 'magnitude'
+
+    @property
     def lender(self) -> HeadImage | None:
         """The image for whose registration this one waits."""
         return self.source or self.fallback

@@ -11,7 +11,7 @@ so that the checksum of a compressed file is compared (:mod:`facebids.core.heade
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, repeat
 from pathlib import Path
@@ -206,6 +206,30 @@ def read_volumes(path: str | Path, *, hounsfield: bool = False) -> Iterator[Volu
             data[..., slab.planes] = _scaled(slab.stored, image)
         if slab.planes.stop == data.shape[2]:
             yield Volume(data, image.affine, hounsfield, image.extra['forms'])
+
+
+def read_chosen(
+    path: str | Path, chosen: Collection[int], *, hounsfield: bool = False
+) -> dict[int, Volume]:
+    """Read some volumes of an image, in one pass over the file.
+
+    Parameters
+    ----------
+    path : str or Path
+    chosen : collection of int
+        Indices of the volumes.
+    hounsfield : bool
+        Whether intensities are Hounsfield units.
+
+    Returns
+    -------
+    dict of Volume
+        By index.
+    """
+    if not chosen:
+        return {}
+    volumes = enumerate(read_volumes(path, hounsfield=hounsfield))
+    return {number: volume for number, volume in volumes if number in chosen}
 
 
 def volume_count(path: str | Path) -> int:

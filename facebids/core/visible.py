@@ -7,6 +7,7 @@ magnitude does, and rests on the voxels of the image alone. In an image that is 
 nothing shows.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -69,7 +70,7 @@ def find(volume: Volume, signal: Signal = 'real') -> Volume | None:
         of the intensities, if they show a head; or else the smoothness, from 0 to 1. None if none
         of these shows a head.
     """
-    for data in [volume.data] if signal == 'magnitude' else _candidates(volume, signal):
+    for data in _candidates(volume, signal):
         try:
             head_mask(data, volume.zooms, hounsfield=volume.hounsfield)
         except NotAHeadError:
@@ -78,14 +79,19 @@ def find(volume: Volume, signal: Signal = 'real') -> Volume | None:
     return None
 
 
-def _candidates(volume: Volume, signal: Signal) -> list[AnyArray]:
-    """Return arrays that may show the head, the best first."""
+def _candidates(volume: Volume, signal: Signal) -> Iterator[AnyArray]:
+    """Yield arrays that may show the head, the best first."""
+    if signal == 'magnitude':
+        yield volume.data
+        return
     constant = _constant(volume)
     if _border(constant).mean() > ERASED:
-        return [~constant]
-    if signal == 'phase':
-        return [_coherence(volume) * ~constant]
-    return [np.abs(volume.data), _smoothness(volume) * ~constant]
+        yield ~constant
+    elif signal == 'phase':
+        yield _coherence(volume) * ~constant
+    else:
+        yield np.abs(volume.data)
+        yield _smoothness(volume) * ~constant
 
 
 def _coherence(volume: Volume) -> FloatArray:

@@ -85,8 +85,10 @@ class Register(SimpleInterface):
 
     def _follow(self, found):
         """Add where the head lies in single volumes."""
-        mean = _read(self.inputs.in_file, self.inputs.contrast)
-        moved = motion.follow(self.inputs.in_file, mean, found.affine, self.inputs.seed)
+        hounsfield = self.inputs.contrast in HOUNSFIELD
+        moved = motion.follow(
+            self.inputs.in_file, found.affine, self.inputs.seed, hounsfield=hounsfield
+        )
         return replace(found, motion=moved)
 
     def _own(self, volume):

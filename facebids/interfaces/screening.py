@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Screening of an image for a face before defacing."""
 
-from dataclasses import replace
-
 from nipype.interfaces.base import (
     BaseInterfaceInputSpec,
     File,
@@ -12,7 +10,7 @@ from nipype.interfaces.base import (
 )
 
 from facebids.core import images
-from facebids.core.attack.screening import DEFACED, FACE, screen
+from facebids.core.attack.screening import screen
 from facebids.core.contrasts import HOUNSFIELD
 from facebids.interfaces import files
 
@@ -49,9 +47,7 @@ class Screen(SimpleInterface):
             self.inputs.contrast,
             self.inputs.seed,
             force=self.inputs.force,
+            own=self.inputs.own,
         )
-        if not self.inputs.own and found.finding == DEFACED:
-            # Nothing is passed on for the sake of what another image shows.
-            found = replace(found, finding=FACE, passed_on=False)
         self._results['out_file'] = files.write_numbers(runtime.cwd, 'screening.json', found)
         return runtime

@@ -55,6 +55,7 @@ NESTING_RULES = (
     ),
 )  # fmt: skip
 
+SPACE = 'Free some space, or choose another folder, and run the same command again.'
 PROBE = 1 << 20  # bytes that must fit into a folder that is not full
 
 PRIVATE_README = """\
@@ -162,10 +163,7 @@ def make_writable(folder: Path, what: str, mode: int = 0o777) -> None:
         TemporaryFile(dir=folder).close()
     except OSError as error:
         if is_full(error):
-            raise OutputError(
-                f'{folder}: the disk or quota of the {what} folder is full. Free some space, or '
-                'choose another folder.'
-            ) from error
+            raise _no_space(folder, what) from error
         raise OutputError(
             f'{folder}: the {what} folder cannot be written ({error.strerror}). '
             'Choose another folder, or change its permissions.'
@@ -182,14 +180,15 @@ def full(settings: Settings) -> OutputError:
         'release': settings.release.release_dir if settings.release else None,
         'temporary (TMPDIR)': Path(gettempdir()),
     }
-    remedy = 'Free some space, or choose another folder, and run the same command again.'
     for what, folder in places.items():
         if folder and folder.is_dir() and _is_full(folder):
-            return OutputError(
-                f'{folder}: the disk or quota of the {what} folder is full. {remedy}'
-            )
+            return _no_space(folder, what)
     listed = ', '.join(f'{folder}' for folder in places.values() if folder)
-    return OutputError(f'The disk or quota of one of these folders is full: {listed}. {remedy}')
+    return OutputError(f'The disk or quota of one of these folders is full: {listed}. {SPACE}')
+
+
+def _no_space(folder: Path, what: str) -> OutputError:
+    return OutputError(f'{folder}: the disk or quota of the {what} folder is full. {SPACE}')
 
 
 def _is_full(folder: Path) -> bool:

@@ -8,8 +8,7 @@ import numpy as np
 
 from facebids.core import verdict
 from facebids.core.alignment import coregistration, motion, registration, space_template
-from facebids.core.alignment.quality import Quality
-from facebids.core.alignment.registration import RESOLUTION
+from facebids.core.alignment.quality import Quality, dice
 from facebids.core.alignment.result import Alignment, TemplateAlignment, as_matrix
 from facebids.core.arrays import FloatArray
 from facebids.core.atlas import generic_atlas
@@ -118,15 +117,7 @@ def borrow(
         return None
     atlas = generic_atlas(registration.RESOLUTION)
     found = coregistration.coregister(volume, source, alignment.affine, atlas, seed)
-    borrowed = alignment.moved(
-        found.affine,
-        origin='borrowed',
-        source=name,
-        coregistration=_finite(found.quality),
-        scale=_scale(found.affine @ alignment.affine),
-        start=found.start,
-    )
-    borrowed = replace(borrowed, attempts=found.attempts)
+    borrowed = _moved(alignment, found, name)
     return None if verdict.fails(borrowed.numbers) else borrowed
 
 
@@ -154,23 +145,30 @@ def share(
     shared = replace(alignment, numbers=replace(alignment.numbers, origin='shared', source=name))
     if shown is None:
         return shared
-    atlas = generic_atlas(RESOLUTION)
+    atlas = generic_atlas(registration.RESOLUTION)
     found = coregistration.coregister(shown, source, alignment.affine, atlas, seed, good_enough=0)
     if motion.displacement(found.affine, alignment.affine) <= TOGETHER_MM:
         return shared
-    if overlap(shown, source, found.affine) <= overlap(shown, source, np.eye(4)) + BETTER:
+    if _overlap_gained(shown, source, found.affine) <= BETTER:
         return shared
-    return alignment.moved(
+    return _moved(alignment, found, name)
+
+
+def _moved(alignment: Alignment, found: coregistration.Coregistration, name: str) -> Alignment:
+    """Return the alignment of an image that was coregistered to the image `name`."""
+    moved = alignment.moved(
         found.affine,
         origin='borrowed',
         source=name,
         coregistration=_finite(found.quality),
+        scale=_scale(found.affine @ alignment.affine),
         start=found.start,
     )
+    return replace(moved, attempts=found.attempts)
 
 
-def overlap(image: Volume, other: Volume, rigid: FloatArray) -> float:
-    """Return the Dice overlap of two heads.
+def _overlap_gained(image: Volume, other: Volume, rigid: FloatArray) -> float:
+    """Return how much larger the overlap of two heads is (Dice) after a motion than before.
 
     Parameters
     ----------
@@ -183,9 +181,12 @@ def overlap(image: Volume, other: Volume, rigid: FloatArray) -> float:
         head_mask(volume.data, volume.zooms, hounsfield=volume.hounsfield)
         for volume in (image, other)
     )
-    to_index = np.linalg.inv(image.affine) @ rigid @ other.affine
-    there = resample(one, to_index, two.shape, 'constant') > 0.5
-    return float(2 * (there & two).sum() / max(there.sum() + two.sum(), 1))
+
+    def overlap(motion: FloatArray) -> float:
+        to_index = np.linalg.inv(image.affine) @ motion @ other.affine
+        return dice(resample(one, to_index, two.shape, 'constant') > 0.5, two)
+
+    return overlap(rigid) - overlap(np.eye(4))
 
 
 def _check_view(volume: Volume) -> None:

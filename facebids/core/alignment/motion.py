@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Position of the head in single volumes of a series, all of which share one mask."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,13 @@ from nibabel.affines import apply_affine
 
 from facebids.core import images
 from facebids.core.alignment.coregistration import coregister
+from facebids.core.alignment.quality import dice
 from facebids.core.alignment.registration import RESOLUTION
 from facebids.core.alignment.result import Motion, Move, as_matrix
 from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.atlas import generic_atlas
 from facebids.core.foreground import head_mask
+from facebids.core.grids import grid_points
 from facebids.core.images import Volume
 from facebids.core.thresholds import limit
 from facebids.errors import NotAHeadError
@@ -24,7 +27,9 @@ SAME_HEAD = 0.9  # Dice overlap of two heads in one position
 SAMPLES = 50_000  # voxels that are compared to find the volumes least like the mean
 
 
-def follow(path: str | Path, mean: Volume, affine: FloatArray, seed: int = 0) -> Motion | None:
+def follow(
+    path: str | Path, affine: FloatArray, seed: int = 0, *, hounsfield: bool = False
+) -> Motion | None:
     """Find the position of the head in the volumes of a series.
 
     Of a series of more than `FOLLOWED` volumes, the first, the middle, the last, and those least
@@ -34,12 +39,12 @@ def follow(path: str | Path, mean: Volume, affine: FloatArray, seed: int = 0) ->
     ----------
     path
         The file.
-    mean
-        Mean of its volumes.
     affine : shape (4, 4)
-        Atlas RAS mm to subject RAS mm, of the mean.
+        Atlas RAS mm to subject RAS mm, of the mean of its volumes.
     seed
         Random seed of the registration.
+    hounsfield
+        Whether intensities are Hounsfield units.
 
     Returns
     -------
@@ -49,10 +54,10 @@ def follow(path: str | Path, mean: Volume, affine: FloatArray, seed: int = 0) ->
     count = images.volume_count(path)
     if count == 1:
         return None
-    atlas = generic_atlas(RESOLUTION)
+    atlas, mean = generic_atlas(RESOLUTION), images.read_volume(path, hounsfield=hounsfield)
     chosen = _chosen(path, mean, count)
     moves, lost, largest = [], [], 0.0
-    for number, volume in enumerate(images.read_volumes(path, hounsfield=mean.hounsfield)):
+    for number, volume in enumerate(images.read_volumes(path, hounsfield=hounsfield)):
         if number not in chosen or np.ptp(volume.data) == 0:
             continue
         try:
@@ -80,10 +85,16 @@ def displacement(rigid: FloatArray, affine: FloatArray) -> float:
     affine : shape (4, 4)
         Atlas RAS mm to subject RAS mm.
     """
-    atlas = generic_atlas(RESOLUTION)
-    face = np.argwhere((np.abs(atlas.depth) < 2) & (atlas.face_skin_sector() < 0))[::50]
-    points = apply_affine(affine @ atlas.affine, face)
+    points = apply_affine(affine, _face())
     return float(np.linalg.norm(apply_affine(rigid, points) - points, axis=1).max())
+
+
+@cache
+def _face() -> FloatArray:
+    """Return points of the skin of the face, atlas RAS mm, shape (N, 3)."""
+    atlas = generic_atlas(RESOLUTION)
+    skin = (np.abs(atlas.depth) < 2) & (atlas.face_skin_sector() < 0)
+    return grid_points(atlas, skin)[::50]
 
 
 def _chosen(path: str | Path, mean: Volume, count: int) -> set[int]:
@@ -108,5 +119,4 @@ def _same_place(volume: Volume, mean: Volume) -> bool:
             heads.append(head_mask(image.data, image.zooms, hounsfield=image.hounsfield))
         except NotAHeadError:
             return True
-    one, other = heads
-    return float(2 * (one & other).sum() / (one.sum() + other.sum())) >= SAME_HEAD
+    return dice(*heads) >= SAME_HEAD

@@ -75,7 +75,7 @@ def quality(
     in_view = np.isfinite(values)
     found = values[in_view] > tissue_threshold(data)
     expected = atlas.skin[in_view] < 0
-    head = float(2 * (found & expected).sum() / max(found.sum() + expected.sum(), 1))
+    head = dice(found, expected)
     even = values if modality in HOUNSFIELD else _without_shading(values, in_view, atlas)
     signal = atlas.contrast(modality)
     reference = np.where(atlas.brain < 0, signal, signal.min())
@@ -90,6 +90,11 @@ def quality(
         brain_in_view=float(in_view[atlas.brain < 0].mean()),
         score=float(np.sqrt(max(brain, 0) * head)),
     )
+
+
+def dice(one: BoolArray, other: BoolArray) -> float:
+    """Return the Dice overlap of two masks of one shape; 0 if both are empty."""
+    return float(2 * (one & other).sum() / max(one.sum() + other.sum(), 1))
 
 
 def _deep(atlas: Target) -> BoolArray:

@@ -103,8 +103,10 @@ def read_volumes(
         return volumes
     moves = {move.volume: move for move in (motion.moves if motion else ())}
     farthest = sorted(moves, key=lambda number: -moves[number].largest_mm)[:MOVED]
-    for number in dict.fromkeys([images.strongest_volume(path), *farthest]):
-        volume = images.read_volume(path, number, hounsfield=hounsfield)
+    chosen = dict.fromkeys([images.strongest_volume(path), *farthest])
+    singles = images.read_chosen(path, chosen, hounsfield=hounsfield)
+    for number in chosen:
+        volume = singles[number]
         if number in moves:
             back = np.linalg.inv(moves[number].rigid)
             volume = replace(volume, affine=back @ volume.affine)

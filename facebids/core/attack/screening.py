@@ -70,7 +70,13 @@ class ZoneView(NamedTuple):
 
 
 def screen(
-    volume: Volume, alignment: Alignment, contrast: str, seed: int, *, force: bool = False
+    volume: Volume,
+    alignment: Alignment,
+    contrast: str,
+    seed: int,
+    *,
+    force: bool = False,
+    own: bool = True,
 ) -> Screening:
     """Decide whether an image shows a face.
 
@@ -88,6 +94,9 @@ def screen(
         Random seed of the views of the attack.
     force : bool
         Whether images that arrive defaced are defaced, too.
+    own : bool
+        Whether these are the voxels of the image itself. Nothing is passed on for the sake of what
+        another image shows.
 
     Returns
     -------
@@ -106,7 +115,7 @@ def screen(
     if not is_aligned(alignment.numbers, contrast):
         return replace(found, finding=FACE)
     certain = view_head(volume, alignment.affine, seed).recognition.certain_faces
-    finding: Finding = DEFACED if FEW_FACES.met_by(certain) else FACE
+    finding: Finding = DEFACED if own and FEW_FACES.met_by(certain) else FACE
     passed_on = finding == DEFACED and alignment.numbers.coregistration is None and not force
     return replace(found, finding=finding, passed_on=passed_on, faces_certain=certain)
 

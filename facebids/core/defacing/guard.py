@@ -13,29 +13,23 @@ from facebids.core.images import Volume
 
 MARGIN_MM = 3.0  # between the mask and the brain
 UNSURE_MM = 1.0  # by which the fluid around the brain may be found too thin
-UNSURE_DEEP_MM = 4.0  # the same deep under the skin, where a wider guard costs no skin
+# Deeper than this under the skin of the atlas, a wider guard costs most heads no skin.
+DEEP_MM, UNSURE_DEEP_MM = 10.0, 4.0
 
 
 class Guard(NamedTuple):
-    """Voxels around a brain.
+    """Voxels around a brain that must not change, by two margins.
 
     Parameters
     ----------
     near : ndarray of bool, shape (X, Y, Z)
-        Near the brain: they must not change.
-    around : ndarray of bool, shape (X, Y, Z)
-        Within a wider margin.
-    depth : ndarray, shape (X, Y, Z)
-        Signed distance to the skin of the atlas, mm, negative inside.
+        Within the margin.
+    wide : ndarray of bool, shape (X, Y, Z)
+        The same, and more where it is deep under the skin.
     """
 
     near: BoolArray
-    around: BoolArray
-    depth: FloatArray
-
-    def below(self, deep: float) -> BoolArray:
-        """Return the voxels that must not change, with the wider margin below a depth, mm."""
-        return np.asarray(self.near | (self.around & (self.depth < -deep)))
+    wide: BoolArray
 
 
 def brain_guard(
@@ -55,7 +49,6 @@ def brain_guard(
         Atlas RAS mm to subject RAS mm.
     margin
         Least distance (mm) to the brain.
-
     """
     shape = volume.data.shape
     cavity = boundary.find(volume, affine).cavity
@@ -63,4 +56,5 @@ def brain_guard(
     of_atlas = carry_over(atlas.brain_guard, atlas, shape, volume.affine, affine)
     depth = carry_over(atlas.depth, atlas, shape, volume.affine, affine)
     near = (distance < margin + UNSURE_MM) | (of_atlas < margin - MARGIN_MM)
-    return Guard(np.asarray(near), np.asarray(distance < margin + UNSURE_DEEP_MM), depth)
+    deep = (distance < margin + UNSURE_DEEP_MM) & (depth < -DEEP_MM)
+    return Guard(np.asarray(near), np.asarray(near | deep))

@@ -9,7 +9,7 @@ import numpy as np
 from nibabel.affines import apply_affine
 
 from facebids.core import images, verdict
-from facebids.core.alignment.result import Alignment, Motion
+from facebids.core.alignment.result import Alignment
 from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.atlas import SHELL_STEPS_MM, HeadAtlas, generic_atlas
 from facebids.core.defacing.guard import MARGIN_MM, brain_guard
@@ -23,9 +23,6 @@ from facebids.errors import NotAHeadError
 RESOLUTION = 2.0  # mm, of the atlas whose regions are carried over
 ENOUGH_SKIN = 0.98  # share of the skin of the face in the mask at which the region is deep enough
 WORTH_A_STEP = 0.01  # share of the skin that a deeper region has to gain
-# Depth under the skin of the atlas from which the guard of the first region is wider. Deeper
-# regions are taken where skin lies as deep, which a wider guard would keep.
-DEEP_MM = 10.0
 # The skin of a face covers about 600 cm2. One layer of voxels of it is 60 mL at 1 mm and 180 mL
 # at 3 mm. A fiftieth of it is the rim of a forehead or an ear.
 NO_FACE_SHARE, NO_FACE_ML = 0.02, 3.0
@@ -100,10 +97,7 @@ def mask_image(
     relied_on = alignment.relied_on or outline is not None
     head = find_head(outline or volume, atlas, affine, relied_on=relied_on)
     found = face_mask(atlas, volume, affine, head, margin, keep, least_shell)
-    if alignment.motion:
-        found = _follow_motion(
-            found, path, volume, atlas, alignment, alignment.motion, head, (margin, keep)
-        )
+    found = _follow_motion(found, path, volume, atlas, alignment, head, margin, keep)
     if kept is not None:
         skin = face_skin(atlas, volume, affine, head, keep)
         found = spare(found, kept, head, skin, volume.zooms)
@@ -121,26 +115,27 @@ def _follow_motion(
     volume: Volume,
     atlas: HeadAtlas,
     alignment: Alignment,
-    motion: Motion,
     head: BoolArray,
-    options: tuple[float, tuple[str, ...]],
+    margin: float,
+    keep: tuple[str, ...],
 ) -> FaceMask:
     """Extend mask and guard to where face and brain lie in single volumes of a series."""
-    margin, keep = options
+    motion = alignment.motion
+    if motion is None:
+        return found
     region = atlas.face_region(found.coverage.shell_mm or SHELL_STEPS_MM[0], keep)
     mask, guard = found.mask.copy(), found.guard.copy()
-    moved = {}
-    for move in motion.moves:
-        there = move.rigid @ alignment.affine
-        single = images.read_volume(path, move.volume, hounsfield=volume.hounsfield)
+    moves = {move.volume: move.rigid @ alignment.affine for move in motion.moves}
+    singles = images.read_chosen(path, moves, hounsfield=volume.hounsfield)
+    for number, there in moves.items():
         mask |= carry_over(region, atlas, mask.shape, volume.affine, there) < 0
-        guard |= brain_guard(atlas, single, there, margin).below(DEEP_MM)
-        moved[move.volume] = single, there
+        # The wide guard of a volume would keep the face of others.
+        guard |= brain_guard(atlas, singles[number], there, margin).near
     mask &= ~guard
     shares = [found.coverage.skin_removed_share]
-    for single, there in moved.values():
-        its_head = find_head(single, atlas, there, relied_on=True)
-        skin = face_skin(atlas, single, there, its_head, keep)
+    for number, there in moves.items():
+        its_head = find_head(singles[number], atlas, there, relied_on=True)
+        skin = face_skin(atlas, singles[number], there, its_head, keep)
         shares.append(coverage(mask, guard, its_head, skin, volume.zooms).skin_removed_share)
     known = [share for share in shares if share is not None]
     numbers = replace(
@@ -251,12 +246,12 @@ def face_mask(
         if removed is None or removed >= ENOUGH_SKIN:
             break
     assert best is not None  # there is a first step
-    if best.coverage.shell_mm != SHELL_STEPS_MM[0]:
-        return best
-    guard = guards.below(DEEP_MM)
-    mask = best.mask & ~guard
-    shell = best.coverage.shell_mm
-    return FaceMask(mask, guard, coverage(mask, guard, head, skin, volume.zooms, shell))
+    first = SHELL_STEPS_MM[0]
+    if best.coverage.shell_mm != first:
+        return best  # skin lies so deep that a wider guard would keep it
+    mask = best.mask & ~guards.wide
+    numbers = coverage(mask, guards.wide, head, skin, volume.zooms, first)
+    return FaceMask(mask, guards.wide, numbers)
 
 
 def find_head(
