@@ -92,10 +92,8 @@ def free_text_of_table(text: str, path: str) -> tuple[Finding, ...]:
 
     Parameters
     ----------
-    text
-        Tab-separated values with a header.
-    path
-        POSIX path of the file relative to the dataset.
+    text, path
+        As of `scrub_table`.
     """
     lines = _lines(text)
     table = _Table(path, lines[0].split('\t'), {})

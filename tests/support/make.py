@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from defacers import WITH_FACE
 
 from facebids.bids.names import HeadImage
 from facebids.core import metrics_file
@@ -16,7 +17,6 @@ from facebids.core.record import (
     Provenance,
     Record,
     Registration,
-    Screening,
     Utility,
 )
 
@@ -34,20 +34,7 @@ REGISTRATION = Registration(
     coregistration=None,
     template=None,
 )
-SCREENING = Screening(
-    finding='face',
-    passed_on=False,
-    eyes_seen=1.0,
-    eyes_gone=0.0,
-    nose_seen=1.0,
-    nose_gone=0.0,
-    midface_seen=1.0,
-    midface_gone=0.0,
-    faces_certain=None,
-    forms_apart_mm=0.0,
-    unusable_form=None,
-    scalp_gone=0.0,
-)
+SCREENING = replace(WITH_FACE, forms_apart_mm=0.0)
 MASK = MaskNumbers(
     volume_ml=800.0,
     head_removed_ml=600.0,

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Headers of any content: an image is read, or refused with an error that names it.
-
-``FACEBIDS_FUZZ`` sets the number of cases, for a long run: ``FACEBIDS_FUZZ=100000 pytest ...``.
-"""
+"""Headers of any content: an image is read, or refused with an error that names it."""
 
 import gzip
-import os
 
 import nibabel as nib
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from fuzz import fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
 
 from facebids.core import images
@@ -19,7 +16,6 @@ SHAPE = (18, 17, 16)
 MASK = np.zeros(SHAPE, bool)
 MASK[4:9, 4:9, 4:9] = True
 LAYOUTS = (nib.Nifti1Header, nib.Nifti2Header)
-CASES = int(os.environ.get('FACEBIDS_FUZZ', 150))
 ODD = (0, 1, -1, 2**15, 2**31 - 1, -(2**31), np.nan, np.inf, -np.inf, 3e38, 1e-30, 0.5, 352, 544)
 
 
@@ -53,13 +49,7 @@ def headers(draw):
     return bytes(content)
 
 
-@settings(
-    max_examples=CASES,
-    derandomize='FACEBIDS_FUZZ' not in os.environ,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+@fuzzed
 @given(header=headers(), compressed=st.booleans(), cut=st.integers(0, 10))
 def test_images_are_read_or_refused_by_name(tmp_path_factory, header, compressed, cut):
     folder = tmp_path_factory.getbasetemp()

@@ -131,10 +131,8 @@ def share(
     shown
         The image, with its head standing out from the air; None if no head shows in it, so that
         there is nothing to compare.
-    source, alignment, name
-        The other image, its alignment, and its path relative to the dataset.
-    seed
-        Random seed of the sampling.
+    source, alignment, name, seed
+        As of `borrow`.
 
     Returns
     -------
