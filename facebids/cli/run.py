@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from facebids.cli.parser import parse
@@ -13,6 +14,8 @@ from facebids.config import Settings
 from facebids.errors import FacebidsError
 from facebids.filesystem import is_full
 
+ENDS = (signal.SIGTERM, signal.SIGALRM)
+AGAIN_S = 0.1  # after which a dropped interrupt is raised again
 INTERRUPTED = 130  # 128 + SIGINT, the convention of shells
 
 
@@ -31,9 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     settings = parse(argv)
     set_environment(settings.work_dir / 'cache', settings.omp_nthreads)
-    before = signal.signal(signal.SIGTERM, _interrupt)  # job time limit, `docker stop`
     try:
-        return run(settings)
+        with _ended_by_signals():
+            return run(settings)
     except FacebidsError as error:
         _say(str(error), error)
         return error.exit_code
@@ -45,8 +48,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         if settings.verbose or not getattr(error, '__notes__', None):  # a note names the log
             traceback.print_exc()
         return FacebidsError.exit_code
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM (job time limit, `docker stop`) end the run like an interrupt.
+
+    Python drops an exception that is raised while it collects garbage, also that of a signal. It
+    is then raised again.
+    """
+    before = {number: signal.signal(number, _interrupt) for number in ENDS}
+    report = sys.unraisablehook
+
+    def again(dropped: 'sys.UnraisableHookArgs') -> None:
+        if issubclass(dropped.exc_type, KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+        else:
+            report(dropped)
+
+    sys.unraisablehook = again
+    try:
+        yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.unraisablehook = report
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(*_) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 import time
 
 import pytest
@@ -199,6 +200,21 @@ def test_a_request_to_end_ends_like_an_interrupt(monkeypatch, bids_dir, tmp_path
     monkeypatch.setattr('facebids.cli.run.run', terminated)
     assert main([str(bids_dir), str(tmp_path / 'out'), 'participant']) == 130
     assert signal.getsignal(signal.SIGTERM) is handler
+
+
+def test_a_request_to_end_is_not_lost_while_garbage_is_collected(monkeypatch, bids_dir, tmp_path):
+    class Garbage:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def terminated(settings):
+        Garbage()
+        time.sleep(5)
+
+    hook = sys.unraisablehook
+    monkeypatch.setattr('facebids.cli.run.run', terminated)
+    assert main([str(bids_dir), str(tmp_path / 'out'), 'participant']) == 130
+    assert sys.unraisablehook is hook
 
 
 def test_no_process_outlives_a_run_that_was_ended(run):
