@@ -5,8 +5,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from facebids.cli.parser import parse
@@ -14,8 +13,6 @@ from facebids.config import Settings
 from facebids.errors import FacebidsError
 from facebids.filesystem import is_full
 
-ENDS = (signal.SIGTERM, signal.SIGALRM)
-AGAIN_S = 0.1  # after which a dropped interrupt is raised again
 INTERRUPTED = 130  # 128 + SIGINT, the convention of shells
 
 
@@ -34,9 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     settings = parse(argv)
     set_environment(settings.work_dir / 'cache', settings.omp_nthreads)
+    before = signal.signal(signal.SIGTERM, _interrupt)  # job time limit, `docker stop`
     try:
-        with _ended_by_signals():
-            return run(settings)
+        return run(settings)
     except FacebidsError as error:
         _say(str(error), error)
         return error.exit_code
@@ -48,32 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if settings.verbose or not getattr(error, '__notes__', None):  # a note names the log
             traceback.print_exc()
         return FacebidsError.exit_code
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let SIGTERM (job time limit, `docker stop`) end the run like an interrupt.
-
-    Python drops an exception that is raised while it collects garbage, also that of a signal. It
-    is then raised again.
-    """
-    before = {number: signal.signal(number, _interrupt) for number in ENDS}
-    report = sys.unraisablehook
-
-    def again(dropped: 'sys.UnraisableHookArgs') -> None:
-        if issubclass(dropped.exc_type, KeyboardInterrupt):
-            signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
-        else:
-            report(dropped)
-
-    sys.unraisablehook = again
-    try:
-        yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        sys.unraisablehook = report
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.signal(signal.SIGTERM, before)
 
 
 def _interrupt(*_) -> None:

@@ -10,10 +10,12 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
+from threading import current_thread, main_thread
 from traceback import format_exception
 from typing import Any
 
@@ -23,6 +25,7 @@ from nipype.pipeline.plugins.tools import report_crash
 
 from facebids.filesystem import is_full
 
+ENDS = (signal.SIGINT, signal.SIGTERM)
 PR_SET_PDEATHSIG = 1
 
 
@@ -78,11 +81,13 @@ class SurvivingMultiProcPlugin(MultiProcPlugin):
         self.pool.shutdown()  # no process was started yet
         self.workers = [self._start() for _ in range(self.processors)]
         self.running: dict[int, Future] = {}  # by index of the worker
+        self.interrupted = False
 
     def run(self, graph: Any, config: dict[str, Any], updatehash: bool = False) -> None:
         """Run the steps; an interrupt kills all worker processes."""
         try:
-            super().run(graph, config, updatehash)
+            with self._noting_signals():
+                super().run(graph, config, updatehash)
         except KeyboardInterrupt:
             # No public method kills them before Python 3.14, and exit would wait for them.
             for worker in self.workers:
@@ -92,6 +97,32 @@ class SurvivingMultiProcPlugin(MultiProcPlugin):
         finally:
             for worker in self.workers:
                 worker.shutdown(cancel_futures=True)
+
+    @contextmanager
+    def _noting_signals(self) -> Iterator[None]:
+        """Let the scheduler see that a signal came.
+
+        Python drops an exception that a signal raises while garbage is collected, which the
+        scheduler does all the time.
+        """
+        if current_thread() is not main_thread():  # where signals arrive
+            yield
+            return
+        before = {number: signal.signal(number, self._note) for number in ENDS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _note(self, *_: Any) -> None:
+        self.interrupted = True
+
+    def _send_procs_to_workers(self, updatehash: bool = False, graph: Any = None) -> None:
+        # called several times a second
+        if self.interrupted:
+            raise KeyboardInterrupt
+        super()._send_procs_to_workers(updatehash, graph)
 
     def _start(self) -> ProcessPoolExecutor:
         # workers must be children of this process, which those of a fork server are not
@@ -135,8 +166,11 @@ class SurvivingMultiProcPlugin(MultiProcPlugin):
 def _end_with_parent(parent: int, folder: str) -> None:
     """Prepare a worker, which the system kills as soon as its parent is killed.
 
-    Workers would otherwise wait for steps forever.
+    Workers would otherwise wait for steps forever. An interrupt of the terminal reaches all
+    processes; the parent then kills the workers.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with suppress(AttributeError):  # Linux alone has it
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
