@@ -103,7 +103,7 @@ def _why_not_opened(path: str | Path, name: str, error: OSError) -> str:
         if '/annex/objects/' in link:
             return f'its content was not downloaded. Run `datalad get "{name}"` in the dataset.'
         return 'this is a link to a file that does not exist. Repair or remove it.'
-    return f'the file cannot be read ({error.strerror}). Check its permissions.'
+    return f'the file cannot be read ({error.strerror}). Check its path and permissions.'
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from nibabel.spatialimages import HeaderDataError, HeaderTypeError
 
 from facebids.core.arrays import FloatArray
 from facebids.errors import UnreadableImageError
+from facebids.filesystem import why_unreadable
 
 GZIP = b'\x1f\x8b'  # start of a compressed file
 KINDS = (nib.Nifti2Image, nib.Nifti1Image)
@@ -99,8 +100,7 @@ def readable(path: str | Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise UnreadableImageError(
-            f'{path}: the file cannot be read ({_words(error)}). Check that it exists and that '
-            'you may read it.'
+            f'{path}: the file cannot be read ({_words(error)}). Check its path and permissions.'
         ) from error
 
 
@@ -161,6 +161,8 @@ def _check_compression(path: str | Path) -> None:
         raise UnreadableImageError(
             f'{path}: only .nii and .nii.gz files are read. Convert it to NIfTI.'
         )
+    if reason := why_unreadable(path, str(path)):
+        raise UnreadableImageError(f'{path}: {reason}')
     with readable(path), open(path, 'rb') as file:
         start = file.read(2)
     if not start:

@@ -61,7 +61,7 @@ GET = f'Run `datalad get "{T1W_2}"`'
         (_dangling, 'link to a file that does not exist. Repair or remove it'),
         (_looping, 'leads back to itself. Repair or remove it'),
         (_pipe, 'pipe or a device, not a file. Remove it'),
-        (_closed, r'cannot be read (Permission denied). Check its permissions'),
+        (_closed, r'cannot be read (Permission denied). Check its path'),
     ],
 )
 def test_an_image_that_cannot_be_read_fails_alone(run, capsys, make, remedy):

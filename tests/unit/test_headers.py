@@ -150,7 +150,7 @@ def test_files_that_are_not_nifti_are_told_so(tmp_path, name, content, words):
 
 def test_folders_and_unreadable_files_are_named(tmp_path):
     (tmp_path / 'in.nii').mkdir()
-    with pytest.raises(UnreadableImageError, match=r'in\.nii.*Is a directory.*may read it'):
+    with pytest.raises(UnreadableImageError, match=r'in\.nii.*this is a folder, not a file'):
         images.read_volume(tmp_path / 'in.nii')
     path = make(tmp_path / 'mine.nii')
     path.chmod(0)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import gzip
+import os
 import tracemalloc
 from functools import partial
 
@@ -252,8 +253,14 @@ def test_damaged_headers_are_named(tmp_path, ending, field, value, index, read):
 @pytest.mark.parametrize('ending', ['.nii', '.nii.gz'])
 def test_files_that_are_missing_are_named(tmp_path, ending):
     for read in (images.volume_count, images.is_complex, images.strongest_volume):
-        with pytest.raises(UnreadableImageError, match='FileNotFoundError'):
+        with pytest.raises(UnreadableImageError, match='No such file or directory'):
             read(tmp_path / f'in{ending}')
+
+
+def test_pipes_are_never_opened(tmp_path):
+    os.mkfifo(tmp_path / 'in.nii.gz')
+    with pytest.raises(UnreadableImageError, match=r'in\.nii\.gz: this is a pipe'):
+        images.read_volume(tmp_path / 'in.nii.gz')
 
 
 def test_equal_grids_are_recognised(tmp_path):
