@@ -175,7 +175,8 @@ def deface(
         volume = images.read_volume(path, hounsfield=hounsfield)
         kept, keep_masks = _kept(keep_mask, path)
         alignment = _align(path, volume, contrast, seed)
-        screening = screen(volume, alignment, contrast, seed, force=force)
+        singles = attacker.read_singles(path, alignment.motion, hounsfield=hounsfield)
+        screening = screen(volume, alignment, contrast, seed, singles=singles, force=force)
         before = _attack(path, alignment, seed, hounsfield)
         panel = decoys.enrol(
             attacker.read_volumes(path, alignment.motion, hounsfield=hounsfield),

@@ -10,6 +10,7 @@ from nipype.interfaces.base import (
 )
 
 from facebids.core import images
+from facebids.core.attack import attacker
 from facebids.core.attack.screening import screen
 from facebids.core.contrasts import HOUNSFIELD
 from facebids.interfaces import files
@@ -37,15 +38,15 @@ class Screen(SimpleInterface):
     output_spec = _ScreenOutputSpec
 
     def _run_interface(self, runtime):
-        volume = images.read_volume(
-            self.inputs.in_file, hounsfield=self.inputs.contrast in HOUNSFIELD
-        )
+        path, hounsfield = self.inputs.in_file, self.inputs.contrast in HOUNSFIELD
+        volume = images.read_volume(path, hounsfield=hounsfield)
         alignment = files.read_alignment(self.inputs.registration)
         found = screen(
             volume,
             alignment,
             self.inputs.contrast,
             self.inputs.seed,
+            singles=attacker.read_singles(path, alignment.motion, hounsfield=hounsfield),
             force=self.inputs.force,
             own=self.inputs.own,
         )

@@ -240,6 +240,27 @@ def test_an_image_that_arrives_defaced_is_passed_on_unchanged(
     assert (loads(Coverage, Path(made.coverage).read_bytes()).volume_ml > 0) != expected
 
 
+def test_a_series_with_a_face_in_one_volume_is_not_passed_on(
+    monkeypatch, tmp_path, volume, removed, scan
+):
+    from facebids.interfaces.screening import Screen
+
+    attacked(monkeypatch, 0)
+    monkeypatch.chdir(tmp_path)
+    series = np.stack([removed.data] * 12 + [volume.data], axis=-1)
+    for name, voxels in {'whole': series, 'defaced': series[..., :-1]}.items():
+        path = tmp_path / f'{name}.nii.gz'
+        nib.save(nib.Nifti1Image(voxels.astype(np.int16), removed.affine), path)
+        screened = Screen(
+            in_file=str(path),
+            registration=written_alignment(tmp_path, scan.transform),
+            contrast='T1w',
+        ).run()
+        found = loads(Screening, Path(screened.outputs.out_file).read_bytes())
+        assert found.midface_gone > 0.9  # in the mean
+        assert found.passed_on == (name == 'defaced')
+
+
 PASSED_ON = image_record(
     mode=None,
     screening={'finding': 'defaced', 'passed_on': True, 'midface_gone': 0.99},

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The attack on one image, from its volumes to the numbers and face templates that are kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -98,9 +98,20 @@ def read_volumes(
         The affines of volumes in which the head moved are those of the mean: an alignment of the
         mean holds for all of them.
     """
-    volumes = [images.read_volume(path, hounsfield=hounsfield)]
+    mean = images.read_volume(path, hounsfield=hounsfield)
+    return [mean, *read_singles(path, motion, hounsfield=hounsfield)]
+
+
+def read_singles(
+    path: str | Path, motion: Motion | None = None, *, hounsfield: bool
+) -> Iterator[Volume]:
+    """Yield the single volumes of a series that are attacked beside its mean.
+
+    Parameters and volumes are those of `read_volumes`. An image of three dimensions has none.
+    Nothing is read before the first one is asked for.
+    """
     if images.volume_count(path) == 1:
-        return volumes
+        return
     moves = {move.volume: move for move in (motion.moves if motion else ())}
     farthest = sorted(moves, key=lambda number: -moves[number].largest_mm)[:MOVED]
     chosen = dict.fromkeys([images.strongest_volume(path), *farthest])
@@ -110,8 +121,7 @@ def read_volumes(
         if number in moves:
             back = np.linalg.inv(moves[number].rigid)
             volume = replace(volume, affine=back @ volume.affine)
-        volumes.append(volume)
-    return volumes
+        yield volume
 
 
 def attack(

@@ -8,6 +8,7 @@ that was blurred or replaced counts as a face. So does a face of which eyes or n
 every doubtful case.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -75,6 +76,7 @@ def screen(
     contrast: str,
     seed: int,
     *,
+    singles: Iterable[Volume] = (),
     force: bool = False,
     own: bool = True,
 ) -> Screening:
@@ -92,6 +94,9 @@ def screen(
         Contrast of the image.
     seed : int
         Random seed of the views of the attack.
+    singles : iterable of Volume
+        Volumes of a series of which `volume` is the mean, where the alignment holds for them. A
+        series is not passed on if one of them shows a face.
     force : bool
         Whether images that arrive defaced are defaced, too.
     own : bool
@@ -115,7 +120,10 @@ def screen(
     if not is_aligned(alignment.numbers, contrast):
         return replace(found, finding=FACE)
     certain = view_head(volume, alignment.affine, seed).recognition.certain_faces
-    finding: Finding = DEFACED if own and FEW_FACES.met_by(certain) else FACE
+    gone = own and FEW_FACES.met_by(certain)
+    for single in singles if gone else ():
+        gone = gone and measure(single, alignment.affine, relied_on=True).finding == DEFACED
+    finding: Finding = DEFACED if gone else FACE
     passed_on = finding == DEFACED and alignment.numbers.coregistration is None and not force
     return replace(found, finding=finding, passed_on=passed_on, faces_certain=certain)
 
