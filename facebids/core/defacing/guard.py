@@ -6,15 +6,16 @@ from typing import NamedTuple
 import numpy as np
 
 from facebids.core.arrays import BoolArray, FloatArray
-from facebids.core.atlas import HeadAtlas
+from facebids.core.atlas import SHELL_STEPS_MM, HeadAtlas
 from facebids.core.brain import boundary
 from facebids.core.grids import carry_over
 from facebids.core.images import Volume
 
 MARGIN_MM = 3.0  # between the mask and the brain
 UNSURE_MM = 1.0  # by which the fluid around the brain may be found too thin
-# Deeper than this under the skin of the atlas, a wider guard costs most heads no skin.
-DEEP_MM, UNSURE_DEEP_MM = 10.0, 4.0
+UNSURE_DEEP_MM = 4.0  # the same deep under the skin of the atlas, where it costs hardly any skin
+DEEP_MM = 10.0  # what is deep, in the first face region
+DEEPER_MM = 12.0  # in the deeper ones, which are taken because skin lies that deep
 
 
 class Guard(NamedTuple):
@@ -24,12 +25,26 @@ class Guard(NamedTuple):
     ----------
     near : ndarray of bool, shape (X, Y, Z)
         Within the margin.
-    wide : ndarray of bool, shape (X, Y, Z)
-        The same, and more where it is deep under the skin.
+    unsure : ndarray of bool, shape (X, Y, Z)
+        Within a wider margin.
+    depth : ndarray, shape (X, Y, Z)
+        Signed distance to the skin of the atlas (mm), negative inside.
     """
 
     near: BoolArray
-    wide: BoolArray
+    unsure: BoolArray
+    depth: FloatArray
+
+    def wide(self, shell: float) -> BoolArray:
+        """Return the voxels within the wider margin where they are deep, and else within `near`.
+
+        Parameters
+        ----------
+        shell
+            Depth of the face region, mm.
+        """
+        deep = DEEP_MM if shell == SHELL_STEPS_MM[0] else DEEPER_MM
+        return self.near | (self.unsure & (self.depth < -deep))
 
 
 def brain_guard(
@@ -56,5 +71,4 @@ def brain_guard(
     of_atlas = carry_over(atlas.brain_guard, atlas, shape, volume.affine, affine)
     depth = carry_over(atlas.depth, atlas, shape, volume.affine, affine)
     near = (distance < margin + UNSURE_MM) | (of_atlas < margin - MARGIN_MM)
-    deep = (distance < margin + UNSURE_DEEP_MM) & (depth < -DEEP_MM)
-    return Guard(np.asarray(near), np.asarray(near | deep))
+    return Guard(np.asarray(near), np.asarray(distance < margin + UNSURE_DEEP_MM), depth)

@@ -246,12 +246,12 @@ def face_mask(
         if removed is None or removed >= ENOUGH_SKIN:
             break
     assert best is not None  # there is a first step
-    first = SHELL_STEPS_MM[0]
-    if best.coverage.shell_mm != first:
-        return best  # skin lies so deep that a wider guard would keep it
-    mask = best.mask & ~guards.wide
-    numbers = coverage(mask, guards.wide, head, skin, volume.zooms, first)
-    return FaceMask(mask, guards.wide, numbers)
+    assert best.coverage.shell_mm is not None
+    # chosen without the wider guard, which would keep skin that a deeper region has to reach
+    wide = guards.wide(best.coverage.shell_mm)
+    mask = best.mask & ~wide
+    numbers = coverage(mask, wide, head, skin, volume.zooms, best.coverage.shell_mm)
+    return FaceMask(mask, wide, numbers)
 
 
 def find_head(
