@@ -27,6 +27,7 @@ from uuid import uuid4
 from facebids.errors import DatasetError
 
 TEMPORARY = '.facebids-'  # start of the names of unfinished files
+LOCK = '.lock'  # end of the names of those by which runs reserve folders
 DAY = 24 * 60 * 60  # s
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FULL_TEXTS = (*map(os.strerror, FULL), 'database or disk is full')  # of Nipype and of SQLite
@@ -191,12 +192,14 @@ def sweep(paths: Iterable[Path], *, owned: bool = False) -> None:
     Parameters
     ----------
     paths
-        Candidates; those whose names do not begin with `TEMPORARY` are kept.
+        Candidates; those whose names do not begin with `TEMPORARY` are kept, and those that
+        reserve a folder, since a run may last longer than the file would be kept.
     owned
         Whether no other process may have made them. Otherwise, those of running processes are
         kept, and for a day those of processes elsewhere.
     """
-    for path in [path for path in paths if path.name.startswith(TEMPORARY)]:
+    named = [path for path in paths if path.name.startswith(TEMPORARY)]
+    for path in [path for path in named if not path.name.endswith(LOCK)]:
         if owned or _is_dead(path):
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
@@ -206,10 +209,11 @@ def sweep(paths: Iterable[Path], *, owned: bool = False) -> None:
 
 
 def _is_dead(path: Path) -> bool:
-    machine, _, rest = path.name.removeprefix(TEMPORARY).partition('-')
-    pid = rest.partition('-')[0]
-    if machine == _machine() and pid.isdecimal():
-        return not is_running(int(pid))
+    parts = re.match(rf'{re.escape(TEMPORARY)}([0-9a-f]{{8}})-(\d+)-', path.name)
+    if not parts:  # the unfinished release of that name
+        return False
+    if parts[1] == _machine():
+        return not is_running(int(parts[2]))
     try:
         return time.time() - path.lstat().st_mtime > DAY
     except OSError:

@@ -5,7 +5,6 @@ The dataset is built in a staging folder beside the release, and moved when it i
 valid. A run that was killed can be repeated, and keeps the files in the staging folder.
 """
 
-import fcntl
 import gzip
 import os
 import shutil
@@ -28,47 +27,30 @@ def staging_dir(release_dir: Path) -> Path:
 
 
 @contextmanager
-def locked(release_dir: Path) -> Iterator[None]:
-    """Lock a release, so that only one run builds it.
+def prepared(release_dir: Path) -> Iterator[None]:
+    """Make the staging folder of a release, and delete it at the end if it is empty.
+
+    The folder above must be reserved. An older release that a killed run moved away is restored.
 
     Raises
     ------
     OutputError
-        If another run builds it, or the folder above it cannot be written.
+        If the folder cannot be made.
     """
     folder = staging_dir(release_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
+        _restore(release_dir)
     except OSError as error:
         raise OutputError(
             f'{folder.parent}: the release cannot be built here ({error.strerror}). Choose '
             'another --release-dir, or change the permissions of this folder.'
         ) from error
     try:
-        if not _lock(descriptor, folder):
-            raise OutputError(
-                f'{release_dir}: another run is building this release. Wait until it has finished.'
-            )
-        try:
-            _restore(release_dir)
-            yield
-        finally:
-            with suppress(OSError):  # unfinished work stays
-                folder.rmdir()
+        yield
     finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int, folder: Path) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass  # some network file systems cannot lock folders
-    # the run that held the lock may have removed the locked folder
-    return folder.is_dir() and os.path.samestat(os.fstat(descriptor), folder.stat())
+        with suppress(OSError):  # unfinished work stays
+            folder.rmdir()
 
 
 def _restore(release_dir: Path) -> None:
@@ -79,7 +61,7 @@ def _restore(release_dir: Path) -> None:
 
 
 def clear(release_dir: Path) -> None:
-    """Empty the staging folder of a release. The folder itself stays, as it is locked."""
+    """Empty the staging folder of a release. The folder itself stays."""
     for path in staging_dir(release_dir).iterdir():
         if path.is_dir():
             shutil.rmtree(path)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Group stage: identification of participants, all tables, and the group report."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,10 @@ def run_group(settings: Settings, reporter: Reporter) -> int:
         return 0
     make_writable(settings.output_dir, 'output')
     folders = [path for path in (settings.output_dir, settings.private_dir) if path.is_dir()]
-    with hold(folders, 'the group level', sorted(settings.participant_label) or None):
+    with (
+        hold(folders, 'the group level', sorted(settings.participant_label) or None),
+        release.reserved(settings.release) if settings.release else nullcontext(),
+    ):
         # a participant level may have ended meanwhile
         found = records.read_all(settings.output_dir, settings.participant_label)
         sweep([*settings.output_dir.glob('*'), *settings.private_dir.glob('*')])

@@ -16,9 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from facebids.errors import OutputError
-from facebids.filesystem import TEMPORARY, is_running, one_at_a_time, temporary_name
-
-ENDING = '.lock'
+from facebids.filesystem import LOCK, TEMPORARY, is_running, one_at_a_time, temporary_name
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Owner:
     Attributes
     ----------
     what
-        ``'the participant level'`` or ``'the group level'``.
+        ``'the participant level'``, ``'the group level'`` or ``'the release'``.
     participants
         Labels without ``sub-``, or None for all.
     host, pid
@@ -78,9 +76,9 @@ def hold(
 
 @contextmanager
 def _hold(folder: Path, owner: Owner) -> Iterator[None]:
-    path = folder / f'{temporary_name()}{ENDING}'
+    path = folder / f'{temporary_name()}{LOCK}'
     with one_at_a_time(folder):
-        for other in sorted(folder.glob(f'{TEMPORARY}*{ENDING}')):
+        for other in sorted(folder.glob(f'{TEMPORARY}*{LOCK}')):
             _give_way(other, owner)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         os.write(descriptor, json.dumps(asdict(owner)).encode())

@@ -5,7 +5,8 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from facebids.bids import names, records
@@ -44,6 +45,7 @@ from facebids.release.contents import Contents, assemble, was_defaced
 from facebids.release.gate import Decision
 from facebids.release.tree import Source
 from facebids.stages.folders import make_writable
+from facebids.stages.locks import hold
 from facebids.stages.reporter import Reporter
 from facebids.studies.results import Results
 
@@ -55,13 +57,28 @@ LOOKS = 'looks.json'  # in the work folder
 FINDING_COLUMNS = ('path', 'where', 'rule', 'value')
 
 
+@contextmanager
+def reserved(release_settings: ReleaseSettings) -> Iterator[None]:
+    """Reserve the folder above a release, which holds its certificate, for one run.
+
+    Raises
+    ------
+    OutputError
+        If another run builds a release there, or the folder cannot be written.
+    """
+    above = release_settings.release_dir.parent
+    make_writable(above, 'release')
+    with hold([above], 'the release'):
+        yield
+
+
 def run_release(
     settings: Settings,
     release_settings: ReleaseSettings,
     found: list[Record],
     run_studies: RunStudies,
 ) -> Certificate:
-    """Write the release, or refuse and report the reasons.
+    """Write the release, or refuse and report the reasons. Its folder must be `reserved`.
 
     Parameters
     ----------
@@ -88,7 +105,7 @@ def run_release(
     OutputError
         If the release cannot be written to the requested folder.
     """
-    with build.locked(release_settings.release_dir):
+    with build.prepared(release_settings.release_dir):
         _resume_install(release_settings)
         check_own(release_settings.release_dir)
         return _release(settings, release_settings, found, run_studies)

@@ -20,7 +20,9 @@ from toys import FLAIR_A, T1W_2, T1W_A, T1W_B
 
 from facebids import filesystem
 from facebids.bids import names
+from facebids.errors import ReleaseRefused
 from facebids.filesystem import TEMPORARY, sweep, temporary_name
+from facebids.stages import release
 from facebids.stages.locks import hold
 
 ALL = [FLAIR_A, T1W_A, T1W_B, T1W_2]
@@ -144,14 +146,15 @@ def test_what_killed_runs_left_is_swept_from_all_folders(run, tmp_path, monkeypa
 def test_only_what_nobody_writes_any_more_is_swept(tmp_path, monkeypatch):
     mine, foreign = tmp_path / temporary_name(), tmp_path / f'{TEMPORARY}0badcafe-1-abc'
     recent, other = tmp_path / f'{TEMPORARY}0badcafe-2-abc', tmp_path / 'file'
-    for path in (mine, foreign, recent, other):
+    lock, staging = foreign.with_suffix('.lock'), tmp_path / f'{TEMPORARY}my-dataset'
+    for path in (mine, foreign, recent, other, lock, staging):
         path.write_text('')
-    for path in (mine, foreign, other):  # as after a clock that jumped by years
+    for path in (mine, foreign, other, lock, staging):  # as after a clock that jumped by years
         os.utime(path, (0, 0))
     sweep(tmp_path.iterdir())
-    assert sorted(tmp_path.iterdir()) == sorted([mine, recent, other])
+    assert sorted(tmp_path.iterdir()) == sorted([mine, recent, other, lock, staging])
     sweep(tmp_path.iterdir(), owned=True)
-    assert list(tmp_path.iterdir()) == [other]
+    assert sorted(tmp_path.iterdir()) == sorted([other, lock])
 
 
 def test_a_clock_that_jumps_changes_nothing(run, monkeypatch):
@@ -193,6 +196,62 @@ def test_a_group_keeps_participants_away(run):
     with hold([run.out], 'the group level'):
         assert run('--participant-label', '01') == 73
         assert run(level='group') == 73
+
+
+@pytest.fixture
+def releasing(run, tmp_path, monkeypatch):
+    """Start a release in another process, which waits until it is told to end."""
+    assert run() == 0
+    told, started = os.pipe(), os.pipe()
+
+    def wait(*_):
+        os.write(started[1], b'.')
+        os.read(told[0], 1)
+        raise ReleaseRefused(['It was told to end.'])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(release, 'run_release', wait)
+        child = os.fork()
+        if not child:
+            try:
+                os._exit(run('--release-dir', str(tmp_path / 'upload/dataset'), level='group'))
+            finally:
+                os._exit(99)
+    assert os.read(started[0], 1)
+    yield child
+    os.write(told[1], b'.')
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+    assert not list((tmp_path / 'upload').iterdir())
+
+
+def test_a_second_release_to_one_folder_is_refused(run, tmp_path, capsys, releasing):
+    shutil.copytree(run.out, tmp_path / 'copy')
+    sweep((tmp_path / 'copy').iterdir(), owned=True)
+    run.out, run.private = tmp_path / 'copy', tmp_path / 'copied'
+    options = ['--private-dir', str(run.private)]
+    for name in ('dataset', 'other'):
+        upload = ['--release-dir', str(tmp_path / 'upload' / name)]
+        assert run(*options, *upload, level='group') == 73
+        text = capsys.readouterr().err
+        assert f'{tmp_path}/upload: the release of process {releasing} on ' in text
+
+
+def test_a_participant_beside_a_release_is_refused(run, tmp_path, capsys, releasing):
+    before = _content(run.out)
+    assert run('--participant-label', '01') == 73
+    assert f'the group level of process {releasing} on ' in capsys.readouterr().err
+    upload = ['--release-dir', str(tmp_path / 'elsewhere/dataset')]
+    assert run(*upload, level='group') == 73
+    assert f'the group level of process {releasing} on ' in capsys.readouterr().err
+    assert _content(run.out) == before
+
+
+def test_a_release_beside_a_participant_is_refused(run, tmp_path, capsys):
+    assert run() == 0
+    with hold([run.out], 'the participant level', ['02']):
+        assert run('--release-dir', str(tmp_path / 'upload/dataset'), level='group') == 73
+    assert f'the participant level of process {os.getpid()} on ' in capsys.readouterr().err
+    assert not (tmp_path / 'upload').exists()
 
 
 def test_the_group_does_not_count_an_image_that_is_not_there(run, capsys):

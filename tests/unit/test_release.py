@@ -4,7 +4,9 @@
 import gzip
 import json
 import os
+import re
 import shutil
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -619,32 +621,20 @@ def test_a_killed_run_keeps_the_older_release(settings, no_validator, monkeypatc
     assert {p: (root.parent / p).read_bytes() for p in before} == before
 
 
-def test_one_run_at_a_time(settings):
-    with build.locked(settings.release.release_dir):
-        with (
-            pytest.raises(OutputError, match='another run'),
-            build.locked(settings.release.release_dir),
-        ):
-            pass
-        assert build.staging_dir(settings.release.release_dir).is_dir()  # and the lock on it
-    assert not build.staging_dir(settings.release.release_dir).exists()
-
-
-def test_a_lock_on_a_removed_folder_does_not_count(settings, monkeypatch):
-    folder = build.staging_dir(settings.release.release_dir)
-    lock = build.fcntl.flock
-
-    def late(*values):
-        folder.rmdir()  # the run before this one ends
-        folder.mkdir()  # and the next one starts
-        lock(*values)
-
-    monkeypatch.setattr(build.fcntl, 'flock', late)
-    with (
-        pytest.raises(OutputError, match='another run'),
-        build.locked(settings.release.release_dir),
-    ):
-        pass
+def test_one_release_at_a_time_in_a_folder(settings, no_validator):
+    folder = settings.release.release_dir.parent
+    wanted = rf'the release of process {os.getpid()} on {re.escape(socket.gethostname())} '
+    with release.reserved(settings.release):
+        for name in ('dataset', 'other'):  # the certificates of both are the same file
+            with (
+                pytest.raises(OutputError, match=wanted),
+                release.reserved(ReleaseSettings(folder / name)),
+            ):
+                pytest.fail('it was not refused')
+        run(settings)
+    assert {path.name for path in folder.iterdir()} == {
+        'dataset', certificate.JSON, certificate.MARKDOWN
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize('what', ['new', 'changed'])
