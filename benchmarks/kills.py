@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kill a run on two phantoms at random moments, run it again, and look at what it leaves.
 
-Run: python benchmarks/kills.py --work-dir FOLDER [--kills 20] [--seed 0] [--resolution 3]
+Run: python benchmarks/kills.py --work-dir FOLDER [--stage participant|release] [--kills 20]
+[--seed 0] [--resolution 3]
 
 A run that nobody disturbs is the reference. Then the same run is started again and again in the
 same folders, and killed after a random time: by SIGKILL, SIGTERM or SIGINT, or by SIGKILL of one
 of its workers. Whenever it reaches its end, its output must be that of the reference, byte by
-byte, and the folders are emptied for the next. After each kill these are counted:
+byte. After the participant level the folders are emptied for the next run. The release begins
+with finished participants, and replaces the release that is there: with and without one of the
+images in turns, so that there are two references. After each kill these are counted:
 
 workers
     Processes that outlive the run by more than a second.
@@ -16,6 +19,8 @@ lost
     Records that release an image that is not there.
 mismatched
     Images that are not those that their records are on.
+half
+    Releases of which a certificate says that they are whole, but which are no reference.
 different
     Complete runs whose output is not that of the reference.
 temporary
@@ -38,10 +43,14 @@ from facebids.bids import names, records
 from facebids.bids.names import HeadImage
 from facebids.cli.phantom import main as make_phantoms
 from facebids.filesystem import TEMPORARY, sha256
+from facebids.release import certificate
+from facebids.release.certificate_types import read_certificate
 
 WAYS = ('SIGKILL', 'SIGTERM', 'SIGINT', 'worker')
-LONGEST = 60.0  # s until a run is killed
-COMPARED = ('*.nii.gz', '*.json', '*.tsv', '*.txt', '*.png')
+COMPARED = ('*.nii.gz', '*.json', '*.tsv', '*.txt', '*.png', '*.md', 'CHANGES')
+IMAGE = 'sub-02/anat/sub-02_T1w.nii.gz'
+# of the two releases that replace each other
+OPTIONS = (['--exclude-failed'], ['--exclude-failed', IMAGE])
 
 
 def main(argv=None):
@@ -51,22 +60,27 @@ def main(argv=None):
     root = options.work_dir
     phantoms = ['--participants', '2', '--seed', '5', '--resolution', str(options.resolution)]
     make_phantoms([str(root / 'raw'), *phantoms])
-    started = time.monotonic()
-    start(root / 'raw', root / 'reference').wait()
-    print(f'undisturbed: {time.monotonic() - started:.0f} s')
-    expected = contents(root / 'reference' / 'out')
+    seconds, expected = references(root, options.stage)
+    print(f'undisturbed: {seconds:.0f} s')
     wrong, kills, ends = Counter(), 0, 0
+    if options.stage == 'release':
+        shutil.copytree(root / 'reference', root / 'killed', symlinks=True)
     while kills < options.kills or not ends:
         way = draw.choice(WAYS) if kills < options.kills else None
-        code = disturbed(root, way, draw.uniform(0, LONGEST), draw)
+        which = draw.randrange(len(expected))
+        after = draw.uniform(0, seconds) if way else None
+        code, outlived = disturbed(root, options.stage, which, way, after, draw)
         kills += code is None or code != 0
         found = inspect(root / 'killed')
-        found['workers'] = running(str(root / 'killed'))
+        found['workers'] = outlived
+        found['half'] = half(root / 'killed', expected)
         if code == 0:
             ends += 1
-            found['different'] = contents(root / 'killed' / 'out') != expected
+            found['different'] = contents(root / 'killed') != expected[which]
             found['temporary'] = len(list((root / 'killed').rglob(f'{TEMPORARY}*')))
-            shutil.rmtree(root / 'killed')
+            found['temporary'] += len(list((root / 'killed' / 'tmp').iterdir()))
+            if options.stage == 'participant':
+                shutil.rmtree(root / 'killed')
         wrong.update(found)
         print(kills, way, f'exit {code}', {key: value for key, value in found.items() if value})
     print(f'{kills} kills, {ends} complete runs: {dict(wrong)}')
@@ -77,55 +91,94 @@ def parse(argv=None):
     """Return the options of a command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('--work-dir', type=Path, required=True)
+    parser.add_argument('--stage', choices=('participant', 'release'), default='participant')
     parser.add_argument('--kills', type=int, default=20)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--resolution', type=float, default=3.0, help='voxel size, mm')
     return parser.parse_args(argv)
 
 
-def start(raw, root):
-    """Start a run."""
-    folders = [str(raw), str(root / 'out'), 'participant', '-w', str(root / 'work')]
-    root.mkdir(parents=True, exist_ok=True)
-    with open(root / 'printed.txt', 'a') as stream:
+def references(root, stage):
+    """Return the time (s) that a run takes, and the contents that it leaves."""
+    folder = root / 'reference'
+    started = time.monotonic()
+    finish(start(root, folder, 'participant'))
+    if stage == 'participant':
+        return time.monotonic() - started, [contents(folder)]
+    copy_unexamined(root)
+    expected = []
+    for which in range(len(OPTIONS)):
+        started = time.monotonic()
+        finish(start(root, folder, stage, which))
+        expected.append(contents(folder))
+    return time.monotonic() - started, expected
+
+
+def copy_unexamined(root):
+    """Put images into the raw dataset that a release looks at, in two processes, and copies."""
+    for label in ('01', '02'):
+        image = HeadImage.from_relative_path(IMAGE.replace('02', label))
+        target = root / 'raw' / f'sub-{label}/func/sub-{label}_task-rest_sbref.nii.gz'
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(root / 'reference/out' / names.defaced(image), target)
+    text = '{"TaskName": "rest", "RepetitionTime": 2}'
+    (root / 'raw/task-rest_sbref.json').write_text(text)
+
+
+def start(root, folder, stage, which=0):
+    """Start a run in a session of its own, by which its processes are found."""
+    places = [str(root / 'raw'), str(folder / 'out')]
+    arguments = [*places, 'participant']
+    if stage == 'release':
+        upload = str(folder / 'upload' / 'dataset')
+        arguments = [*places, 'group', '--release-dir', upload, *OPTIONS[which]]
+    (folder / 'tmp').mkdir(parents=True, exist_ok=True)
+    with open(folder / 'printed.txt', 'a') as stream:
         return subprocess.Popen(
-            [sys.executable, '-m', 'facebids', *folders, '--nprocs', '2'],
-            stdout=stream, stderr=stream,
+            [sys.executable, '-m', 'facebids', *arguments, '-w', str(folder / 'work'),
+             '--nprocs', '2'],
+            env=os.environ | {'TMPDIR': str(folder / 'tmp')},
+            stdout=stream, stderr=stream, start_new_session=True,
         )  # fmt: skip
 
 
-def disturbed(root, way, seconds, draw):
-    """Start a run, kill it in some way after some time, and return its exit code.
+def finish(process):
+    """Wait until a run ends, which must be without an error."""
+    if code := process.wait():
+        raise SystemExit(f'the undisturbed run ended with {code}; see printed.txt')
 
-    None if the run did not end by itself.
+
+def disturbed(root, stage, which, way, seconds, draw):
+    """Start a run and kill it in some way after some time.
+
+    Returns its exit code, None if it did not end by itself, and how many processes outlive it.
     """
-    process = start(root / 'raw', root / 'killed')
-    with suppress(subprocess.TimeoutExpired):
-        return process.wait(seconds if way else None)
-    workers = children(process.pid)
-    if way == 'worker' and workers:
-        os.kill(draw.choice(workers), signal.SIGKILL)
-        return process.wait()
-    process.send_signal(signal.SIGKILL if way == 'worker' else signal.Signals[way])
-    process.wait()
-    return None
-
-
-def children(pid):
-    """Return the processes that a process started."""
-    with suppress(OSError):
-        return [int(item) for item in Path(f'/proc/{pid}/task/{pid}/children').read_text().split()]
-    return []
-
-
-def running(argument):
-    """Count the processes with an argument that still run after a second."""
+    process = start(root, root / 'killed', stage, which)
+    code = None
+    try:
+        code = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        workers = [pid for pid in members(process.pid) if pid != process.pid]
+        if way == 'worker' and workers:
+            with suppress(ProcessLookupError):
+                os.kill(draw.choice(workers), signal.SIGKILL)
+            code = process.wait()
+        else:
+            process.send_signal(signal.SIGKILL if way == 'worker' else signal.Signals[way])
+            process.wait()
     time.sleep(1)
-    count = 0
-    for path in Path('/proc').glob('[0-9]*/cmdline'):
+    return code, len(members(process.pid))
+
+
+def members(session):
+    """Return the processes of a session that run."""
+    found = []
+    for path in Path('/proc').glob('[0-9]*/stat'):
         with suppress(OSError):
-            count += f'{argument}/out' in path.read_text(errors='replace')
-    return count
+            state, _, _, own, *_ = path.read_text().rpartition(')')[2].split()
+            if int(own) == session and state != 'Z':
+                found.append(int(path.parent.name))
+    return found
 
 
 def inspect(root):
@@ -146,10 +199,22 @@ def inspect(root):
     return found
 
 
-def contents(folder):
-    """Return the hash of each file of an output."""
+def half(root, expected):
+    """Return whether a certificate belongs to a release that is none of the references."""
+    path, folder = root / 'upload' / certificate.JSON, root / 'upload' / 'dataset'
+    if not path.is_file() or not folder.is_dir():
+        return False
+    if certificate.differences(read_certificate(path), folder):
+        return False
+    there = {name: each for name, each in contents(root).items() if name.startswith('upload/')}
+    return not any(there.items() <= each.items() for each in expected)
+
+
+def contents(root):
+    """Return the hash of each file of an output and of a release."""
     return {
-        path.relative_to(folder).as_posix(): sha256(path)
+        path.relative_to(root).as_posix(): sha256(path)
+        for folder in (root / 'out', root / 'upload')
         for pattern in COMPARED
         for path in folder.rglob(pattern)
     }

@@ -31,6 +31,7 @@ EVERYONE = {
     'facebids.config',
     'facebids.errors',
     'facebids.filesystem',
+    'facebids.processes',
     'facebids.provenance',
 }
 GROUND = {
@@ -60,6 +61,7 @@ DOWNWARDS = {
     'facebids.version': set(),
     'facebids.config': set(),
     'facebids.filesystem': {'facebids.errors'},
+    'facebids.processes': set(),
     'facebids.provenance': set(),
     'facebids.core.atlas': {'facebids.core.atlas', *GROUND},
     'facebids.core.alignment': {

@@ -7,15 +7,15 @@ nobody repeats a structural scan so often.
 """
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 from facebids import provenance
 from facebids.core import images, metrics_file
-from facebids.errors import ImageError
+from facebids.errors import FacebidsError, ImageError
 from facebids.filesystem import sha256, write_text_atomic
+from facebids.processes import workers
 from facebids.release import attack
 from facebids.release.attack import Attacked, Target
 from facebids.release.gate import COPY, EXCLUDE, MASKS, NIFTI, REFUSE, Decision, suffix_of
@@ -121,8 +121,14 @@ def _looked(paths: Mapping[str, Path], known: Path, nprocs: int) -> dict[str, At
 def _attack(paths: Sequence[Path], targets: Sequence[Target], nprocs: int) -> list[Attacked]:
     if nprocs == 1 or len(paths) == 1:
         return list(map(attack.attack, paths, targets))
-    with ProcessPoolExecutor(min(nprocs, len(paths)), get_context('spawn')) as pool:
-        return list(pool.map(attack.attack, paths, targets))
+    try:
+        with workers(min(nprocs, len(paths))) as pool:
+            return list(pool.map(attack.attack, paths, targets))
+    except BrokenProcessPool as error:
+        raise FacebidsError(
+            'A process that searched images for faces was killed, perhaps for lack of memory. '
+            'Nothing was released. Run it again with fewer processes (--nprocs) or more memory.'
+        ) from error
 
 
 def read_looks(known: Path) -> dict[str, Attacked]:

@@ -3,6 +3,7 @@
 
 from contextlib import nullcontext
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from facebids.bids import acquisitions, names, records
@@ -11,7 +12,13 @@ from facebids.bids.names import HeadImage
 from facebids.config import Settings
 from facebids.core.record import Record
 from facebids.errors import NoImagesError, UsageError
-from facebids.filesystem import sweep, write_json_atomic, write_text_atomic
+from facebids.filesystem import (
+    TEMPORARY,
+    own_temporary_folder,
+    sweep,
+    write_json_atomic,
+    write_text_atomic,
+)
 from facebids.release import tree
 from facebids.stages import release
 from facebids.stages.folders import make_writable
@@ -61,8 +68,10 @@ def run_group(settings: Settings, reporter: Reporter) -> int:
     ):
         # a participant level may have ended meanwhile
         found = records.read_all(settings.output_dir, settings.participant_label)
-        sweep([*settings.output_dir.glob('*'), *settings.private_dir.glob('*')])
-        return _run(settings, _with_images(settings.output_dir, found), reporter)
+        for folder in (*folders, settings.work_dir, Path(gettempdir())):
+            sweep(folder.glob(f'{TEMPORARY}*'))
+        with own_temporary_folder():
+            return _run(settings, _with_images(settings.output_dir, found), reporter)
 
 
 def _run(settings: Settings, found: list[Record], reporter: Reporter) -> int:

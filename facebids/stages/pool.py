@@ -6,7 +6,6 @@ on. No image would be finished before nearly all are, and an interrupt would los
 MultiProc plugin also waits forever for the result of a worker that was killed for lack of memory.
 """
 
-import ctypes
 import os
 import signal
 import sys
@@ -24,9 +23,9 @@ from nipype.pipeline.plugins.multiproc import MultiProcPlugin, process_initializ
 from nipype.pipeline.plugins.tools import report_crash
 
 from facebids.filesystem import is_full
+from facebids.processes import end_with_parent, kill
 
 ENDS = (signal.SIGINT, signal.SIGTERM)
-PR_SET_PDEATHSIG = 1
 
 
 def _place(node: Any) -> str:
@@ -89,10 +88,8 @@ class SurvivingMultiProcPlugin(MultiProcPlugin):
             with self._noting_signals():
                 super().run(graph, config, updatehash)
         except KeyboardInterrupt:
-            # No public method kills them before Python 3.14, and exit would wait for them.
-            for worker in self.workers:
-                for process in (worker._processes or {}).values():
-                    process.kill()
+            for worker in self.workers:  # exit would wait for them
+                kill(worker)
             raise
         finally:
             for worker in self.workers:
@@ -128,7 +125,7 @@ class SurvivingMultiProcPlugin(MultiProcPlugin):
         # workers must be children of this process, which those of a fork server are not
         context = get_context('fork' if sys.platform == 'linux' else 'spawn')
         arguments = os.getpid(), self._cwd
-        return ProcessPoolExecutor(1, context, _end_with_parent, arguments)
+        return ProcessPoolExecutor(1, context, _prepare, arguments)
 
     def _sort_jobs(self, jobids: Any, scheduler: str = 'tsort') -> list[int]:
         return sorted(jobids, key=lambda job: _place(self.procs[job]))
@@ -163,16 +160,6 @@ class SurvivingMultiProcPlugin(MultiProcPlugin):
         return taskid
 
 
-def _end_with_parent(parent: int, folder: str) -> None:
-    """Prepare a worker, which the system kills as soon as its parent is killed.
-
-    Workers would otherwise wait for steps forever. An interrupt of the terminal reaches all
-    processes; the parent then kills the workers.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    with suppress(AttributeError):  # Linux alone has it
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
+def _prepare(parent: int, folder: str) -> None:
+    end_with_parent(parent)
     process_initializer(folder)

@@ -18,10 +18,12 @@ from pathlib import Path
 import pytest
 from toys import FLAIR_A, T1W_2, T1W_A, T1W_B
 
-from facebids import filesystem
+from facebids import filesystem, processes
 from facebids.bids import names
-from facebids.errors import ReleaseRefused
+from facebids.errors import FacebidsError, ReleaseRefused
 from facebids.filesystem import TEMPORARY, sweep, temporary_name
+from facebids.release import unexamined
+from facebids.release.attack import Target
 from facebids.stages import release
 from facebids.stages.locks import hold
 
@@ -58,16 +60,53 @@ def test_a_killed_worker_fails_its_own_image_only(run):
     assert run.reason(T1W_A).code == 'worker_killed'
 
 
+def _wait_for_end_of(pid):
+    place = Path('/proc', str(pid))
+    for _ in range(100):
+        if not place.exists() or 'Z (zombie)' in (place / 'status').read_text():
+            return
+        time.sleep(0.1)
+    pytest.fail('the worker still waits')
+
+
+def _busy(path):
+    path.write_text(str(os.getpid()))
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
+
+
+def test_no_search_for_faces_outlives_a_killed_release(tmp_path):
+    def search():
+        with processes.workers(1) as pool:
+            pool.submit(_busy, tmp_path / 'worker').result()
+
+    assert os.WTERMSIG(_in_child(search)) == signal.SIGKILL
+    _wait_for_end_of((tmp_path / 'worker').read_text())
+
+
+def test_an_interrupt_waits_for_no_search(tmp_path):
+    with pytest.raises(KeyboardInterrupt), processes.workers(1) as pool:
+        pid = pool.submit(os.getpid).result()
+        pool.submit(time.sleep, 60)
+        raise KeyboardInterrupt
+    _wait_for_end_of(pid)
+
+
+def _killed(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_search_for_faces_stops_the_release(monkeypatch):
+    monkeypatch.setattr(unexamined.attack, 'attack', _killed)
+    files = [Path('a.nii'), Path('b.nii')]
+    with pytest.raises(FacebidsError, match='perhaps for lack of memory'):
+        unexamined._attack(files, [Target(str(path)) for path in files], 2)
+
+
 def test_no_worker_outlives_a_killed_parent(run):
     status = _in_child(lambda: run('--nprocs', '2', outcomes={T1W_2: 'orphaned'}))
     assert os.WTERMSIG(status) == signal.SIGKILL
-    worker = Path('/proc', (run.work / 'worker').read_text())
-    for _ in range(100):
-        if not worker.exists() or 'Z (zombie)' in (worker / 'status').read_text():
-            break
-        time.sleep(0.1)
-    else:
-        pytest.fail('the worker still waits')
+    _wait_for_end_of((run.work / 'worker').read_text())
     assert run('--nprocs', '2') == 0
     assert run.verdicts() == dict.fromkeys(ALL, 'pass')
     assert not _left(run.out, run.work)

@@ -3,10 +3,13 @@
 
 import gzip
 import json
+import multiprocessing
 import os
 import re
 import shutil
+import signal
 import socket
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -599,6 +602,68 @@ def test_a_run_after_a_killed_one_gives_the_same_release(
             break
     run(settings)
     assert snapshot(settings) == wanted
+
+
+CHANGES = ('open', 'os.link', 'os.mkdir', 'os.remove', 'os.rename', 'os.rmdir', 'os.utime')
+
+
+def _in_child(settings, at=None):
+    """Release in another process, killed at a change of files; return its status and changes."""
+    count = multiprocessing.get_context('fork').Value('i', 0)
+    folders = str(settings.release.release_dir.parent), str(settings.private_dir)
+
+    def killed(event, arguments):
+        reads = event == 'open' and not (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR)
+        if event in CHANGES and not reads and str(arguments[0]).startswith(folders):
+            count.value += 1
+            if count.value == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if not child:
+        try:
+            sys.addaudithook(killed)
+            with release.reserved(settings.release):
+                run(settings)
+            os._exit(0)
+        finally:
+            os._exit(99)
+    return os.waitpid(child, 0)[1], count.value
+
+
+@pytest.mark.parametrize('how', ['hard', 'copy'])
+@pytest.mark.parametrize('older', [False, True])
+def test_a_release_killed_at_any_file_operation_is_repeated_without_a_trace(
+    settings, no_validator, how, older
+):
+    settings = releasing(settings, link=how)
+    above = settings.release.release_dir.parent
+    run(settings)
+    wanted = snapshot(settings)
+    fewer = releasing(settings, exclude_failed=(T2W,))
+    run(fewer)
+    before = snapshot(settings)
+
+    def start_again():
+        shutil.rmtree(above)
+        above.mkdir()
+        if older:
+            run(fewer)
+
+    start_again()
+    status, last = _in_child(settings)
+    assert (status, last > 100) == (0, True)
+    for at in range(1, last + 1, 1 + last // 15):
+        start_again()
+        assert _in_child(settings, at)[0] == signal.SIGKILL, at
+        path, root = above / certificate.JSON, settings.release.release_dir
+        if path.is_file() and root.is_dir():
+            there = snapshot(settings)
+            whole = not certificate.differences(read_certificate(path), root)
+            assert not whole or wanted.items() <= there.items() or before.items() <= there.items()
+        with release.reserved(settings.release):
+            run(settings)
+        assert snapshot(settings) == wanted, at
 
 
 def test_a_killed_run_keeps_the_older_release(settings, no_validator, monkeypatch):
