@@ -13,7 +13,6 @@ from facebids.bids import names
 from facebids.bids.names import HeadImage
 from facebids.core.record import Record
 from facebids.errors import OutputError
-from facebids.filesystem import sha256 as sha256_of_file
 from facebids.release.certificate_types import (
     Atlas,
     Certificate,
@@ -25,6 +24,7 @@ from facebids.release.certificate_types import (
     ValidatorReport,
     read_certificate,
 )
+from facebids.release.checksums import hash_files
 from facebids.release.cohort import Check
 from facebids.release.contents import Contents, was_defaced
 from facebids.release.gate import COPY, EXCLUDE, REPLACE, TRIM, Decision
@@ -83,19 +83,6 @@ class Release:
     public_key: str | None = None
 
 
-def hash_files(root: Path) -> dict[str, str]:
-    """Return the SHA-256 hash of each file of a dataset, by relative path, in order.
-
-    Symbolic links to files count as files. Links to folders, broken links and special files have
-    an empty hash.
-    """
-    paths = sorted(path for path in root.rglob('*') if path.is_symlink() or not path.is_dir())
-    return {
-        path.relative_to(root).as_posix(): sha256_of_file(path) if path.is_file() else ''
-        for path in paths
-    }
-
-
 def certify(release: Release, hashes: Mapping[str, str]) -> Certificate:
     """Return the certificate of a release.
 
@@ -104,7 +91,7 @@ def certify(release: Release, hashes: Mapping[str, str]) -> Certificate:
     release
         The release.
     hashes
-        SHA-256 hash of each file, from :func:`hash_files`.
+        SHA-256 hash of each file, from :func:`facebids.release.checksums.hash_files`.
     """
     decisions, checks = release.decisions, release.checks
     removed = Counter(finding.rule for finding in release.contents.findings)

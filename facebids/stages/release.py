@@ -36,11 +36,11 @@ from facebids.release.certificate import (
     certify,
     check_own,
     differences,
-    hash_files,
     summary,
     validator_problems,
 )
 from facebids.release.certificate_types import Certificate, read_certificate, to_json
+from facebids.release.checksums import check_files
 from facebids.release.contents import Contents, assemble, was_defaced
 from facebids.release.gate import Decision
 from facebids.release.tree import Source
@@ -138,10 +138,14 @@ def _release(
     ]:
         raise ReleaseRefused(problems)
     build.build(contents.files, new, release_settings.link)
-    report = validator.validate(new)
-    if report and not report.valid:
+    checked = check_files(new, settings.nprocs)
+    report = None if checked.damaged else validator.validate(new)
+    if problems := [
+        *map(_damaged, checked.damaged),
+        *(validator_problems(report.errors) if report else ()),
+    ]:
         shutil.rmtree(new)
-        raise ReleaseRefused(validator_problems(report.errors))
+        raise ReleaseRefused(problems)
     about = Release(
         name=release_settings.release_dir.name,
         command=_command(settings, release_settings),
@@ -153,7 +157,7 @@ def _release(
         report=report,
         public_key=public_key,
     )
-    return _install(release_settings, about)
+    return _install(release_settings, about, checked.hashes)
 
 
 def decide(
@@ -294,12 +298,20 @@ def _command(settings: Settings, release_settings: ReleaseSettings) -> str:
     )
 
 
-def _install(release_settings: ReleaseSettings, about: Release) -> Certificate:
+def _damaged(path: str) -> str:
+    return (
+        f'{path}: it is damaged, as its data do not match the checksum at their end. Copy it '
+        f'again from its source, or exclude it (--exclude-failed {path}).'
+    )
+
+
+def _install(
+    release_settings: ReleaseSettings, about: Release, hashes: dict[str, str]
+) -> Certificate:
     """Write the certificate, and move dataset and certificate to their destinations."""
     from facebids.reports.certificate import certificate_markdown
 
     staging = build.staging_dir(release_settings.release_dir)
-    hashes = hash_files(staging / build.NEW)
     if wrong := [p for p, known in about.contents.examined.items() if hashes.get(p) != known]:
         shutil.rmtree(staging / build.NEW)
         raise OutputError(

@@ -41,6 +41,7 @@ T2W = 'sub-01/anat/sub-01_T2w.nii'
 ECHO = 'sub-02/ses-1/anat/sub-02_ses-1_acq-hi_run-1_echo-1_part-mag_MEGRE.nii.gz'
 HEADS = (T1W, T2W, 'sub-02/ses-1/anat/sub-02_ses-1_T1w.nii.gz', ECHO)
 BOLD = 'sub-01/func/sub-01_task-rest_bold.nii.gz'
+PHYSIO = 'sub-01/func/sub-01_task-rest_physio.tsv.gz'
 TEXTS = {
     'dataset_description.json': '{"Name": "Mine", "BIDSVersion": "1.10.0", "Authors": ["A. B."]}',
     'README': 'Mine.\n',
@@ -482,6 +483,33 @@ def test_a_damaged_image_is_excluded_or_stops_the_release(settings, no_validator
     assert BOLD not in made.files
 
 
+@pytest.mark.parametrize('nprocs', [1, 2])
+@pytest.mark.parametrize('damage', ['checksum', 'truncated', 'appended'])
+@pytest.mark.parametrize('path', [BOLD, PHYSIO])
+def test_a_damaged_file_that_is_copied_stops_the_release(
+    settings, no_validator, path, damage, nprocs
+):
+    settings = replace(settings, nprocs=nprocs)
+    noise = np.random.default_rng(0).integers(0, 999, (4, 5, 6, 12)).astype(np.int16)
+    nib.save(nib.Nifti1Image(noise, np.diag([3, 3, 3, 1.0])), settings.bids_dir / BOLD)
+    (settings.bids_dir / PHYSIO).write_bytes(gzip.compress(noise.tobytes()))
+    whole = (settings.bids_dir / path).read_bytes()
+    (settings.bids_dir / path).write_bytes(
+        {
+            'checksum': whole[:-8] + bytes([whole[-8] ^ 1]) + whole[-7:],
+            'truncated': whole[:-8],
+            'appended': whole + b'\1' * 600,
+        }[damage]
+    )
+    with pytest.raises(ReleaseRefused, match=f'exclude it .--exclude-failed {path}'):
+        run(settings)
+    assert not settings.release.release_dir.exists()
+    made = run(releasing(settings, exclude_failed=(path,)))
+    assert path not in made.files
+    (settings.bids_dir / path).write_bytes(whole)
+    assert path in run(settings).files
+
+
 def test_a_review_is_released_with_the_name_of_a_person(settings, no_validator):
     examine(settings, T1W, 'review')
     refused(settings, '--accept')
@@ -565,7 +593,7 @@ STEPS = [
     (build.shutil, 'rmtree'),
     (release.shutil, 'move'),
     (certificate, 'hash_files'),
-    (release, 'hash_files'),
+    (release, 'check_files'),
     (release, 'write_json_atomic'),
 ]
 
