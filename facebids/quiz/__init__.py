@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The observer study: can people recognise the renders?"""
