@@ -4,6 +4,9 @@
 from dataclasses import dataclass
 
 
+NO_ANSWER = ''
+
+
 @dataclass(frozen=True)
 class Observer:
     """A person who answers questions. What they did not say about themselves is None.
@@ -51,8 +54,11 @@ class Answer:
         "none of the above" is a choice.
     present
         Whether the right photograph was among the choices.
+    choices
+        Identifiers of the photographs shown, without "none of the above".
     chosen
-        Identifier of the chosen photograph; None: "none of the above".
+        Identifier of the chosen photograph; None: "none of the above". `NO_ANSWER` of a machine
+        that finds no face in the render.
     right
         Identifier of the photograph of the person in the scan, whether it was shown or not.
     seconds
@@ -65,6 +71,7 @@ class Answer:
     arm: str
     kind: str
     present: bool
+    choices: tuple[str, ...]
     chosen: str | None
     right: str
     seconds: float
@@ -77,4 +84,4 @@ class Answer:
     @property
     def false_match(self) -> bool:
         """Whether the photograph of another person was chosen."""
-        return self.chosen is not None and self.chosen != self.right
+        return self.chosen not in (None, NO_ANSWER, self.right)
