@@ -3,7 +3,6 @@
 
 from dataclasses import dataclass
 
-
 NO_ANSWER = ''
 
 
