@@ -138,6 +138,14 @@ DOWNWARDS = {
         'facebids.bids.suffixes',
         *TABLES,
     },
+    'facebids.quiz.scoring': {
+        'facebids.quiz',
+        'facebids.reports',
+        'facebids.studies',
+        'facebids.core.attack',
+        'facebids.core.arrays',
+        'facebids.bids',
+    },
     'facebids.quiz': {
         'facebids.quiz',
         'facebids.core.attack',

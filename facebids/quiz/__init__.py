@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The observer study: can people recognise the renders?"""
+"""The observer study: can people recognise the renders? No other part imports it."""

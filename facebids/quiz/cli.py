@@ -32,6 +32,8 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar='COMMAND', required=True)
     _add_build(commands)
     _add_serve(commands)
+    _add_score(commands)
+    _add_export(commands)
     _add_delete(commands)
     return parser
 
@@ -138,6 +140,39 @@ def _add_serve(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
     parser.set_defaults(run=_serve)
 
 
+def _add_score(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
+    parser = commands.add_parser(
+        'score',
+        help='write tables and a page of how well people, and machines, recognise the renders',
+        description='Write tables and a page of how well people, and machines, recognise the '
+        'renders. They name participants: they are private.',
+    )
+    parser.add_argument('quiz_dir', type=Path, help='folder of the study')
+    _add_database(parser)
+    parser.add_argument(
+        '--engines', nargs='*', default=['dlib'], metavar='NAME',
+        help='recognition engines that answer the same questions; no name: none (default: dlib)',
+    )  # fmt: skip
+    parser.add_argument(
+        '--output', type=Path, metavar='DIR',
+        help='folder to write to (default: the folder scores of the study)',
+    )  # fmt: skip
+    parser.set_defaults(run=_score)
+
+
+def _add_export(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
+    parser = commands.add_parser(
+        'export',
+        help='write anonymous tables of the observers and answers, to share',
+        description='Write anonymous tables of the observers and answers, to share: with new '
+        'numbers drawn at random, and without words of observers, photographs and participants.',
+    )
+    parser.add_argument('quiz_dir', type=Path, help='folder of the study')
+    parser.add_argument('output', type=Path, help='folder in which to make the folder phenotype')
+    _add_database(parser)
+    parser.set_defaults(run=_export)
+
+
 def _add_delete(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
     parser = commands.add_parser(
         'delete-observer',
@@ -219,6 +254,30 @@ def _serve(options: argparse.Namespace) -> int:
         rate=options.rate_limit,
     )
     serve(settings, lambda line: print(line, flush=True))
+    return 0
+
+
+def _score(options: argparse.Namespace) -> int:
+    from facebids.quiz.scoring import beside, report
+
+    output = options.output or options.quiz_dir / report.OUTPUT
+    found = report.score(options.quiz_dir, options.database, options.engines, output)
+    for arm in found.arms:
+        print(beside.finding(found, arm))
+    print(f'Written to {output}: open {report.PAGE} there. PRIVATE: it names participants.')
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from facebids.quiz.scoring import export
+
+    found = export.export(options.quiz_dir, options.output, options.database)
+    print(f'{len(found.observers)} observers written to {options.output / export.FOLDER}.')
+    if found.unique:
+        print(
+            f'{found.unique} of them are unique in what they said about themselves, taken '
+            'together. Remove columns of observers.tsv if somebody might know them by it.'
+        )
     return 0
 
 

@@ -91,25 +91,25 @@ class Rate:
     successes
         Number of right answers, or of false matches.
     value
-        Their share; None without an answer.
+        Their share.
     wilson_low, wilson_high
         Wilson interval, as if all answers were independent.
     low, high
         Interval of the cluster bootstrap; None of fewer than two observers or scans.
     chance
-        The share that guessing would give; None without an answer.
+        The share that guessing would give.
     """
 
     answers: int
     observers: int
     scans: int
     successes: int
-    value: float | None = None
-    wilson_low: float | None = None
-    wilson_high: float | None = None
-    low: float | None = None
-    high: float | None = None
-    chance: float | None = None
+    value: float
+    wilson_low: float
+    wilson_high: float
+    low: float | None
+    high: float | None
+    chance: float
 
 
 def rate(
@@ -126,7 +126,7 @@ def rate(
     Parameters
     ----------
     successes, observer, scan, chance : ndarray, shape (N,)
-        As of `Trials`.
+        As of `Trials`, at least one.
     seed : int
         Random seed of the bootstrap.
     fixed_scans : bool
@@ -134,8 +134,6 @@ def rate(
     """
     answers, count = len(successes), int(successes.sum())
     people, heads = len(np.unique(observer)), len(np.unique(scan))
-    if not answers:
-        return Rate(0, 0, 0, 0)
     wilson_low, wilson_high = wilson(count, answers)
     drawn = (observer,) if fixed_scans else (observer, scan)
     low, high = cluster_interval(successes, drawn, seed) or (None, None)

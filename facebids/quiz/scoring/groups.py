@@ -183,6 +183,8 @@ def _rows_of(
         if questions.startswith('open_') and group != 'everyone':
             continue
         kept = inside & of_kind
+        if not kept.any():
+            continue
         for measure, (successes, chance) in measured.items():
             share = rate(
                 successes[kept], trials.observer[kept], trials.scan[kept], chance[kept],
