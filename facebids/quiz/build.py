@@ -171,6 +171,7 @@ def write(made: Plan, quiz_dir: Path, consent: str | None = None) -> None:
             (temporary / file).write_bytes(content)
         (temporary / study.CONSENT).write_text(consent or draft_consent(), encoding='utf-8')
         (temporary / 'README.md').write_text(README)
+        (temporary / SECRET).touch(mode=0o600)
         (temporary / SECRET).write_text(secrets.token_hex(32))
         study.write(temporary, made.study)
         os.replace(temporary, quiz_dir)

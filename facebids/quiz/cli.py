@@ -56,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _add_build(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
     parser = commands.add_parser(
         'build',
+        usage='%(prog)s OUTPUT_DIR QUIZ_DIR --private-dir DIR --photos DIR [options]',
         help='make a study from a run of the participant level and photographs',
         description='Make a study from a run of the participant level and photographs.',
     )

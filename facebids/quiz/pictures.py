@@ -9,7 +9,7 @@ import numpy as np
 from facebids.core.arrays import AnyArray
 
 SIDE = 480  # pixels of the largest picture: what a page shows on a screen of high resolution
-AROUND = 2.0  # side of the square in sides of the box from eyebrows to chin: hair and neck
+AROUND = 2.4  # side of the square in sides of the box from eyebrows to chin: hair and neck
 QUALITY = 90
 
 
