@@ -158,7 +158,12 @@ def test_every_dependency_is_used(name):
 
 
 @pytest.mark.parametrize(
-    ('paths', 'extras'), [(PACKAGE, ('sign',)), (TOOLS, ()), (TESTS, ('sign', 'test', 'validate'))]
+    ('paths', 'extras'),
+    [
+        (PACKAGE, ('quiz', 'sign')),
+        (TOOLS, ()),
+        (TESTS, ('quiz', 'sign', 'test', 'validate')),
+    ],
 )
 def test_everything_imported_is_declared(paths, extras):
     requirements = {*REQUIRED, *(_name(item) for extra in extras for item in EXTRAS[extra])}
@@ -189,7 +194,7 @@ def _pins(lock: str) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize(
     ('lock', 'extras'),
-    [('requirements.txt', ['validate']), ('requirements-dev.txt', EXTRAS.keys() - {'training'})],
+    [('requirements.txt', ['quiz', 'sign', 'validate']), ('requirements-dev.txt', EXTRAS.keys() - {'training'})],
 )
 def test_every_dependency_is_pinned_within_its_bounds(lock, extras):
     """If it fails, run ``scripts/lock``."""
