@@ -97,6 +97,7 @@ def _configuration(app: object, settings: Settings) -> uvicorn.Config:
         access_log=False,  # it would hold addresses and personal links
         log_level='warning',
         lifespan='off',
+        timeout_keep_alive=75,  # s; people think, and proxies keep connections for a minute
         ws='none',
     )
 
