@@ -151,7 +151,12 @@ def _check_pictures(quiz_dir: Path, found: study.Study) -> None:
 def _listen(settings: Settings) -> socket.socket:
     try:
         family = socket.AF_INET6 if ':' in settings.host else socket.AF_INET
-        return socket.create_server((settings.host, settings.port), family=family, backlog=1024)
+        listener = socket.create_server(
+            (settings.host, settings.port), family=family, backlog=1024
+        )
+        # connections inherit it; without it, a page waits 40 ms between its header and its content
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return listener
     except (OSError, OverflowError) as error:
         raise OutputError(
             f'{settings.host}:{settings.port} cannot be used ({error}). Choose another --port.'
