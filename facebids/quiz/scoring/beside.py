@@ -135,7 +135,8 @@ def scan_table(results: Results, arm: Arm) -> Table:
         if row['arm'] == arm.name
     )
     header = ('Participant', 'Answers', 'Right', 'Guaranteed match', 'False matches', *engines)
-    return Table(f'All {len(rows)} scans', header, rows, folded=len(rows) > MANY)
+    many = len(rows) > MANY
+    return Table(f'All {len(rows)} scans' * many, header, rows, folded=many)
 
 
 def told(share: Rate) -> str:

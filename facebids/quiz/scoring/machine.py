@@ -187,15 +187,16 @@ def threshold(best: FloatArray, is_right: BoolArray, absent: BoolArray) -> float
     Returns
     -------
     float
-        A photograph is chosen at or above it. Midway between two scores, or infinite where the
-        best answer is "none of the above" to every question, or never.
+        A photograph is chosen at or above it. Midway between two scores, or the lowest score, or
+        just above the highest, where the best answer to all is "none of the above".
     """
     order = np.argsort(-best, kind='stable')
     scores = best[order]
     # right answers if the first 0, 1, ... N photographs are chosen
     chosen = np.concatenate([[0], np.cumsum(is_right[order])])
     refused = absent.sum() - np.concatenate([[0], np.cumsum(absent[order])])
-    edges = np.concatenate([[np.inf], (scores[:-1] + scores[1:]) / 2, [-np.inf]])
+    middles = (scores[:-1] + scores[1:]) / 2
+    edges = np.concatenate([[np.nextafter(scores[0], np.inf)], middles, scores[-1:]])
     possible = np.concatenate([[True], scores[:-1] > scores[1:], [True]])
     return float(edges[np.argmax(np.where(possible, chosen + refused, -1))])
 

@@ -12,6 +12,7 @@ cover the truth in 93 to 97 %. The maximum of the posterior, which `statsmodels`
 estimate here: it has a random effect without variance.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -179,9 +180,11 @@ def _fit(correct: Any, fixed: FloatArray, random: Any, kinds: IntArray) -> Any:
     odds = np.log(correct.mean() / (1 - correct.mean()))
     zeros = np.zeros(fixed.shape[1] - 1)
     mean = np.concatenate([[odds], zeros, np.log([START_SD] * 2), np.zeros(len(kinds))])
-    return model.fit_vb(
-        mean=mean, sd=np.full(len(mean), 0.1), fit_method='L-BFGS-B', scale_fe=False
-    )
+    with warnings.catch_warnings():  # the notes of the model say what did not converge
+        warnings.simplefilter('ignore', UserWarning)
+        return model.fit_vb(
+            mean=mean, sd=np.full(len(mean), 0.1), fit_method='L-BFGS-B', scale_fe=False
+        )
 
 
 def standard_errors(fixed: FloatArray, random: Any, kinds: IntArray, result: Any) -> FloatArray:
