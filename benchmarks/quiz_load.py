@@ -102,7 +102,7 @@ class Visitor:
         self.post('/question', {'token': token(shown), 'choice': choice or choices(shown)[0]})
         return shown
 
-    def close(self) -> None:
+    def __del__(self) -> None:
         """Close the connection."""
         if self._connection:
             self._connection.close()
@@ -191,7 +191,6 @@ def take_part(url: str, questions: int, think: float, seed: int, pictures: bool)
         pause()
         answer = {'token': token(shown), 'choice': chance.choice(choices(shown))}
         visitor.post('/question', answer, 'answer')
-    visitor.close()
     return visitor
 
 

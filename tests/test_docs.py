@@ -194,7 +194,10 @@ def _pins(lock: str) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize(
     ('lock', 'extras'),
-    [('requirements.txt', ['quiz', 'sign', 'validate']), ('requirements-dev.txt', EXTRAS.keys() - {'training'})],
+    [
+        ('requirements.txt', ['quiz', 'sign', 'validate']),
+        ('requirements-dev.txt', EXTRAS.keys() - {'training'}),
+    ],
 )
 def test_every_dependency_is_pinned_within_its_bounds(lock, extras):
     """If it fails, run ``scripts/lock``."""

@@ -181,7 +181,9 @@ def _add_delete(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]')
         description='Delete an observer and all their answers. Observers can do so themselves.',
     )
     parser.add_argument('quiz_dir', type=Path, help='folder of the study')
-    parser.add_argument('observer', help='personal link of the observer, or the id in the exports')
+    parser.add_argument(
+        'observer', help='personal link of the observer, or the id in the database'
+    )
     _add_database(parser)
     parser.set_defaults(run=_delete)
 
@@ -297,7 +299,7 @@ def _delete(options: argparse.Namespace) -> int:
         database.close()
     if not deleted:
         raise UsageError(
-            'There is no such observer. Give the whole link, or the id in the exports.'
+            'There is no such observer. Give the whole link, or the id in the database.'
         )
     print('The observer and all their answers are deleted. Delete earlier exports yourself.')
     return 0

@@ -69,7 +69,7 @@ class AnswerRow(Base):
     choices: Mapped[list[str]] = mapped_column(sql.JSON)
     chosen: Mapped[str | None] = mapped_column(sql.String(64))
     right: Mapped[str] = mapped_column(sql.String(64))
-    seconds: Mapped[float]
+    seconds: Mapped[float] = mapped_column(sql.Double)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def plan(scans: int = 3, others: int = 5, arms: tuple[str, ...] = ('before',), *
         arms=arms,
         scans=tuple(
             Scan(f's{number}', f'{number:02}', None, None, None, {
-                arm: add(f'render-{number}-{arm}', number) for arm in arms
+                arm: add(f'render-{number}-{place}', number) for place, arm in enumerate(arms)
             })
             for number in range(scans)
         ),

@@ -20,6 +20,8 @@ from facebids.quiz.server.app import Options, make_app
 from facebids.quiz.server.security import Admin
 from facebids.stages.locks import hold
 
+LAST_PORT = 65535
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -67,10 +69,12 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     OutputError
         If another server shows the quiz, or the address cannot be used.
     UsageError
-        If ``root_path`` is no path.
+        If ``root_path`` is no path, or there is no such port.
     """
     if settings.root_path and not settings.root_path.startswith('/'):
         raise UsageError(f'--root-path {settings.root_path}: begin it with /, as in /quiz.')
+    if settings.port > LAST_PORT:
+        raise UsageError(f'--port {settings.port}: the last port is {LAST_PORT}.')
     found = study.read(settings.quiz_dir)
     consent, secret = _text(settings, study.CONSENT), _text(settings, SECRET).strip()
     _check_pictures(settings.quiz_dir, found)
@@ -157,7 +161,7 @@ def _listen(settings: Settings) -> socket.socket:
         # connections inherit it; without it, a page waits 40 ms between its header and its content
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise OutputError(
             f'{settings.host}:{settings.port} cannot be used ({error}). Choose another --port.'
         ) from error

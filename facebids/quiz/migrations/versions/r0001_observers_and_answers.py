@@ -43,7 +43,7 @@ def upgrade() -> None:
         sql.Column('choices', sql.JSON, nullable=False),
         sql.Column('chosen', sql.String(64)),
         sql.Column('right', sql.String(64), nullable=False),
-        sql.Column('seconds', sql.Float, nullable=False),
+        sql.Column('seconds', sql.Double, nullable=False),
     )
 
 
