@@ -154,6 +154,7 @@ DOWNWARDS = {
         'facebids.cli.arguments',
         'facebids.bids',
         'facebids.core.arrays',
+        *TABLES,
     },
     'facebids.api': {'facebids.core'},
     'facebids.__main__': {'facebids.cli'},

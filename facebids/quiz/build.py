@@ -19,6 +19,7 @@ from facebids import filesystem, provenance
 from facebids.bids import names, records
 from facebids.bids.names import HeadImage
 from facebids.core.arrays import AnyArray
+from facebids.core.record import Record
 from facebids.errors import DatasetError, OutputError, PhotographError, UsageError
 from facebids.quiz import draw, people, pictures, study
 from facebids.quiz.people import Person
@@ -114,9 +115,11 @@ def plan(request: Request, *, skip_unusable: bool = False) -> Plan:
         if folder and not folder.is_dir():
             raise UsageError(f'{folder}: no such folder.')
     found = _Collected()
-    images = _images(request, found)
+    run = records.read_all(request.output_dir)
+    images = _images(request, run, found)
     known = people.read(request.participants_tsv) if request.participants_tsv else {}
-    _add_photographs(request, {image.participant for image in images}, known, found)
+    labels = {record.participant_id.removeprefix('sub-') for record in run}
+    _add_photographs(request, labels, known, found)
     _add_distractors(request, found)
     shown = {item.participant for item in found.photographs}
     for image in images:
@@ -240,19 +243,18 @@ def design(made: Study) -> list[str]:
     ]
 
 
-def _images(request: Request, found: _Collected) -> list[HeadImage]:
+def _images(request: Request, run: list[Record], found: _Collected) -> list[HeadImage]:
     """Return the images of the run, without those that were withheld."""
+    if not run:
+        raise DatasetError(
+            f'{request.output_dir} holds no images. Give the output of the participant level.'
+        )
     images = []
-    run = records.read_all(request.output_dir)
     for record in run:
         if record.verdict == 'fail' and AFTER in request.arms:
             found.problems.append(f'{record.image}: its defacing failed and was not released.')
         else:
             images.append(HeadImage.from_relative_path(record.image))
-    if not run:
-        raise DatasetError(
-            f'{request.output_dir} holds no images. Give the output of the participant level.'
-        )
     return images
 
 
