@@ -56,9 +56,7 @@ def take_part(quiz_dir: Path, observers: int, seed: int) -> None:
     of_scan = random.normal(0, SKILL.scan_sd, len(study.scans))
     with served(quiz_dir, '--rate-limit', '0') as (url, _, _):
         for number in range(observers):
-            visitor = Visitor(url)
-            answer_all(visitor, study, of_scan, np.random.default_rng((seed, number)))
-            visitor.close()
+            answer_all(Visitor(url), study, of_scan, np.random.default_rng((seed, number)))
     print(f'{observers} observers answered {study.questions} questions each.')
 
 
@@ -108,8 +106,11 @@ def answer_all(
 def compare(scores: Path) -> bool:
     """Print the skill that was put in and the one that was found; return whether they agree."""
     model = json.loads((scores / 'results.json').read_text())['mixed_model']
+    if 'reason' in model:
+        print(model['reason'])
+        return False
     print('skill (log odds)\tput in\tfound\t95 % interval\twithin')
-    agrees = bool(model['effects'])
+    agrees = True
     for item in model['effects']:
         truth = PUT_IN[item['effect']]
         inside = item['low'] <= truth <= item['high']

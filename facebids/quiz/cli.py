@@ -275,11 +275,11 @@ def _export(options: argparse.Namespace) -> int:
     from facebids.quiz.scoring import export
 
     found = export.export(options.quiz_dir, options.output, options.database)
-    print(f'{len(found.observers)} observers written to {options.output / export.FOLDER}.')
+    print(f'Observers: {len(found.observers)}. Written to {options.output / export.FOLDER}.')
     if found.unique:
         print(
-            f'{found.unique} of them are unique in what they said about themselves, taken '
-            'together. Remove columns of observers.tsv if somebody might know them by it.'
+            f'Unique in what they said about themselves, taken together: {found.unique}. Remove '
+            'columns of observers.tsv if somebody might know them by it.'
         )
     return 0
 

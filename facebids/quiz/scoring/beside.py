@@ -152,8 +152,9 @@ def finding(results: Results, arm: Arm) -> str:
     """Return the main result of an arm in sentences."""
     shares = find(results.rows, arm.name)['all']
     text = (
-        f'{arm.observers} observers gave {shares.answers} answers to renders {arm.name} defacing, '
-        f'and {cell(shares)} of them were right; guessing gives {percent(shares.chance)}.'
+        f'{count(arm.observers, "observer")} gave {shares.answers} answers to renders {arm.name} '
+        f'defacing, and {cell(shares)} of them were right; guessing gives '
+        f'{percent(shares.chance)}.'
     )
     verdict = told(shares)
     if verdict == 'better':
@@ -164,6 +165,11 @@ def finding(results: Results, arm: Arm) -> str:
         f'{text} This is not better than guessing. It does not prove that nobody is recognised: '
         'see the single scans, and what accuracy a study of this size can tell from guessing.'
     )
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun."""
+    return f'{number} {noun}{"" if number == 1 else "s"}'
 
 
 def cell(share: Rate | None) -> str:
@@ -185,19 +191,19 @@ def _range(results: Results, arm: Arm, group: str) -> str:
 
 
 def _faces(engine: Engine) -> Callable[[Arm], str]:
-    def count(arm: Arm) -> str:
+    def found(arm: Arm) -> str:
         mine = [item.face for item in engine.searches if item.arm == arm.name]
         return f'{sum(mine)} of {len(mine)}'
 
-    return count
+    return found
 
 
 def _rank1(engine: Engine) -> Callable[[Arm], str]:
-    def count(arm: Arm) -> str:
+    def found(arm: Arm) -> str:
         mine = [item.first for item in engine.searches if item.arm == arm.name]
         return f'{sum(mine)} of {len(mine)} ({percent(sum(mine) / len(mine))})' if mine else 'n/a'
 
-    return count
+    return found
 
 
 def _of_engine(row: dict[str, object], name: str) -> str:
