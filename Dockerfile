@@ -2,6 +2,7 @@
 # Build it with scripts/image, which passes the version. It runs with any user id, a read-only root and no network:
 #   docker run --read-only --tmpfs /tmp --network none -u "$(id -u):$(id -g)" \
 #     -v /data/bids:/bids:ro -v /data/out:/out facebids /bids /out participant -w /tmp/facebids
+# Other commands: --entrypoint facebids-phantom, facebids-quiz or facebids-verify.
 
 # For a release, pin the base by its digest: --build-arg BASE=docker.io/library/debian:trixie-slim@sha256:...
 # (`docker buildx imagetools inspect debian:trixie-slim` prints it). Packages of Python are pinned by requirements.txt.
@@ -16,7 +17,7 @@ ENV PATH=/opt/facebids/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHEC
 WORKDIR /source
 
 # The dependencies are a layer of their own, as they change less often than the source. The BIDS validator is among them,
-# because a release is validated where it is made.
+# because a release is validated where it is made, and so are the packages of the quiz.
 COPY requirements.txt ./
 RUN pip install --no-deps --require-hashes --requirement requirements.txt
 

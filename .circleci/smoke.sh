@@ -44,13 +44,18 @@ if [ "$size" -gt "${largest}000000" ]; then
     exit 1
 fi
 echo "image: $((size / 1000000)) MB"
-for command in facebids facebids-phantom facebids-verify; do
+for command in facebids facebids-phantom facebids-quiz facebids-verify; do
     version=$(in_image ro "$command" --version)
     if [ "$version" != "$command $label" ]; then
         echo "The image is labelled $label, but says: $version" >&2
         exit 1
     fi
 done
+# all packages of the server are there, and it says what is missing
+if said=$(in_image ro facebids-quiz serve /data/none 2>&1) || [ "$said" = "${said#*is not the folder of a quiz}" ]; then
+    echo "The quiz in the image says: $said" >&2
+    exit 1
+fi
 in_image rw facebids-phantom /data/phantoms/bids --participants 2 --sessions 1 --modalities T1w --seed 1
 in_image ro facebids /data/phantoms/bids /data/defaced participant --work-dir /data/intermediate
 in_image ro facebids /data/phantoms/bids /data/defaced group --work-dir /data/intermediate \
