@@ -102,10 +102,14 @@ class Visitor:
         self.post('/question', {'token': token(shown), 'choice': choice or choices(shown)[0]})
         return shown
 
-    def __del__(self) -> None:
+    def close(self) -> None:
         """Close the connection."""
         if self._connection:
             self._connection.close()
+
+    def __del__(self) -> None:
+        """Close the connection of a visitor whom nobody needs any longer."""
+        self.close()
 
     def _ask(
         self, method: str, path: str, body: bytes | None, kind: str, headers: dict[str, str]
