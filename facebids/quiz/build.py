@@ -10,7 +10,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from facebids.core.record import Record
 from facebids.errors import DatasetError, OutputError, PhotographError, UsageError
 from facebids.quiz import draw, people, pictures, study
 from facebids.quiz.people import Person
+from facebids.quiz.server.pages import draft_consent
 from facebids.quiz.study import AFTER, PICTURES, QUESTIONS, Photograph, Scan, Study
 from facebids.studies.photographs.find import SUFFIXES, find
 from facebids.studies.photographs.read import read as read_photograph
@@ -86,6 +87,7 @@ class _Collected:
     photographs: list[Photograph] = field(default_factory=list)
     pictures: dict[str, bytes] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    seen: dict[str, Path] = field(default_factory=dict)  # photographs by digest
 
     def add(self, picture: AnyArray) -> str:
         """Keep a picture under a name that cannot be guessed, and return the name."""
@@ -145,7 +147,7 @@ def plan(request: Request, *, skip_unusable: bool = False) -> Plan:
     return Plan(made, found.pictures, tuple(found.problems))
 
 
-def write(made: Plan, quiz_dir: Path, consent: str | None = None) -> None:
+def write(made: Plan, quiz_dir: Path, consent: str) -> None:
     """Write the folder of a quiz, which only its owner can read.
 
     Parameters
@@ -155,7 +157,7 @@ def write(made: Plan, quiz_dir: Path, consent: str | None = None) -> None:
     quiz_dir
         Folder to make.
     consent
-        Text of the consent page (Markdown); None: a draft with gaps.
+        Text of the consent page (Markdown).
 
     Raises
     ------
@@ -172,7 +174,7 @@ def write(made: Plan, quiz_dir: Path, consent: str | None = None) -> None:
         (temporary / PICTURES).mkdir()
         for file, content in made.pictures.items():
             (temporary / file).write_bytes(content)
-        (temporary / study.CONSENT).write_text(consent or draft_consent(), encoding='utf-8')
+        (temporary / study.CONSENT).write_text(consent, encoding='utf-8')
         (temporary / 'README.md').write_text(README)
         (temporary / SECRET).touch(mode=0o600)
         (temporary / SECRET).write_text(secrets.token_hex(32))
@@ -201,8 +203,8 @@ def check_place(quiz_dir: Path, request: Request) -> None:
             )
 
 
-def read_consent(path: Path | None) -> str | None:
-    """Return the text of a consent page, None without a file.
+def read_consent(path: Path | None) -> str:
+    """Return the text of the consent page from a file, or a draft with gaps without one.
 
     Raises
     ------
@@ -210,7 +212,7 @@ def read_consent(path: Path | None) -> str | None:
         If it cannot be read, or is empty.
     """
     if path is None:
-        return None
+        return draft_consent()
     try:
         text = path.read_text(encoding='utf-8')
     except (OSError, UnicodeDecodeError) as error:
@@ -218,11 +220,6 @@ def read_consent(path: Path | None) -> str | None:
     if not text.strip():
         raise UsageError(f'--consent {path} is empty.')
     return text
-
-
-def draft_consent() -> str:
-    """Return a draft of the consent page, with gaps in square brackets."""
-    return resources.files('facebids.quiz.server').joinpath('templates/consent.md').read_text()
 
 
 def design(made: Study) -> list[str]:
@@ -335,6 +332,10 @@ def _add_photograph(
     face = recognition.detect(picture)
     if face is None:
         found.problems.append(f'{path}: no face was found in this photograph.')
+        return False
+    same = found.seen.setdefault(sha256(picture.tobytes()).hexdigest(), path)
+    if same != path:
+        found.problems.append(f'{path}: the same picture as {same}.')
         return False
     file = found.add(pictures.around_face(picture, face.box))
     found.photographs.append(

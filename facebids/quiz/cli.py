@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -226,7 +227,7 @@ def _build(options: argparse.Namespace) -> int:
         return 0
     build.write(made, options.quiz_dir, consent)
     print(f'Written to {options.quiz_dir}. PRIVATE: it holds faces; do not share it.')
-    if consent is None:
+    if options.consent is None:
         print(f'Complete {options.quiz_dir / "consent.md"} before you serve it.')
     return 0
 
@@ -256,7 +257,13 @@ def _serve(options: argparse.Namespace) -> int:
         forwarded_allow_ips=options.forwarded_allow_ips,
         rate=options.rate_limit,
     )
-    serve(settings, lambda line: print(line, flush=True))
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does
+    try:
+        serve(settings, lambda line: print(line, flush=True))
+    except KeyboardInterrupt:
+        print('Stopped.')
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
 
 

@@ -340,10 +340,12 @@ def _hash(link: str) -> str:
 
 def _engine(url: str) -> sql.Engine:
     address = sql.make_url(url)
+    # messages hold no answers
     if address.get_backend_name() == 'postgresql':
         # connections that the server or a firewall closed meanwhile are replaced
-        return sql.create_engine(address.set(drivername='postgresql+psycopg'), pool_pre_ping=True)
-    engine = sql.create_engine(address, connect_args={'timeout': WAIT})
+        address = address.set(drivername='postgresql+psycopg')
+        return sql.create_engine(address, pool_pre_ping=True, hide_parameters=True)
+    engine = sql.create_engine(address, connect_args={'timeout': WAIT}, hide_parameters=True)
     sql.event.listen(engine, 'connect', _set_up)
     sql.event.listen(engine, 'begin', _begin)
     return engine

@@ -8,6 +8,7 @@ So it is the same for ever, in any version of Python and whatever the tokens of 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 from facebids.quiz.study import Photograph, Scan, Study
@@ -67,18 +68,29 @@ def questions_of(study: Study, observer_number: int) -> tuple[Question, ...]:
     observer_number
         Number of the observer, from 1.
     """
+    return tuple(
+        question_of(study, observer_number, number) for number in range(1, study.questions + 1)
+    )
+
+
+def question_of(study: Study, observer_number: int, number: int) -> Question:
+    """Return one of the questions of an observer.
+
+    Parameters
+    ----------
+    study
+        The study.
+    observer_number
+        Number of the observer, from 1.
+    number
+        Number of the question, from 1.
+    """
     key = (study.seed, observer_number)
-    arm = arm_of(study, observer_number)
-    scans = _scans(study, key)
-    present = set(_shuffled(range(len(scans)), *key, 'present')[: (len(scans) + 1) // 2])
-    asked = [(scan, MATCH, True) for scan in scans]
-    asked += [(scan, OPEN, index in present) for index, scan in enumerate(scans)]
-    drawn = []
-    for number, (scan, kind, there) in enumerate(_shuffled(asked, *key, 'order'), 1):
-        right, choices = _choices(study, scan, there, (*key, kind, study.scans.index(scan)))
-        ids = tuple(item.id for item in choices)
-        drawn.append(Question(number, scan.id, arm, kind, ids, there, right.id))
-    return tuple(drawn)
+    index, kind, present = _asked(study, key)[number - 1]
+    scan, arm = study.scans[index], arm_of(study, observer_number)
+    right, choices = _choices(study, scan, present, (*key, kind, index))
+    ids = tuple(item.id for item in choices)
+    return Question(number, scan.id, arm, kind, ids, present, right.id)
 
 
 def age_band(age: float | None) -> str | None:
@@ -94,14 +106,23 @@ def is_matched(scan: Scan, photograph: Photograph) -> bool:
     return not any(_differences(scan, photograph))
 
 
-def _scans(study: Study, key: tuple[int, int]) -> list[Scan]:
-    seen: dict[str, int] = {}
-    turns = []
-    for scan in _shuffled(study.scans, *key, 'scans'):
-        turns.append((seen.get(scan.participant, 0), scan))
-        seen[scan.participant] = seen.get(scan.participant, 0) + 1
-    ordered = sorted(turns, key=lambda turn: turn[0])  # stable
-    return [scan for _, scan in ordered[: study.questions // 2]]
+def _asked(study: Study, key: tuple[int, int]) -> list[tuple[int, str, bool]]:
+    """Return the position of the scan of each question, its kind, and whether it has a match."""
+    scans = _scans(study, key)
+    present = set(_shuffled(scans, *key, 'present')[: (len(scans) + 1) // 2])
+    asked = [(scan, MATCH, True) for scan in scans]
+    return _shuffled([*asked, *((scan, OPEN, scan in present) for scan in scans)], *key, 'order')
+
+
+def _scans(study: Study, key: tuple[int, int]) -> list[int]:
+    """Return the positions of the scans to ask for: one of each participant first."""
+    turns: dict[str, list[int]] = {}
+    for index in _shuffled(range(len(study.scans)), *key, 'scans'):
+        turns.setdefault(study.scans[index].participant, []).append(index)
+    rounds = zip_longest(*turns.values())
+    return [index for turn in rounds for index in turn if index is not None][
+        : study.questions // 2
+    ]
 
 
 def _choices(
@@ -135,7 +156,11 @@ def _difference(a: str | None, b: str | None) -> int:
 
 
 def _shuffled(items: Sequence[Item], *key: Any) -> list[Item]:
+    start = sha256('/'.join(map(str, key)).encode())
+
     def rank(index: int) -> bytes:
-        return sha256('/'.join(map(str, (*key, index))).encode()).digest()
+        end = start.copy()
+        end.update(f'/{index}'.encode())
+        return end.digest()
 
     return [items[index] for index in sorted(range(len(items)), key=rank)]

@@ -5,6 +5,7 @@ An observer is known by a cookie that holds the secret of the personal link. Eve
 POST and answered by a redirect, so that reloading a page sends nothing twice.
 """
 
+import re
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -46,7 +47,7 @@ NONE = 'none'  # the value of "none of the above"
 JOINS = (300, 600.0)  # new observers of one address, s: a lecture hall behind one address
 VISITS = (1200, 60.0)  # requests of one address without a valid cookie, s
 LOGINS = (5, 60.0)
-LOOPBACK = ['localhost', '127.0.0.1', '[::1]']
+LOOPBACK = ['localhost', '127.0.0.1', '[::1]', '::1']
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,6 @@ class _Quiz:
         self._files = frozenset(files(self.study))
         self._renders = {scan.id: scan.renders for scan in self.study.scans}
         self._photographs = {item.id: item.file for item in self.study.photographs}
-        self._questions = lru_cache(2000)(self._draw)
         self._read = lru_cache(1000)(self._read_picture)
 
     # --- consent and registration ---------------------------------------------------------------
@@ -153,14 +153,13 @@ class _Quiz:
         return await self._consent_page(request)
 
     async def _consent_page(self, request: Request, *, error: bool = False) -> Response:
-        visit = request.cookies.get(VISIT) or secrets.token_urlsafe(16)
+        visit = _visit(request)
         response = page(
             request,
             'consent',
             status=422 if error else 200,
             consent=self._consent,
             draft=self._draft,
-            questions=self.study.questions,
             begun=await self._seat(request) is not None,
             error=error,
             token=self.signer.form('consent', visit, FormToken(0, 0)),
@@ -286,10 +285,7 @@ class _Quiz:
         return redirect(request, '/question')
 
     def _question(self, seat: Seat) -> Question:
-        return self._questions(seat.number)[seat.answered]
-
-    def _draw(self, number: int) -> tuple[Question, ...]:
-        return draw.questions_of(self.study, number)
+        return draw.question_of(self.study, seat.number, seat.answered + 1)
 
     async def picture(self, request: Request) -> Response:
         """Send a picture to an observer."""
@@ -341,7 +337,7 @@ class _Quiz:
         return page(request, 'admin', counts=counts, study=self.study, draft=self._draft)
 
     def _login_page(self, request: Request, *, error: bool = False) -> Response:
-        visit = request.cookies.get(VISIT) or secrets.token_urlsafe(16)
+        visit = _visit(request)
         token = self.signer.form('admin', visit, FormToken(0, 0))
         status = 403 if error else 200
         response = page(request, 'login', status=status, token=token, error=error)
@@ -350,7 +346,7 @@ class _Quiz:
 
     async def log_in(self, request: Request) -> Response:
         """Check the password."""
-        if not self._logins.allows('admin'):
+        if not self._logins.allows(address(request)):
             raise HTTPException(429)
         form = await read_form(request)
         self._check_visit(request, 'admin', form)
@@ -408,3 +404,9 @@ class _Quiz:
         if token is None or not cookie:
             raise HTTPException(403)
         return token
+
+
+def _visit(request: Request) -> str:
+    """Return the cookie that binds forms to a browser without an observer, or a new one."""
+    cookie = request.cookies.get(VISIT, '')
+    return cookie if re.fullmatch(r'[\w-]{22}', cookie, re.ASCII) else secrets.token_urlsafe(16)

@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 AGE_BANDS = ('18-29', '30-39', '40-49', '50-59', '60-69', '70-79', '80-89', '90 or older')
 SEXES = ('female', 'male', 'another')
 LONGEST = 100  # characters of a text about oneself
-GAP = re.compile(r'\[[^\]]+\](?!\()')  # what a draft leaves to be filled in; not a link
+GAP = re.compile(r'\[[^\]]+\]')  # what the draft leaves to be filled in
 
 
 def render(template: str, **values: Any) -> str:
@@ -43,8 +43,13 @@ def consent_html(text: str) -> str:
 
 
 def is_draft(text: str) -> bool:
-    """Return whether a consent text still has gaps in square brackets."""
-    return bool(GAP.search(text))
+    """Return whether a consent text still has a gap of the draft, in square brackets."""
+    return any(gap in text for gap in GAP.findall(draft_consent()))
+
+
+def draft_consent() -> str:
+    """Return a draft of the consent text, with gaps in square brackets."""
+    return (HERE / 'templates' / 'consent.md').read_text(encoding='utf-8')
 
 
 def style() -> bytes:

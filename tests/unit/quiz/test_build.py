@@ -250,6 +250,12 @@ def test_of_a_distractor_with_several_photographs_the_first_is_shown(run):
     assert len(study.read(run / 'quiz').photographs) == 9
 
 
+def test_a_distractor_who_is_a_participant_is_named(run, capsys):
+    (run / 'others' / 'again.jpg').write_bytes((run / 'photos' / 'sub-01' / '1.jpg').read_bytes())
+    assert main(command(run)) == DatasetError.exit_code
+    assert 'again.jpg: the same picture as' in capsys.readouterr().err
+
+
 def test_a_table_that_cannot_be_read_is_named(tmp_path):
     path = tmp_path / 'participants.tsv'
     with pytest.raises(DatasetError, match=r'participants\.tsv cannot be read'):

@@ -257,8 +257,8 @@ def test_every_response_has_the_headers_of_security(serve, monkeypatch):
     visitor, _ = begin(quiz)
     replies = [visitor.get(path) for path in (*PAGES, '/style.css', '/nothing', '/pictures/a')]
     replies += [visitor.post('/question', {}), visitor.post('/', {})]
-    monkeypatch.setattr(app.draw, 'questions_of', lambda *_: 1 / 0)
-    broken = begin(quiz)[0].get('/question')  # the questions of others are drawn already
+    monkeypatch.setattr(app.draw, 'question_of', lambda *_: 1 / 0)
+    broken = visitor.get('/question')
     assert broken.status == 500
     assert 'Your answers so far are safe' in broken.text
     for reply in (*replies, broken):
@@ -411,14 +411,14 @@ def test_two_servers_on_one_quiz_are_refused(tmp_path, capsys):
 
 def test_what_a_server_says(tmp_path):
     draft = tmp_path / 'draft'
-    make_quiz.build.write(make_quiz.plan(), draft)
+    make_quiz.build.write(make_quiz.plan(), draft, pages.draft_consent())
     command = [sys.executable, '-m', 'facebids.quiz.cli', 'serve', draft, '--host', '0.0.0.0']
     with subprocess.Popen([*command, '--port', '0'], stdout=subprocess.PIPE, text=True) as process:
         said = ''
         while not said.endswith('answers are kept.\n'):
             said += process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        process.wait(60)
+        assert process.wait(60) == 0
     assert re.search(r'^Quiz: http://0\.0\.0\.0:\d+/$', said, re.M)
     for word in ('PRIVATE', 'DRAFT', 'NOT ENCRYPTED', 'works once'):
         assert word in said
@@ -483,7 +483,8 @@ def test_consent_holds_no_markup_and_no_picture():
     assert 'href="javascript' not in html
     assert 'href="https://a"' in html
     assert not pages.is_draft(text)
-    assert pages.is_draft('by [name]')
+    assert not pages.is_draft('a [sic] and [a][1]')
+    assert pages.is_draft('by [The investigators.]')
 
 
 def test_postgresql_serves_a_quiz(tmp_path, postgresql):
