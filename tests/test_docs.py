@@ -21,6 +21,7 @@ from facebids.cli.run import INTERRUPTED
 from facebids.core.metrics import METRICS
 from facebids.core.modes import MODES
 from facebids.core.thresholds import THRESHOLDS
+from facebids.quiz.cli import make_parser as make_quiz_parser
 from facebids.release.rules import RULES
 
 ROOT = Path(__file__).parents[1]
@@ -52,6 +53,19 @@ def test_no_option_is_documented_that_does_not_exist():
     documented = {word for line in tables for word in re.findall(r'`(--?[\w-]+)', line)}
     assert documented
     assert not documented - options
+
+
+def test_every_option_of_the_quiz_is_documented_and_no_other():
+    (commands,) = (action for action in make_quiz_parser()._actions if action.choices)
+    actions = [item for parser in commands.choices.values() for item in parser._actions]
+    options = {option for action in actions for option in action.option_strings}
+    options -= {'-h', '--help'}
+    page = _page('observers.md')
+    assert not options - set(re.findall(r'`(--[\w-]+)', page))
+    tables = [line for line in page.splitlines() if line.startswith('| `-')]
+    cells = [line.split('|')[1] for line in tables]
+    assert not {word for cell in cells for word in re.findall(r'--[\w-]+', cell)} - options
+    assert not [name for name in commands.choices if f'facebids-quiz {name}' not in page]
 
 
 def test_every_exit_code_is_documented():
