@@ -206,7 +206,11 @@ def half(root, expected):
         return False
     if certificate.differences(read_certificate(path), folder):
         return False
-    there = {name: each for name, each in contents(root).items() if name.startswith('upload/')}
+    there = {
+        name: each
+        for name, each in contents(root).items()
+        if name.startswith('upload/') and TEMPORARY not in name  # what is half made is aside
+    }
     return not any(there.items() <= each.items() for each in expected)
 
 

@@ -117,7 +117,10 @@ def validate(root: str | Path, timeout: float = HOUR) -> Report | None:
     root = Path(os.path.realpath(root))
     with TemporaryDirectory(prefix='facebids-') as folder:
         environment = _environment(folder)
-        version = _run([program, '--version'], environment, timeout).stdout.split()
+        asked = _run([program, '--version'], environment, timeout)
+        if asked.returncode:  # killed, for example: the certificate would lack the version
+            raise _failure(f'exit code {asked.returncode} when asked for its version')
+        version = asked.stdout.split()
         answer = Path(folder, 'report.json')
         arguments: list[str | Path] = [program, '--format', 'json', '--outfile', answer, root]
         done = _run(arguments, environment, timeout)

@@ -38,10 +38,10 @@ ANSWER = {
 def stand_in(tmp_path, monkeypatch):
     """Return a function that puts a shell script in the place of the validator."""
 
-    def put(script: str) -> None:
+    def put(script: str, version: str = 'echo "bids-validator 9.8.7" && exit 0') -> None:
         program = tmp_path / 'bin' / validator.PROGRAM
         program.parent.mkdir()
-        version = '[ "$1" = --version ] && echo "bids-validator 9.8.7" && exit 0\n'
+        version = f'[ "$1" = --version ] && {version}\n'
         program.write_text(f'#!/bin/sh\n{version}{script}\n')
         program.chmod(0o755)
         monkeypatch.setattr(validator, 'find', lambda: program)
@@ -228,3 +228,9 @@ def test_it_is_found_beside_python_and_on_the_path(tmp_path, monkeypatch, where)
     assert validator.find() is None  # it cannot be run
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     assert validator.find() == program
+
+
+def test_a_validator_that_is_killed_when_asked_for_its_version_is_an_error(bids_dir, stand_in):
+    stand_in(answer(ANSWER), version='kill -9 $$')
+    with pytest.raises(FacebidsError, match='exit code -9 when asked for its version'):
+        validator.validate(bids_dir)
