@@ -18,15 +18,14 @@ from facebids.core.attack.decoys import Panel
 from facebids.core.attack.engines import FaceTemplate
 from facebids.core.identifiability.calibration import Calibration
 
-# Fitted as in `benchmarks/calibrate.py` to four public scans of three adults, T1w and thick-slice
-# FLAIR: 30 comparisons with mates, 26 with strangers, drawn one by one in the bootstrap. So few
-# support no ratio above 22.
+# Fitted by `benchmarks/calibrate.py` to scans of ten adults (T1w, FLAIR, T2w, PDw) and four phantoms
+# (one of them CT): 98 comparisons with mates, 238 with strangers. So few support no ratio above 44.
 CALIBRATION = Calibration(
-    weights=(0.745,),
-    offset=-2.085,
-    covariance=((0.0362, -0.0025), (-0.0025, 0.0026)),
-    least=-1.381,
-    most=1.354,
+    weights=(0.406,),
+    offset=-1.313,
+    covariance=((0.0350, -0.0066), (-0.0066, 0.0023)),
+    least=-1.299,
+    most=1.646,
 )
 LEAST_DECOYS = 5  # with a score, for a standard deviation
 LARGEST = 8.0  # standard deviations; beyond, a value says no more
