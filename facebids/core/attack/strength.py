@@ -18,8 +18,9 @@ from facebids.core.attack.decoys import Panel
 from facebids.core.attack.engines import FaceTemplate
 from facebids.core.identifiability.calibration import Calibration
 
-# Fitted by `benchmarks/calibrate.py` to scans of ten adults (T1w, FLAIR, T2w, PDw) and four phantoms
-# (one of them CT): 98 comparisons with mates, 238 with strangers. So few support no ratio above 44.
+# Fitted by `benchmarks/calibrate.py` to scans of ten adults (T1w, FLAIR, T2w, PDw) and of four
+# phantoms (one of them CT): 98 comparisons with mates, 238 with strangers. So few support no ratio
+# above 44.
 CALIBRATION = Calibration(
     weights=(0.406,),
     offset=-1.313,
