@@ -201,6 +201,7 @@ STDLIB_ONLY |= {'facebids.errors', *TABLES}
 SHELLS = {'os.system', 'os.popen', 'subprocess.getoutput', 'subprocess.getstatusoutput'}
 UNSAFE = {'pickle', 'cPickle', 'dill', 'cloudpickle', 'joblib', 'shelve', 'marshal'}
 
+FUNCTIONS = ast.FunctionDef | ast.AsyncFunctionDef
 LONGEST_FUNCTION, LONGEST_FACTORY, LONGEST_MODULE = 60, 80, 400
 
 
@@ -251,7 +252,7 @@ def _at_import(node: ast.AST) -> Iterator[ast.AST]:
     """Yield the nodes that run when the module is imported: all but the bodies of functions."""
     for child in ast.iter_child_nodes(node):
         typing_only = isinstance(child, ast.If) and 'TYPE_CHECKING' in ast.unparse(child.test)
-        if not isinstance(child, ast.FunctionDef | ast.Lambda) and not typing_only:
+        if not isinstance(child, FUNCTIONS | ast.Lambda) and not typing_only:
             yield child
             yield from _at_import(child)
 
@@ -330,7 +331,7 @@ def test_only_the_command_line_prints(module):
 def test_functions_and_modules_are_short(module):
     long = {}
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, FUNCTIONS):
             factory = node.name.startswith('init_') and node.name.endswith('_wf')
             length = _code_lines(module, node)
             if length > (LONGEST_FACTORY if factory else LONGEST_FUNCTION):
@@ -349,7 +350,7 @@ def test_nothing_is_left_unwritten(module):
     ]
     declared = {part for protocol in protocols for part in protocol.body}
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.FunctionDef) and node not in declared:
+        if isinstance(node, FUNCTIONS) and node not in declared:
             body = [line for line in node.body if line.lineno not in _docstring_lines(node)]
             text = '; '.join(ast.unparse(line) for line in body)
             if text in {'', 'pass', '...'} or 'NotImplementedError' in text:

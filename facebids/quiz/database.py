@@ -146,10 +146,10 @@ class Database:
         Raises
         ------
         DatasetError
-            If the database holds answers to another study.
+            If the database holds answers to another study, or is that of a newer version.
         """
         with self._write() as connection:
-            _migrate(connection)
+            self._migrate(connection)
             found = connection.scalar(sql.select(StudyRow.digest))
             if found is None:
                 row = {'digest': study_digest, 'observers': 0}
@@ -270,6 +270,23 @@ class Database:
             ) from error
         return found, given
 
+    def _migrate(self, connection: sql.Connection) -> None:
+        """Bring the tables to the newest revision, in the transaction of a connection."""
+        from alembic import command
+        from alembic.config import Config
+        from alembic.util import CommandError
+
+        config = Config()
+        config.set_main_option('script_location', str(MIGRATIONS).replace('%', '%%'))
+        config.attributes['connection'] = connection
+        try:
+            command.upgrade(config, 'head')
+        except CommandError as error:
+            raise DatasetError(
+                f'The database {self._engine.url} cannot be used ({error}). If a newer version of '
+                'FaceBIDS made it, install that version.'
+            ) from error
+
     @contextmanager
     def _write(self) -> Iterator[sql.Connection]:
         """Yield a connection, and commit at the end of the block unless it raises."""
@@ -295,7 +312,8 @@ def url_of(quiz_dir: str | Path, database: str | None = None) -> str:
         url = sql.make_url(database)
     except ArgumentError:
         url = None
-    if url is None or url.get_backend_name() not in ('sqlite', 'postgresql'):
+    known = url is not None and url.get_backend_name() in ('sqlite', 'postgresql')
+    if url is None or not known or url.database in (None, '', ':memory:'):
         raise UsageError(
             '--database: give a URL such as postgresql://user@host/name, or sqlite:////data/a.sqlite.'
         )
@@ -361,14 +379,3 @@ def _begin(connection: sql.Connection) -> None:
     """Let a writer take the lock at once: one that began as a reader could not wait for it."""
     writes = connection.get_execution_options().get('writes')
     connection.exec_driver_sql('BEGIN IMMEDIATE' if writes else 'BEGIN')
-
-
-def _migrate(connection: sql.Connection) -> None:
-    """Bring the tables to the newest revision, in the transaction of a connection."""
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option('script_location', str(MIGRATIONS).replace('%', '%%'))
-    config.attributes['connection'] = connection
-    command.upgrade(config, 'head')

@@ -119,6 +119,15 @@ def test_answers_to_another_study_are_not_mixed(database, url):
         database.prepare('changed')
 
 
+def test_a_database_of_a_newer_version_is_left_alone(database, url):
+    engine = sql.create_engine(url.replace('postgresql:', 'postgresql+psycopg:'))
+    with engine.begin() as connection:
+        connection.execute(sql.text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(DatasetError, match='If a newer version'):
+        database.prepare('study')
+
+
 def test_migrations_make_the_tables_of_the_models(database, url):
     engine = sql.create_engine(url.replace('postgresql:', 'postgresql+psycopg:'))
     with engine.connect() as connection:
@@ -159,7 +168,7 @@ def test_a_file_that_is_no_quiz_is_named(tmp_path):
         answers_of(url_of(tmp_path))
 
 
-@pytest.mark.parametrize('text', ['', 'quiz', 'mysql://a/b', 'http://a'])
+@pytest.mark.parametrize('text', ['', 'quiz', 'mysql://a/b', 'sqlite://', 'postgresql://a@b'])
 def test_other_databases_are_refused(tmp_path, text):
     with pytest.raises(UsageError, match='--database'):
         url_of(tmp_path, text)
