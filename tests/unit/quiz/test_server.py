@@ -10,6 +10,8 @@ import time
 import make_quiz
 import pytest
 import quiz_load
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from quiz_load import choices, served, token
 
 from facebids.errors import DatasetError, OutputError, UsageError
@@ -204,6 +206,30 @@ def test_bodies_of_any_kind_are_refused(serve, body, status):
     for path in ('/question', '/about', '/withdraw', '/consent', '/admin'):
         assert visitor._ask('POST', path, body, 'page', {}).status == status
     assert quiz.stored[1] == ()
+
+
+@pytest.fixture(scope='module')
+def fuzzed(tmp_path_factory):
+    """Return the address of a quiz, and the folder."""
+    folder = make_quiz.write(tmp_path_factory.mktemp('fuzz') / 'quiz')
+    with served(folder, '--rate-limit', '0') as (url, _, _):
+        yield url, folder
+
+
+ANY = st.text(max_size=60)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(form=st.dictionaries(ANY, ANY, max_size=4), choice=ANY, token=ANY, cookie=st.binary())
+def test_forms_and_cookies_of_any_content_do_no_harm(fuzzed, form, choice, token, cookie):
+    url, folder = fuzzed
+    text = re.sub(r'[\0-\x1f\x7f]', ' ', cookie.decode('latin1'))  # HTTP has no others
+    stranger = quiz_load.Visitor(url, dict.fromkeys((app.VISIT, app.OBSERVER, app.ADMIN), text))
+    assert {stranger.get(path).status for path in ('/', '/withdrawn', '/admin')} == {200}
+    form |= {'choice': choice, 'token': token, 'agree': 'yes', 'password': choice}
+    for path in ('/consent', '/about', '/question', '/withdraw', '/admin'):
+        assert 400 <= stranger.post(path, form).status < 500
+    assert not answers_of(url_of(folder))[0]
 
 
 def test_words_about_oneself_are_cleaned(serve):
@@ -425,14 +451,14 @@ def test_what_a_server_says(tmp_path):
     assert not list(draft.glob('.facebids-*'))
 
 
-def settings(folder, **changes):
+def where(folder, **changes):
     base = {'database': None, 'host': '127.0.0.1', 'port': 0, 'root_path': '', 'rate': 0}
     return run.Settings(**{'quiz_dir': folder, 'forwarded_allow_ips': None, **base, **changes})
 
 
 def fails(folder, error, match, **changes):
     with pytest.raises(error, match=match):
-        run.serve(settings(folder, **changes), lambda line: None)
+        run.serve(where(folder, **changes), lambda line: None)
 
 
 def test_faults_of_a_quiz_are_named(tmp_path):
