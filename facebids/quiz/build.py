@@ -24,11 +24,10 @@ from facebids.errors import DatasetError, OutputError, PhotographError, UsageErr
 from facebids.quiz import draw, people, pictures, study
 from facebids.quiz.people import Person
 from facebids.quiz.server.pages import draft_consent
-from facebids.quiz.study import AFTER, PICTURES, QUESTIONS, Photograph, Scan, Study
+from facebids.quiz.study import AFTER, PICTURES, QUESTIONS, SECRET, Photograph, Scan, Study
 from facebids.studies.photographs.find import SUFFIXES, find
 from facebids.studies.photographs.read import read as read_photograph
 
-SECRET = 'secret'
 README = """\
 # Private: do not share
 

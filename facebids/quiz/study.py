@@ -15,6 +15,7 @@ from facebids.errors import DatasetError
 NAME = 'study.json'
 CONSENT = 'consent.md'
 PICTURES = 'pictures'
+SECRET = 'secret'  # the key of personal links and forms
 BEFORE, AFTER = 'before', 'after'
 ARMS = (BEFORE, AFTER)
 QUESTIONS = 58  # of the study that the quiz repeats (Chen & Siegel): 29 scans, twice

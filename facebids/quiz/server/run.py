@@ -13,7 +13,6 @@ import uvicorn
 from facebids import filesystem
 from facebids.errors import DatasetError, OutputError, UsageError
 from facebids.quiz import study
-from facebids.quiz.build import SECRET
 from facebids.quiz.database import Database, url_of
 from facebids.quiz.server import pages
 from facebids.quiz.server.app import Options, make_app
@@ -76,7 +75,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     if settings.port > LAST_PORT:
         raise UsageError(f'--port {settings.port}: the last port is {LAST_PORT}.')
     found = study.read(settings.quiz_dir)
-    consent, secret = _text(settings, study.CONSENT), _text(settings, SECRET).strip()
+    consent, secret = _text(settings, study.CONSENT), _text(settings, study.SECRET).strip()
     _check_pictures(settings.quiz_dir, found)
     with hold([settings.quiz_dir], 'the server'):
         database = Database(url_of(settings.quiz_dir, settings.database))
