@@ -8,7 +8,7 @@ import make_quiz
 import pytest
 
 from facebids.quiz import draw
-from facebids.quiz.draw import questions_of
+from facebids.quiz.draw import Question, questions_of
 
 STUDY = make_quiz.plan(scans=6, others=8, choices=4, arms=('before', 'after')).study
 OBSERVERS = range(1, 31)
@@ -52,6 +52,13 @@ def test_draws_are_reproducible_and_differ_between_observers_and_seeds():
     assert drawn == [questions_of(STUDY, observer) for observer in OBSERVERS]
     assert len(set(drawn)) == len(drawn)
     assert questions_of(replace(STUDY, seed=2), 1) != drawn[0]
+
+
+def test_draws_are_those_of_every_version():
+    """Studies under way would otherwise ask some scans twice, and others never."""
+    expected = Question(1, 's0', 'before', 'match', ('p5', 'p4', 'p0', 'p11'), True, 'p0')
+    assert questions_of(STUDY, 1)[0] == expected
+    assert draw.question_of(STUDY, 1, 1) == expected
 
 
 def test_draws_do_not_depend_on_the_tokens():
