@@ -268,12 +268,12 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _score(options: argparse.Namespace) -> int:
-    from facebids.quiz.scoring import beside, report
+    from facebids.quiz.scoring import page_tables, report
 
     output = options.output or options.quiz_dir / report.OUTPUT
     found = report.score(options.quiz_dir, options.database, options.engines, output)
     for arm in found.arms:
-        print(beside.finding(found, arm))
+        print(page_tables.finding(found, arm))
     print(f'Written to {output}: open {report.PAGE} there. PRIVATE: it names participants.')
     return 0
 

@@ -6,7 +6,7 @@ It has the layout of the phenotypic data of BIDS, with observers in the place of
 
 - Observers and scans get new numbers at random, and nothing keeps the old ones.
 - What observers said about themselves in words of their own is left out: a value stays only if
-  at least `LEAST` observers gave it; others become `OTHER`.
+  at least `LEAST` observers gave it; others become `RARE`.
 - Photographs and participants are not named, and times are rounded to seconds.
 """
 
@@ -23,10 +23,15 @@ from facebids.filesystem import write_json_atomic, write_text_atomic
 from facebids.quiz import database as databases
 from facebids.quiz import study as studies
 from facebids.quiz.answers import Answer, Observer
-from facebids.quiz.scoring.groups import OF_OBSERVERS, UNKNOWN, same_ethnicity
+from facebids.quiz.scoring.groups import (
+    LEAST,
+    OF_OBSERVERS,
+    RARE,
+    UNKNOWN,
+    common,
+    same_ethnicity,
+)
 
-LEAST = 5  # observers with the same value, fewer of whom might be known by it
-OTHER = 'rare'
 FOLDER = 'phenotype'
 OBSERVERS: dict[str, dict[str, Any]] = {
     'observer_id': {'Description': 'Number of the observer, drawn at random for this table.'},
@@ -36,7 +41,7 @@ OBSERVERS: dict[str, dict[str, Any]] = {
     },
     **{
         name: {
-            'Description': f'{text}, as described by the observer; n/a: not said; {OTHER}: given '
+            'Description': f'{text}, as described by the observer; n/a: not said; {RARE}: given '
             f'by fewer than {LEAST} observers.'
         }
         for name, text in (
@@ -153,7 +158,7 @@ def anonymous(
     people = {item.id: item for item in observers if item.id in given}
     names = _numbered(people, 'obs', shuffle)
     scans = _numbered({item.scan for item in answers}, 'scan', shuffle)
-    said = {field: _common(people.values(), field) for field in OF_OBSERVERS}
+    said = {field: common(people.values(), field) for field in OF_OBSERVERS}
     about = [
         {
             'observer_id': names[who],
@@ -191,26 +196,8 @@ def _numbered(ids: Iterable[str], prefix: str, shuffle: Shuffle) -> dict[str, st
     return {old: f'{prefix}-{place:0{digits}}' for place, old in enumerate(order, 1)}
 
 
-def _common(people: Iterable[Observer], field: str) -> dict[str, str | None]:
-    """Return what observers said, by id; `OTHER` for what fewer than `LEAST` of them said."""
-    values = {item.id: getattr(item, field) for item in people}
-    counts = Counter(value.strip().casefold() for value in values.values() if value)
-    spelling: dict[str, str] = {}
-    for value in values.values():
-        if value:
-            spelling.setdefault(value.strip().casefold(), value.strip())
-    return {
-        who: None
-        if not value
-        else spelling[value.strip().casefold()]
-        if counts[value.strip().casefold()] >= LEAST
-        else OTHER
-        for who, value in values.items()
-    }
-
-
 def _same(one: str | None, other: str | None) -> str | None:
-    known = same_ethnicity(None if one == OTHER else one, other)
+    known = same_ethnicity(None if one == RARE else one, other)
     return None if known == UNKNOWN else known
 
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shares by kind of question, group of observers, position in the questionnaire and scan."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -14,6 +15,8 @@ from facebids.quiz.scoring.accuracy import Rate, Trials, rate
 PEOPLE = 'people'  # who answered, beside the names of engines
 BLOCKS = 6  # parts of the questionnaire, over which learning shows
 UNKNOWN = 'not said'
+RARE = 'rare'
+LEAST = 5  # observers with the same value, fewer of whom are no group and might be known by it
 QUESTIONS = {
     'all': 'all questions',
     'match': 'the right photograph is among the choices',
@@ -39,7 +42,7 @@ OF_OBSERVERS = ('age_band', 'sex', 'ethnicity', 'profession')
 
 
 @dataclass(frozen=True)
-class Row:
+class Share:
     """A share of a group of answers.
 
     Attributes
@@ -96,18 +99,43 @@ def levels(
     Returns
     -------
     dict of ndarray of str, shape (N,)
-        A key of `GROUPS` each; `UNKNOWN` where someone did not say.
+        A key of `GROUPS` each; `UNKNOWN` where someone did not say, `RARE` where hardly anybody
+        else said the same.
     """
     known = {observer.id: observer for observer in observers}
+    said = {group: common(observers, group) for group in OF_OBSERVERS}
     found = {
-        group: [getattr(known[item.observer], group) or UNKNOWN for item in answers]
-        for group in OF_OBSERVERS
+        group: [values[item.observer] or UNKNOWN for item in answers]
+        for group, values in said.items()
     }
     found['same_ethnicity'] = [
         same_ethnicity(known[item.observer].ethnicity, ethnicities.get(item.scan))
         for item in answers
     ]
     return {group: np.array(values, str) for group, values in found.items()}
+
+
+def common(observers: Iterable[Observer], field: str) -> dict[str, str | None]:
+    """Return what observers said about themselves, by identifier; `RARE` where few said the same.
+
+    Parameters
+    ----------
+    observers
+        The observers.
+    field
+        One of `OF_OBSERVERS`. Case does not matter.
+    """
+    values = {item.id: (getattr(item, field) or '').strip() for item in observers}
+    counts = Counter(value.casefold() for value in values.values())
+    spelling = {value.casefold(): value for value in reversed([*values.values()])}
+    return {
+        who: None
+        if not value
+        else spelling[value.casefold()]
+        if counts[value.casefold()] >= LEAST
+        else RARE
+        for who, value in values.items()
+    }
 
 
 def same_ethnicity(one: str | None, other: str | None) -> str:
@@ -126,12 +154,12 @@ def blocks(trials: Trials) -> StrArray:
     return names[np.searchsorted(edges, trials.number) - 1]
 
 
-def rows(
+def shares(
     answers: Sequence[Answer],
     who: str = PEOPLE,
     groupings: Mapping[str, StrArray] | None = None,
     seed: int = 0,
-) -> list[Row]:
+) -> list[Share]:
     """Return the shares of all answers, and of the answers of each group and to each scan.
 
     Parameters
@@ -155,10 +183,10 @@ def rows(
     if groupings is not None:
         grouped |= {**groupings, 'position': blocks(trials)}
     return [
-        row
+        share
         for arm in np.unique(trials.arm).tolist()
         for group, level, inside in _selections(grouped, trials.arm == arm)
-        for row in _rows_of(trials, inside, (who, arm, group, level), seed)
+        for share in _shares_of(trials, inside, (who, arm, group, level), seed)
     ]
 
 
@@ -171,9 +199,9 @@ def _selections(
                 yield group, level, inside & (grouped[group] == level)
 
 
-def _rows_of(
+def _shares_of(
     trials: Trials, inside: BoolArray, what: tuple[str, str, str, str], seed: int
-) -> Iterator[Row]:
+) -> Iterator[Share]:
     who, arm, group, level = what
     measured: dict[str, tuple[BoolArray, FloatArray]] = {
         'accuracy': (trials.correct, trials.chance),
@@ -190,11 +218,11 @@ def _rows_of(
                 successes[kept], trials.observer[kept], trials.scan[kept], chance[kept],
                 seed=seed, fixed_scans=group == 'scan',
             )  # fmt: skip
-            yield Row(who, arm, questions, group, level, measure, share)
+            yield Share(who, arm, questions, group, level, measure, share)
 
 
 def find(
-    found: Sequence[Row],
+    found: Sequence[Share],
     arm: str,
     questions: str = 'all',
     *,
@@ -205,7 +233,7 @@ def find(
     """Return the rates of every level of a group, by level."""
     wanted = (who, arm, questions, group, measure)
     return {
-        row.level: row.rate
-        for row in found
-        if (row.who, row.arm, row.questions, row.group, row.measure) == wanted
+        share.level: share.rate
+        for share in found
+        if (share.who, share.arm, share.questions, share.group, share.measure) == wanted
     }

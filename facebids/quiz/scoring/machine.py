@@ -10,7 +10,7 @@ plus `FALLBACK` standard deviations of the engine's scores of different people.
 A render in which the engine finds no face has no answer. It counts as wrong, in all questions.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
 
@@ -53,7 +53,7 @@ class Machine:
 
     Attributes
     ----------
-    engine
+    name
         Its name.
     answers
         Its answer to each question that was answered.
@@ -65,7 +65,7 @@ class Machine:
         Number of photographs, in which a face was found.
     """
 
-    engine: str
+    name: str
     answers: tuple[Answer, ...]
     thresholds: dict[str, float]
     searches: tuple[Search, ...]
@@ -133,7 +133,12 @@ def compare(
     }
 
 
-def answer(engine: str, answers: Sequence[Answer], scores: Scores) -> Machine:
+def answer(
+    engine: str,
+    answers: Sequence[Answer],
+    scores: Scores,
+    own: Mapping[str, Collection[str]],
+) -> Machine:
     """Answer the questions that people answered.
 
     Parameters
@@ -144,6 +149,8 @@ def answer(engine: str, answers: Sequence[Answer], scores: Scores) -> Machine:
         Answers of people, from which the questions are taken.
     scores
         As of `compare`.
+    own
+        All photographs of the person in each scan.
     """
     mean, deviation = engines.engines()[engine].IMPOSTOR_SCORES
     limits = _thresholds(answers, scores, mean + FALLBACK * deviation)
@@ -160,12 +167,9 @@ def answer(engine: str, answers: Sequence[Answer], scores: Scores) -> Machine:
         arm: float(np.median([limit for (_, of), limit in limits.items() if of == arm]))
         for arm in arms
     }
-    right: dict[tuple[str, str], set[str]] = {}
-    for item in answers:
-        right.setdefault((item.scan, item.arm), set()).add(item.right)
     searches = tuple(
-        Search(scan, arm, bool(found), bool(found) and max(found, key=found.__getitem__) in names)
-        for (scan, arm), names in sorted(right.items())
+        Search(scan, arm, bool(found), max(found, key=found.__getitem__, default='') in own[scan])
+        for scan, arm in sorted(limits)
         for found in [scores[scan, arm] or {}]
     )
     photographs = max((len(found) for found in scores.values() if found), default=0)

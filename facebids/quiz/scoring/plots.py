@@ -60,7 +60,7 @@ def kinds(results: Results, arm: Arm) -> Plot:
         _line(label if place == 0 else '', rate, arm, who, MARKERS[place % len(MARKERS)])
         for kind, label in KINDS.items()
         for place, who in enumerate(results.who)
-        for rate in [find(results.rows, arm.name, kind, who=who).get('all')]
+        for rate in [find(results.shares, arm.name, kind, who=who).get('all')]
         if rate is not None
     ]
     markers = dict(zip(results.who, MARKERS, strict=False))
@@ -78,7 +78,7 @@ def groups(results: Results, arm: Arm) -> list[Plot]:
     """Return the accuracy by group of observers; groupings with one group are left out."""
     plots = []
     for group, title in GROUPS.items():
-        rates = find(results.rows, arm.name, group=group)
+        rates = find(results.shares, arm.name, group=group)
         if len(rates) > 1:
             lines = [
                 _line(f'{level} ({rate.observers})', rate, arm, PEOPLE)
@@ -90,7 +90,7 @@ def groups(results: Results, arm: Arm) -> list[Plot]:
 
 def learning(results: Results) -> Plot | None:
     """Return the accuracy over the questionnaire, or None if it is too short."""
-    curves = {arm.name: find(results.rows, arm.name, group='position') for arm in results.arms}
+    curves = {arm.name: find(results.shares, arm.name, group='position') for arm in results.arms}
     if max(len(rates) for rates in curves.values()) < 2:
         return None
 
@@ -155,9 +155,9 @@ def observers(results: Results) -> Plot | None:
 
 def scans(results: Results, arm: Arm) -> Plot:
     """Return the accuracy of every scan, the most recognised first."""
-    rates = find(results.rows, arm.name, group='scan')
+    rates = find(results.shares, arm.name, group='scan')
     ordered = sorted(rates.items(), key=lambda item: -item[1].value)
-    chance = find(results.rows, arm.name)['all'].chance
+    chance = find(results.shares, arm.name)['all'].chance
 
     def draw(axes: 'Axes') -> Tooltips:
         tooltips = []

@@ -11,7 +11,7 @@ from facebids.quiz import database as databases
 from facebids.quiz import power
 from facebids.quiz import study as studies
 from facebids.quiz.answers import Answer, Observer
-from facebids.quiz.scoring import beside, machine, plots, tables
+from facebids.quiz.scoring import machine, page_tables, plots, tables
 from facebids.quiz.scoring.results import Results, results
 from facebids.quiz.study import Study
 from facebids.reports import render
@@ -113,21 +113,21 @@ def page(found: Results) -> str:
             {
                 'name': arm.name,
                 'arm': arm,
-                'finding': beside.finding(found, arm),
+                'finding': page_tables.finding(found, arm),
                 'kinds': plots.kinds(found, arm),
-                'table': beside.accuracy_table(found, arm),
+                'table': page_tables.accuracy_table(found, arm),
                 'groups': plots.groups(found, arm),
-                'group_table': beside.group_table(found, arm),
+                'group_table': page_tables.group_table(found, arm),
                 'scans': plots.scans(found, arm),
-                'scan_table': beside.scan_table(found, arm),
+                'scan_table': page_tables.scan_table(found, arm),
             }
             for arm in found.arms
         ],
-        study=beside.study_table(found),
+        study=page_tables.study_table(found),
         model=model,
         no_model=found.mixed,
         effects=plots.effects(model) if model else None,
-        effect_table=beside.effect_table(model) if model else None,
+        effect_table=page_tables.effect_table(model) if model else None,
         over_time=[plot for plot in (plots.learning(found), plots.observers(found)) if plot],
         power=power_table(found),
         percent=percent,
@@ -165,4 +165,8 @@ def _machine(
         if (scan.id, arm) in used
     }
     photographs = {item.id: read_picture(quiz_dir / item.file) for item in study.photographs}
-    return machine.answer(name, answers, machine.compare(name, renders, photographs))
+    own = {
+        scan.id: [item.id for item in study.photographs if item.participant == scan.participant]
+        for scan in study.scans
+    }
+    return machine.answer(name, answers, machine.compare(name, renders, photographs), own)

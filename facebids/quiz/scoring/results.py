@@ -11,23 +11,10 @@ from facebids.core.arrays import StrArray
 from facebids.quiz.answers import Answer, Observer
 from facebids.quiz.scoring import groups, mixed
 from facebids.quiz.scoring.accuracy import Trials
-from facebids.quiz.scoring.groups import Row
-from facebids.quiz.scoring.machine import Machine, Search
+from facebids.quiz.scoring.groups import Share
+from facebids.quiz.scoring.machine import Machine
 from facebids.quiz.scoring.mixed import Mixed
 from facebids.quiz.study import Study
-
-
-@dataclass(frozen=True)
-class Engine:
-    """An engine: its name, its search of every render, and its thresholds by arm.
-
-    ``photographs`` is the number of photographs in which it finds a face.
-    """
-
-    name: str
-    searches: tuple[Search, ...]
-    thresholds: dict[str, float]
-    photographs: int
 
 
 @dataclass(frozen=True)
@@ -74,7 +61,7 @@ class Results:
         Participant in each scan.
     arms
         The arms with answers.
-    rows
+    shares
         Every share.
     mixed
         The mixed model, or why there is none.
@@ -93,9 +80,9 @@ class Results:
     choices: int
     participants: dict[str, str]
     arms: tuple[Arm, ...]
-    rows: tuple[Row, ...]
+    shares: tuple[Share, ...]
     mixed: Mixed | str
-    engines: tuple[Engine, ...]
+    engines: tuple[Machine, ...]
     notes: tuple[str, ...]
 
     @property
@@ -126,9 +113,9 @@ def results(
     trials = Trials.of(answers)
     ethnicities = {scan.id: scan.ethnicity for scan in study.scans}
     groupings = groups.levels(answers, observers, ethnicities)
-    rows = groups.rows(answers, groupings=groupings, seed=study.seed)
+    shares = groups.shares(answers, groupings=groupings, seed=study.seed)
     for item in machines:
-        rows += groups.rows(item.answers, item.engine, seed=study.seed)
+        shares += groups.shares(item.answers, item.name, seed=study.seed)
     arms = tuple(_arm(answers, name, study.questions) for name in np.unique(trials.arm).tolist())
     return Results(
         joined=len(observers),
@@ -140,12 +127,9 @@ def results(
         choices=study.choices,
         participants={scan.id: scan.participant for scan in study.scans},
         arms=tuple(sorted(arms, key=lambda arm: study.arms.index(arm.name))),
-        rows=tuple(rows),
+        shares=tuple(shares),
         mixed=mixed.fit(trials, groupings['same_ethnicity']),
-        engines=tuple(
-            Engine(item.engine, item.searches, item.thresholds, item.photographs)
-            for item in machines
-        ),
+        engines=tuple(machines),
         notes=tuple(_notes(observers, arms, groupings['same_ethnicity'])),
     )
 

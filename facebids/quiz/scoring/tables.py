@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from facebids.quiz.scoring import groups, mixed
-from facebids.quiz.scoring.groups import PEOPLE, find
+from facebids.quiz.scoring.groups import find
 from facebids.quiz.scoring.results import Results
 
 Row = dict[str, Any]
@@ -61,8 +61,9 @@ SCANS: Dictionary = {
 def accuracy_rows(results: Results) -> list[Row]:
     """Return a row for each share."""
     return [
-        {name: value for name, value in asdict(row).items() if name != 'rate'} | asdict(row.rate)
-        for row in results.rows
+        {name: value for name, value in asdict(share).items() if name != 'rate'}
+        | asdict(share.rate)
+        for share in results.shares
     ]
 
 
@@ -87,7 +88,7 @@ def scan_rows(results: Results) -> list[Row]:
     rows = []
     for arm in results.arms:
         all_, match, false = (
-            find(results.rows, arm.name, kind, group='scan', measure=measure)
+            find(results.shares, arm.name, kind, group='scan', measure=measure)
             for kind, measure in (
                 ('all', 'accuracy'),
                 ('match', 'accuracy'),
@@ -95,7 +96,7 @@ def scan_rows(results: Results) -> list[Row]:
             )
         )
         of_engines = {
-            engine.name: find(results.rows, arm.name, who=engine.name, group='scan')
+            engine.name: find(results.shares, arm.name, who=engine.name, group='scan')
             for engine in results.engines
         }
         searches = {
@@ -175,6 +176,5 @@ def as_json(results: Results) -> dict[str, Any]:
             }
             for engine in results.engines
         ],
-        'people': PEOPLE,
         'notes': results.notes,
     }

@@ -119,14 +119,15 @@ def test_ethnicities_are_compared_where_both_are_known(one, other, expected):
 
 
 def test_shares_of_groups_count_the_answers_of_their_observers():
-    observers = (Observer('o1', 'before', sex='F'), Observer('o2', 'before'))
+    others = [Observer(f'x{number}', 'before', sex='f') for number in range(groups.LEAST - 1)]
+    observers = (Observer('o1', 'before', sex='F'), Observer('o2', 'before'), *others)
     answers = (
         answer(),
         answer(number=2, scan='s2', kind='open', chosen=None),
         answer(observer='o2', chosen='b'),
         answer(observer='o2', number=2, scan='s2', chosen='c'),
     )
-    found = groups.rows(answers, groupings=groups.levels(answers, observers, {'s1': 'X'}))
+    found = groups.shares(answers, groupings=groups.levels(answers, observers, {'s1': 'X'}))
     by_sex = groups.find(found, 'before', group='sex')
     assert {level: share.successes for level, share in by_sex.items()} == {
         'F': 1,

@@ -9,7 +9,7 @@ import scored_quiz
 
 from facebids.errors import DatasetError
 from facebids.quiz import database
-from facebids.quiz.scoring import export, simulate
+from facebids.quiz.scoring import export, groups, simulate
 
 
 def shuffle(seed):
@@ -62,8 +62,8 @@ def test_values_differing_in_case_count_together():
         replace(item, ethnicity=value)
         for item, value in zip(simulate.simulate(7, 2).observers, said, strict=True)
     ]
-    common = export._common(observers, 'ethnicity')
-    assert [*common.values()] == ['Black'] * 5 + ['rare', None]
+    found = groups.common(observers, 'ethnicity')
+    assert [*found.values()] == ['Black'] * 5 + ['rare', None]
 
 
 def test_the_tables_hold_every_answer(simulation):

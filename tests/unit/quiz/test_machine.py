@@ -10,6 +10,7 @@ from facebids.errors import UsageError
 from facebids.quiz.answers import NO_ANSWER, Answer
 from facebids.quiz.scoring import groups, machine
 
+OWN = {'s1': ['a', 'a2'], 's2': ['a']}
 QUESTION = Answer('o1', 1, 's1', 'before', 'open', True, ('a', 'b', 'c'), None, 'a', 5.0)
 
 
@@ -74,7 +75,7 @@ def test_the_most_similar_photograph_is_chosen_and_none_below_the_threshold(toy)
         question(number=4, scan='s2'),
         question(number=5, scan='s2', present=False, choices=('b', 'c')),
     ]
-    made = machine.answer(toy, questions, scores)
+    made = machine.answer(toy, questions, scores, OWN)
     assert [item.chosen for item in made.answers] == ['a', 'b', None, 'a', None]
     assert all(item.correct for item in made.answers)
     # of s1 from the scores of s2, and the other way round
@@ -83,15 +84,15 @@ def test_the_most_similar_photograph_is_chosen_and_none_below_the_threshold(toy)
 
 def test_a_render_without_a_face_is_wrong_in_every_question(toy):
     questions = [question(), question(number=2, present=False, choices=('b', 'c'))]
-    made = machine.answer(toy, questions, {('s1', 'before'): None})
+    made = machine.answer(toy, questions, {('s1', 'before'): None}, OWN)
     assert [item.chosen for item in made.answers] == [NO_ANSWER] * 2
-    share = groups.find(groups.rows(made.answers, toy), 'before', who=toy)['all']
+    share = groups.find(groups.shares(made.answers, toy), 'before', who=toy)['all']
     assert (share.answers, share.successes) == (2, 0)
     assert made.searches == (machine.Search('s1', 'before', face=False, first=False),)
 
 
 def test_the_threshold_of_one_scan_alone_is_that_of_the_engine(toy):
-    made = machine.answer(toy, [question()], {('s1', 'before'): {'a': -33.0, 'b': -90.0}})
+    made = machine.answer(toy, [question()], {('s1', 'before'): {'a': -33.0, 'b': -90.0}}, OWN)
     assert made.thresholds == {'before': pytest.approx(-50 + 1.64 * 10)}
     assert made.answers[0].chosen == 'a'
 
@@ -103,15 +104,18 @@ def test_the_answers_about_a_scan_do_not_set_its_own_threshold(toy):
         question(choices=('a',)),
         question(number=2, scan='s2', right='c', present=False, choices=('b',)),
     ]
-    made = machine.answer(toy, questions, scores)
+    made = machine.answer(toy, questions, scores, OWN)
     assert not any(item.correct for item in made.answers)
 
 
 def test_a_search_among_all_photographs_is_right_if_the_first_is_of_the_person(toy):
-    scores = {('s1', 'before'): {'a': -5.0, 'z': -1.0}, ('s1', 'after'): {'a': -5.0, 'z': -9.0}}
-    made = machine.answer(toy, [question(), question(arm='after')], scores)
+    scores = {
+        ('s1', 'before'): {'a': -5.0, 'z': -1.0},
+        ('s1', 'after'): {'a': -5.0, 'z': -9.0, 'a2': -2.0},
+    }
+    made = machine.answer(toy, [question(), question(arm='after')], scores, OWN)
     assert {item.arm: item.first for item in made.searches} == {'before': False, 'after': True}
-    assert made.photographs == 2
+    assert made.photographs == 3
 
 
 @pytest.mark.parametrize('seed', range(20))

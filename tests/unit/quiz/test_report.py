@@ -10,7 +10,8 @@ import pytest
 import scored_quiz
 
 from facebids.errors import DatasetError, UsageError
-from facebids.quiz.scoring import beside, report, simulate
+from facebids.quiz import cli
+from facebids.quiz.scoring import page_tables, report, simulate
 from facebids.quiz.scoring.results import results
 
 
@@ -70,7 +71,7 @@ def test_the_machine_stands_beside_the_people_and_finds_no_face_in_noise(scored,
     (engine,) = json.loads((output / 'results.json').read_text())['engines']
     assert engine['renders'] == 10
     assert engine['renders_with_a_face'] == 0
-    assert rows_of(beside.study_table(found))['dlib: renders with a face'] == (
+    assert rows_of(page_tables.study_table(found))['dlib: renders with a face'] == (
         '28 of 29', '0 of 5', '0 of 5',
     )  # fmt: skip
     assert {row['face_dlib'] for row in table(output / 'scans.tsv')} == {'false'}
@@ -78,7 +79,7 @@ def test_the_machine_stands_beside_the_people_and_finds_no_face_in_noise(scored,
 
 def test_the_figures_of_s1_stand_beside_those_of_the_quiz(scored):
     found, _ = scored
-    rows = rows_of(beside.study_table(found))
+    rows = rows_of(page_tables.study_table(found))
     assert rows['observers'] == ('149', '6', '6')
     assert rows['right answers, all questions'][0] == '61 %'
     assert rows['right answers, guaranteed match'][0] == '88 %'
@@ -153,7 +154,7 @@ def test_one_observer_is_scored_without_a_model(quiz):
     found = results(quiz.study, quiz.observers, answers)
     page = report.page(found)
     assert 'needs two or more observers' in page
-    assert 'tells nothing about others' in beside.finding(found, found.arms[0])
+    assert 'tells nothing about others' in page_tables.finding(found, found.arms[0])
     assert '11 of 12 observers answered nothing.' in page
 
 
@@ -173,11 +174,31 @@ def test_guessing_observers_are_not_told_from_chance():
     made = simulate.simulate(20, 8, skill, choices=4, seed=2)
     design = replace(scored_quiz.study_of(made), arms=('before',))
     found = results(design, made.observers, made.answers)
-    assert 'not better than guessing' in beside.finding(found, found.arms[0])
+    assert 'not better than guessing' in page_tables.finding(found, found.arms[0])
 
 
 def test_unknown_ethnicities_are_said(quiz):
     observers = [replace(item, ethnicity=None) for item in quiz.observers]
     found = results(quiz.study, observers, quiz.answers)
     assert any('ethnicity' in note for note in found.notes)
-    assert rows_of(beside.study_table(found))['right answers, same ethnicity'][1:] == ('n/a',) * 2
+    assert (
+        rows_of(page_tables.study_table(found))['right answers, same ethnicity'][1:]
+        == ('n/a',) * 2
+    )
+
+
+def test_the_command_scores_and_exports(quiz, tmp_path, capsys):
+    folder, output = str(quiz.folder), str(tmp_path / 'scores')
+    assert cli.main(['score', folder, '--engines', '--output', output]) == 0
+    assert cli.main(['export', folder, str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert '6 observers gave 60 answers to renders before defacing' in said
+    assert 'PRIVATE' in said
+    assert 'Observers: 12.' in said
+    assert (tmp_path / 'scores' / report.PAGE).is_file()
+    assert (tmp_path / 'phenotype' / 'observers.tsv').is_file()
+
+
+def test_the_command_names_an_engine_that_does_not_exist(quiz, capsys):
+    assert cli.main(['score', str(quiz.folder), '--engines', 'x']) == UsageError.exit_code
+    assert '--engines x' in capsys.readouterr().err

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from facebids.quiz.scoring import mixed
 from facebids.quiz.scoring.accuracy import Rate
 from facebids.quiz.scoring.groups import find
+from facebids.quiz.scoring.machine import Machine
 from facebids.quiz.scoring.mixed import Mixed
 from facebids.quiz.scoring.plots import GROUPS, KINDS
-from facebids.quiz.scoring.results import Arm, Engine, Results
+from facebids.quiz.scoring.results import Arm, Results
 from facebids.quiz.scoring.tables import scan_rows
 from facebids.reports import number
 from facebids.reports.tables import Table, percent, rate
@@ -22,7 +23,7 @@ def study_table(results: Results) -> Table:
 
     def share(kind: str, **what: str) -> Callable[[Arm], str]:
         level = what.pop('level', 'all')
-        return lambda arm: cell(find(results.rows, arm.name, kind, **what).get(level))
+        return lambda arm: cell(find(results.shares, arm.name, kind, **what).get(level))
 
     rows: list[tuple[str, str, Callable[[Arm], str]]] = [
         ('observers', '149', lambda arm: str(arm.observers)),
@@ -61,8 +62,8 @@ def accuracy_table(results: Results, arm: Arm) -> Table:
     rows = []
     for who in results.who:
         for kind, label in KINDS.items():
-            right = find(results.rows, arm.name, kind, who=who).get('all')
-            false = find(results.rows, arm.name, kind, who=who, measure='false_match').get('all')
+            right = find(results.shares, arm.name, kind, who=who).get('all')
+            false = find(results.shares, arm.name, kind, who=who, measure='false_match').get('all')
             if right is not None and false is not None:
                 wilson = Estimate(right.value, right.wilson_low, right.wilson_high)
                 rows.append(
@@ -86,10 +87,10 @@ def group_table(results: Results, arm: Arm) -> Table:
     rows = []
     for group, title in GROUPS.items():
         shares = {
-            kind: find(results.rows, arm.name, kind, group=group)
+            kind: find(results.shares, arm.name, kind, group=group)
             for kind in ('all', 'match', 'open')
         }
-        false = find(results.rows, arm.name, group=group, measure='false_match')
+        false = find(results.shares, arm.name, group=group, measure='false_match')
         rows += [
             (
                 f'{title}: {level}',
@@ -150,7 +151,7 @@ def told(share: Rate) -> str:
 
 def finding(results: Results, arm: Arm) -> str:
     """Return the main result of an arm in sentences."""
-    shares = find(results.rows, arm.name)['all']
+    shares = find(results.shares, arm.name)['all']
     text = (
         f'{count(arm.observers, "observer")} gave {shares.answers} answers to renders {arm.name} '
         f'defacing, and {cell(shares)} of them were right; guessing gives '
@@ -180,17 +181,17 @@ def cell(share: Rate | None) -> str:
 
 
 def _chance(results: Results, arm: Arm, kind: str) -> str:
-    share = find(results.rows, arm.name, kind).get('all')
+    share = find(results.shares, arm.name, kind).get('all')
     none = '' if arm.always_none is None else f'; always "none": {percent(arm.always_none)}'
     return percent(share.chance if share else None) + none
 
 
 def _range(results: Results, arm: Arm, group: str) -> str:
-    values = [share.value for share in find(results.rows, arm.name, group=group).values()]
+    values = [share.value for share in find(results.shares, arm.name, group=group).values()]
     return f'{percent(min(values))} to {percent(max(values))}' if len(values) > 1 else 'n/a'
 
 
-def _faces(engine: Engine) -> Callable[[Arm], str]:
+def _faces(engine: Machine) -> Callable[[Arm], str]:
     def found(arm: Arm) -> str:
         mine = [item.face for item in engine.searches if item.arm == arm.name]
         return f'{sum(mine)} of {len(mine)}'
@@ -198,7 +199,7 @@ def _faces(engine: Engine) -> Callable[[Arm], str]:
     return found
 
 
-def _rank1(engine: Engine) -> Callable[[Arm], str]:
+def _rank1(engine: Machine) -> Callable[[Arm], str]:
     def found(arm: Arm) -> str:
         mine = [item.first for item in engine.searches if item.arm == arm.name]
         return f'{sum(mine)} of {len(mine)} ({percent(sum(mine) / len(mine))})' if mine else 'n/a'
