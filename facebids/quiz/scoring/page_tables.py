@@ -73,7 +73,7 @@ def accuracy_table(results: Results, arm: Arm) -> Table:
                         cell(right),
                         rate(wilson),
                         percent(right.chance),
-                        told(right),
+                        told(right) if kind == 'match' else '',
                         cell(false),
                     )
                 )
@@ -141,7 +141,11 @@ def scan_table(results: Results, arm: Arm) -> Table:
 
 
 def told(share: Rate) -> str:
-    """Return whether a share is told from guessing: the interval excludes it."""
+    """Return whether a share is told from guessing: the interval excludes it.
+
+    That holds of questions with a guaranteed match only. Who recognises nobody, and always answers
+    "none of the above" where that is a choice, is right more often than by guessing.
+    """
     if share.low is None or share.high is None:
         return 'n/a'
     if share.low > share.chance:
@@ -151,13 +155,19 @@ def told(share: Rate) -> str:
 
 def finding(results: Results, arm: Arm) -> str:
     """Return the main result of an arm in sentences."""
-    shares = find(results.shares, arm.name)['all']
+    whole = find(results.shares, arm.name)['all']
     text = (
-        f'{count(arm.observers, "observer")} gave {shares.answers} answers to renders {arm.name} '
-        f'defacing, and {cell(shares)} of them were right; guessing gives '
-        f'{percent(shares.chance)}.'
+        f'{count(arm.observers, "observer")} gave {whole.answers} answers to renders {arm.name} '
+        f'defacing.'
     )
-    verdict = told(shares)
+    share = find(results.shares, arm.name, 'match').get('all')
+    if share is None:
+        return f'{text} None was to a question with a guaranteed match.'
+    text += (
+        f' With a guaranteed match, {cell(share)} of them were right; guessing gives '
+        f'{percent(share.chance)}.'
+    )
+    verdict = told(share)
     if verdict == 'better':
         return f'{text} People recognise these renders better than by guessing.'
     if verdict == 'n/a':

@@ -114,7 +114,7 @@ def scan_rows(results: Results) -> list[Row]:
                 'accuracy': share.value,
                 'accuracy_low': share.low,
                 'accuracy_high': share.high,
-                'accuracy_match': match[scan].value,
+                'accuracy_match': match[scan].value if scan in match else None,
                 'false_match': false[scan].value,
             }
             | {f'accuracy_{name}': of[scan].value for name, of in of_engines.items()}

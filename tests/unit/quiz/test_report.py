@@ -11,7 +11,7 @@ import scored_quiz
 
 from facebids.errors import DatasetError, UsageError
 from facebids.quiz import cli
-from facebids.quiz.scoring import page_tables, report, simulate
+from facebids.quiz.scoring import page_tables, report, simulate, tables
 from facebids.quiz.scoring.results import results
 
 
@@ -24,6 +24,10 @@ def quiz(tmp_path_factory):
 def scored(quiz, tmp_path_factory):
     output = tmp_path_factory.mktemp('scores')
     return report.score(quiz.folder, None, ('dlib',), output), output
+
+
+def study_of_one_arm(made):
+    return replace(scored_quiz.study_of(made), arms=('before',))
 
 
 def table(path):
@@ -168,9 +172,31 @@ def test_guessing_observers_are_not_told_from_chance():
     odds = -1.25  # about one of 4.5 answers
     skill = simulate.Skill(odds, 0, 0, 0, 0, 0, 0)
     made = simulate.simulate(20, 8, skill, choices=4, seed=2)
-    design = replace(scored_quiz.study_of(made), arms=('before',))
-    found = results(design, made.observers, made.answers)
+    found = results(study_of_one_arm(made), made.observers, made.answers)
     assert 'not better than guessing' in page_tables.finding(found, found.arms[0])
+
+
+def test_observers_who_recognise_nobody_are_not_said_to_by_answering_none_of_the_above():
+    """They are right in half of the open questions, and in a third of all."""
+    made = simulate.simulate(30, 10, simulate.Skill(-1.1, 0, 0, 0, 0, 0, 0), choices=4, seed=1)
+    answers = [
+        replace(item, chosen=None) if item.kind == 'open' else item for item in made.answers
+    ]
+    found = results(study_of_one_arm(made), made.observers, answers)
+    rows = rows_of(page_tables.accuracy_table(found, found.arms[0]))
+    assert int(rows['people, all questions'][1].split()[0]) > 30
+    assert rows['people, all questions'][4] == ''
+    assert rows['people, guaranteed match'][4] == 'no'
+    assert 'not better than guessing' in page_tables.finding(found, found.arms[0])
+
+
+def test_a_scan_without_a_question_of_one_kind_is_scored(quiz):
+    scan = quiz.study.scans[0].id
+    answers = [item for item in quiz.answers if item.scan != scan or item.kind == 'open']
+    found = results(quiz.study, quiz.observers, answers)
+    rows = [row for row in tables.scan_rows(found) if row['scan'] == scan]
+    assert [row['accuracy_match'] for row in rows] == [None, None]
+    assert report.page(found)
 
 
 def test_unknown_ethnicities_are_said(quiz):
