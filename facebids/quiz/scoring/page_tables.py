@@ -164,7 +164,7 @@ def finding(results: Results, arm: Arm) -> str:
     if share is None:
         return f'{text} None was to a question with a guaranteed match.'
     text += (
-        f' With a guaranteed match, {cell(share)} of them were right; guessing gives '
+        f' With a guaranteed match, {cell(share)} were right; guessing gives '
         f'{percent(share.chance)}.'
     )
     verdict = told(share)
