@@ -49,10 +49,13 @@ def tissue_threshold(data: AnyArray, *, hounsfield: bool = False) -> float:
         np.log(logarithm, out=logarithm)  # in place, as images are large
     else:
         logarithm = np.log(logarithm)
-    return float(np.exp(threshold_otsu(logarithm)))
+    counts, edges = np.histogram(logarithm, 256)  # of the array, threshold_otsu would make a copy
+    return float(np.exp(threshold_otsu(hist=(counts, (edges[:-1] + edges[1:]) / 2))))
 
 
-def head_mask(data: AnyArray, zooms: ArrayLike, *, hounsfield: bool = False) -> BoolArray:
+def head_mask(
+    data: AnyArray, zooms: ArrayLike, *, hounsfield: bool = False, overwrite: bool = False
+) -> BoolArray:
     """Find the voxels of the head, with its cavities filled.
 
     Parameters
@@ -63,6 +66,8 @@ def head_mask(data: AnyArray, zooms: ArrayLike, *, hounsfield: bool = False) -> 
         Voxel sizes, mm.
     hounsfield : bool
         Whether the intensities are Hounsfield units.
+    overwrite : bool
+        Whether to smooth the intensities in place, which saves memory.
 
     Returns
     -------
@@ -74,7 +79,8 @@ def head_mask(data: AnyArray, zooms: ArrayLike, *, hounsfield: bool = False) -> 
         If nothing of the size of a head stands out from the air.
     """
     zooms = np.asarray(zooms, float)
-    smooth = ndimage.gaussian_filter(np.asarray(data, np.float32), 0.6 / zooms)
+    data = np.asarray(data, np.float32)
+    smooth = ndimage.gaussian_filter(data, 0.6 / zooms, output=data if overwrite else None)
     tissue = smooth > tissue_threshold(smooth, hounsfield=hounsfield)
     head = _largest(_open(tissue, 2.0, zooms))
     volume = float(head.sum() * zooms.prod() / 1000)
@@ -84,8 +90,8 @@ def head_mask(data: AnyArray, zooms: ArrayLike, *, hounsfield: bool = False) -> 
             f'{HEAD_ML[0]} to {HEAD_ML[1]} mL. Leave the image out with --bids-filter-file.'
         )
     # In a phase image, the values of air scatter around zero.
-    if not (hounsfield or head.all()) and np.median(smooth[head]) < CONTRAST * np.median(
-        np.abs(smooth[~head])
+    if not (hounsfield or head.all()) and np.median(smooth[head]) < CONTRAST * _typical(
+        smooth[~head]
     ):
         raise NotAHeadError(
             'No head was found: nothing stands out from the noise. Look at the image, or leave it '
@@ -94,6 +100,11 @@ def head_mask(data: AnyArray, zooms: ArrayLike, *, hounsfield: bool = False) -> 
     # Restore the skin that the opening removed, but not the specks in the air.
     head = tissue & ndimage.binary_dilation(head, iterations=2)
     return head | _interior(head, zooms)
+
+
+def _typical(values: FloatArray) -> float:
+    """Return the median of absolute values, which are computed in place."""
+    return float(np.median(np.abs(values, out=values), overwrite_input=True))
 
 
 def _interior(head: BoolArray, zooms: FloatArray) -> BoolArray:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from nibabel.affines import apply_affine
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 from scipy import ndimage
 
 from facebids.core.arrays import AnyArray, BoolArray, FloatArray
@@ -49,7 +49,7 @@ def refine(coarse: AnyArray, slices: Slices, shape: Shape) -> AnyArray:
     return coarse[tuple(slice(n) for n in shape)]
 
 
-def distance(inside: BoolArray, zooms: ArrayLike) -> FloatArray:
+def distance(inside: BoolArray, zooms: ArrayLike, dtype: DTypeLike = np.float64) -> FloatArray:
     """Return the distance from each voxel inside to the nearest one outside.
 
     The numbers are those of `scipy.ndimage.distance_transform_edt`, bit for bit. That computes
@@ -60,6 +60,8 @@ def distance(inside: BoolArray, zooms: ArrayLike) -> FloatArray:
     inside : ndarray of bool, shape (X, Y, Z)
     zooms : array of 3 floats
         Voxel sizes, mm.
+    dtype : dtype
+        To which the distances are rounded.
 
     Returns
     -------
@@ -69,13 +71,40 @@ def distance(inside: BoolArray, zooms: ArrayLike) -> FloatArray:
     nearest = ndimage.distance_transform_edt(
         inside, sampling=zooms, return_distances=False, return_indices=True
     )
-    result = np.empty(inside.shape)
+    result = np.empty(inside.shape, dtype)
     rows, columns = np.indices(inside.shape[1:])
     for number, plane in enumerate(result):
         offsets = nearest[:, number] - np.stack([np.full_like(rows, number), rows, columns])
         squares = (offsets.astype(float) * np.reshape(zooms, (3, 1, 1))) ** 2
-        np.sqrt(squares.sum(0), out=plane)
+        plane[...] = np.sqrt(squares.sum(0))
     return result
+
+
+def distance_up_to(
+    inside: BoolArray, zooms: ArrayLike, limit: float, dtype: DTypeLike = np.float64
+) -> FloatArray:
+    """Return the distances of `distance` that are at most a limit (mm); others exceed the limit.
+
+    They are computed slab by slab, with the memory of a slab.
+    """
+    reach = int(np.ceil(limit / np.asarray(zooms)[0])) + 1
+    result = np.empty(inside.shape, dtype)
+    for first in range(0, len(inside), SLAB):
+        low, last = max(first - reach, 0), first + SLAB
+        part = inside[low : last + reach]
+        own = slice(first - low, last - low)
+        result[first:last] = np.inf if part.all() else distance(part, zooms, dtype)[own]
+    return result
+
+
+def distance_inside(mask: BoolArray, zooms: ArrayLike) -> FloatArray:
+    """Return `distance` at the voxels of a mask alone, shape (N,), with the memory of its box."""
+    if not mask.any():
+        return np.empty(0)
+    found = [np.nonzero(mask.any(axes))[0] for axes in ((1, 2), (0, 2), (0, 1))]
+    # the voxels around the mask are nearer than any beyond them
+    box = tuple(slice(max(int(where[0]) - 1, 0), int(where[-1]) + 2) for where in found)
+    return distance(mask[box], zooms)[mask[box]]
 
 
 def farther(inside: BoolArray, zooms: ArrayLike, than: float) -> BoolArray:

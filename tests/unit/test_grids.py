@@ -28,3 +28,26 @@ def test_slabs_find_the_same_voxels_as_the_distance(zooms, than):
 
 def test_everything_is_far_from_nothing():
     assert grids.farther(np.ones((9, 9, 9), bool), (1, 1, 1), 6.0).all()
+
+
+@pytest.mark.parametrize('zooms', [(1, 1, 1), (0.7, 0.7123, 1.2), (3.5, 1, 1)])
+def test_slabs_have_the_same_distances_up_to_a_limit(zooms):
+    inside = blobs((200, 31, 29))
+    inside[60:150] = True
+    expected = ndimage.distance_transform_edt(inside, sampling=zooms)
+    found = grids.distance_up_to(inside, zooms, 6.0)
+    near = expected <= 6.0
+    np.testing.assert_array_equal(found[near], expected[near])
+    assert (found[~near] > 6.0).all()
+
+
+@pytest.mark.parametrize('corner', [(0, 0, 0), (7, 9, 5), (19, 17, 11)])
+def test_the_box_of_a_mask_has_the_same_distances(corner):
+    zooms, mask = (0.7, 0.7123, 1.2), np.zeros((40, 41, 29), bool)
+    mask[tuple(slice(at, at + 18) for at in corner)] = blobs((18, 18, 18))
+    expected = ndimage.distance_transform_edt(mask, sampling=zooms)
+    np.testing.assert_array_equal(grids.distance_inside(mask, zooms), expected[mask])
+
+
+def test_a_mask_of_nothing_has_no_distances():
+    assert grids.distance_inside(np.zeros((9, 9, 9), bool), (1, 1, 1)).shape == (0,)

@@ -116,7 +116,9 @@ def fill_image(
     affine = alignment.affine
     volume = images.read_volume(path, hounsfield=hounsfield)
     if images.volume_count(path) == 1 and not alignment.relied_on:
-        yield fill(volume, mask, atlas, affine, mode, seed)
+        new = fill(volume, mask, atlas, affine, mode, seed)
+        del volume  # who takes the values needs the memory
+        yield new
         return
     # Single volumes of a series may show the head poorly.
     head = masks.find_head(volume, atlas, affine, relied_on=alignment.relied_on) & ~mask
@@ -173,4 +175,4 @@ def _head(volume: Volume, mask: BoolArray) -> BoolArray:
     """Return the head in an image, with dark air inside the mask."""
     air = 0.0 if mask.all() else np.quantile(volume.data[~mask], 0.02)
     known = np.where(mask, np.float32(air), volume.data)
-    return head_mask(known, volume.zooms, hounsfield=volume.hounsfield)
+    return head_mask(known, volume.zooms, hounsfield=volume.hounsfield, overwrite=True)

@@ -3,8 +3,6 @@
 
 from typing import NamedTuple
 
-import numpy as np
-
 from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.atlas import SHELL_STEPS_MM, HeadAtlas
 from facebids.core.brain import boundary
@@ -25,26 +23,19 @@ class Guard(NamedTuple):
     ----------
     near : ndarray of bool, shape (X, Y, Z)
         Within the margin.
-    unsure : ndarray of bool, shape (X, Y, Z)
-        Within a wider margin.
-    depth : ndarray, shape (X, Y, Z)
-        Signed distance to the skin of the atlas (mm), negative inside.
+    deep : ndarray of bool, shape (X, Y, Z)
+        Within a wider margin, and deep under the skin of the atlas.
+    deeper : ndarray of bool, shape (X, Y, Z)
+        The same, deeper.
     """
 
     near: BoolArray
-    unsure: BoolArray
-    depth: FloatArray
+    deep: BoolArray
+    deeper: BoolArray
 
     def wide(self, shell: float) -> BoolArray:
-        """Return the voxels within the wider margin where they are deep, and else within `near`.
-
-        Parameters
-        ----------
-        shell
-            Depth of the face region, mm.
-        """
-        deep = DEEP_MM if shell == SHELL_STEPS_MM[0] else DEEPER_MM
-        return self.near | (self.unsure & (self.depth < -deep))
+        """Return the voxels that a face region of a depth (mm) leaves out."""
+        return self.near | (self.deep if shell == SHELL_STEPS_MM[0] else self.deeper)
 
 
 def brain_guard(
@@ -67,8 +58,10 @@ def brain_guard(
     """
     shape = volume.data.shape
     cavity = boundary.find(volume, affine).cavity
+    # one distance at a time, as images are large
     distance = boundary.on_grid(cavity, shape, volume.affine, affine)
-    of_atlas = carry_over(atlas.brain_guard, atlas, shape, volume.affine, affine)
+    near, unsure = distance < margin + UNSURE_MM, distance < margin + UNSURE_DEEP_MM
+    del distance
+    near |= carry_over(atlas.brain_guard, atlas, shape, volume.affine, affine) < margin - MARGIN_MM
     depth = carry_over(atlas.depth, atlas, shape, volume.affine, affine)
-    near = (distance < margin + UNSURE_MM) | (of_atlas < margin - MARGIN_MM)
-    return Guard(np.asarray(near), np.asarray(distance < margin + UNSURE_DEEP_MM), depth)
+    return Guard(near, unsure & (depth < -DEEP_MM), unsure & (depth < -DEEPER_MM))

@@ -13,7 +13,12 @@ from scipy import ndimage
 from facebids.core.alignment.registration import nearest_rotation
 from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.defacing.fill import FillContext
-from facebids.core.grids import carry_over, distance
+from facebids.core.grids import (
+    carry_over,
+    distance_inside,
+    distance_up_to,
+    farther,
+)
 
 REACH_MM = 12.0  # Gaussian over which the skin beside the mask bends the generic skin
 FADE_MM = 25.0  # depth inside the mask over which that bending fades
@@ -80,30 +85,53 @@ def paint(
     -------
     ndarray of float32, shape (N,)
     """
+    # Images are large: distances are kept as masks where that is enough, and what only the mask
+    # needs is computed there.
     mask, zooms = context.mask, context.zooms
     head = context.around.head & ~mask
-    depth = _depth(head | mask, zooms)
-    away = distance(~mask, zooms)
-    within = distance(mask, zooms)
     half = float(zooms.min()) / 2
-    scalp = (away > AWAY_MM) & (np.abs(generic) < NEAR_MM) & (depth < PROFILE_MM)
+    within = distance_inside(mask, zooms)
+    depth = _depth(head | mask, zooms)
+    scalp = farther(~mask, zooms, AWAY_MM) & (np.abs(generic) < NEAR_MM) & (depth < PROFILE_MM)
     near = scalp & (np.abs(depth) < NEAR_MM)
-    bend = _spread(half - depth - generic, near, REACH_MM, zooms)
-    skin = generic + bend * np.exp(-((within / FADE_MM) ** 2))
+    bend = half - depth
+    bend -= generic
+    bend = _spread(bend, near, REACH_MM, zooms)
+    skin = generic[mask] + bend[mask] * np.exp(-((within / FADE_MM) ** 2))
     if blurred:
-        skin = ndimage.gaussian_filter(skin, BLUR_MM / zooms, truncate=2.5)
+        skin = _blurred(skin, generic, bend, context)
+    del bend
     skin = np.minimum(skin, _cover(mask, depth, zooms))
     learned = scalp & head
     profile = learn_profile(context.data[learned], depth[learned], half)
     shading = _shading(context, learned, profile, depth)
-    tissue = profile(half - skin) * shading
+    tissue = profile(half - skin) * shading[mask]
     if not blurred:  # the tissue beside the mask continues into it, so that no seam shows
-        beside = head & (away <= 2 * SEAM_MM)
-        step = np.where(beside, context.data - profile(depth) * shading, 0)
-        tissue += _spread(step, beside, SEAM_MM, zooms) * np.exp(-((within / SEAM_MM) ** 2))
-    tissue += context.rng.normal(0, _noise(context, head), mask.shape)
-    share = np.clip(0.5 - skin[mask] / (EDGE_MM if blurred else 2 * half), 0, 1)
-    return np.asarray((share * tissue[mask] + (1 - share) * air).astype(np.float32))
+        beside = head & ~farther(~mask, zooms, 2 * SEAM_MM)
+        step = np.zeros(mask.shape, np.float32)
+        step[beside] = context.data[beside] - profile(depth[beside]) * shading[beside]
+        del shading
+        tissue += _spread(step, beside, SEAM_MM, zooms)[mask] * np.exp(-((within / SEAM_MM) ** 2))
+    tissue += _draw(context.rng, _noise(context, head), mask)
+    share = np.clip(0.5 - skin / (EDGE_MM if blurred else 2 * half), 0, 1)
+    return np.asarray((share * tissue + (1 - share) * air).astype(np.float32))
+
+
+def _blurred(
+    skin: FloatArray, generic: FloatArray, bend: FloatArray, context: FillContext
+) -> FloatArray:
+    """Blur the distance to the skin in the mask, shape (N,). Outside, bending does not fade."""
+    everywhere = generic.astype(float)
+    everywhere += bend
+    everywhere[context.mask] = skin
+    sigma = BLUR_MM / context.zooms
+    ndimage.gaussian_filter(everywhere, sigma, truncate=2.5, output=everywhere)
+    return everywhere[context.mask]
+
+
+def _draw(rng: np.random.Generator, scale: float, mask: BoolArray) -> FloatArray:
+    """Draw noise for all voxels, and return that of the mask, shape (N,)."""
+    return np.concatenate([rng.normal(0, scale, plane.shape)[plane] for plane in mask])
 
 
 def generic_skin(context: FillContext) -> FloatArray:
@@ -117,18 +145,19 @@ def generic_skin(context: FillContext) -> FloatArray:
 
 
 def _depth(head: BoolArray, zooms: FloatArray) -> FloatArray:
-    """Depth under the skin (mm, negative outside) of a head without holes."""
+    """Depth (mm, negative outside) under the skin of a head without holes, where it matters."""
     outside = ~ndimage.binary_fill_holes(head)  # bone at the border of the mask is as dark as air
-    depth = distance(~outside, zooms).astype(np.float32)
-    depth -= distance(outside, zooms).astype(np.float32)
-    return np.asarray(depth)
+    limit = PROFILE_MM + 2 * float(zooms.max())  # signal is the same in all that is deeper
+    depth = distance_up_to(~outside, zooms, limit, np.float32)
+    depth -= distance_up_to(outside, zooms, limit, np.float32)
+    return depth
 
 
 def _cover(mask: BoolArray, depth: FloatArray, zooms: FloatArray) -> FloatArray:
-    """Signed distance to a layer of soft tissue over what is kept deep in the head."""
+    """Signed distance of the mask to a layer of soft tissue over what is kept deep in the head."""
     deep = ~mask & (depth > COVER_MM)  # what is less deep is skin itself and would get a rim
-    away = distance(~deep, zooms).astype(np.float32)
-    return np.asarray(away - COVER_MM)
+    limit = COVER_MM + EDGE_MM + 2 * float(zooms.max())  # it is air beyond
+    return np.asarray(distance_up_to(~deep, zooms, limit, np.float32)[mask] - COVER_MM)
 
 
 def learn_profile(values: FloatArray, depth: FloatArray, half: float) -> Profile:
@@ -170,22 +199,26 @@ def _shading(
     context: FillContext, learned: BoolArray, profile: Profile, depth: FloatArray
 ) -> FloatArray:
     """Shading of the coil: the scan over what its depth predicts, smoothed and extrapolated."""
-    level = np.maximum(profile(depth), 1e-3 * np.nanmax(np.abs(context.data)))
-    ratio = np.where(learned, context.data / level, 1)
-    use = learned & (ratio > EVEN_RATIO[0]) & (ratio < EVEN_RATIO[1])
-    return np.asarray(
-        np.exp(_spread(np.log(np.where(use, ratio, 1)), use, BIAS_MM, context.zooms))
-    )
+    least = 1e-3 * np.nanmax(np.abs(context.data))
+    ratio = context.data[learned] / np.maximum(profile(depth[learned]), least)
+    even = (ratio > EVEN_RATIO[0]) & (ratio < EVEN_RATIO[1])
+    use, logarithm = learned.copy(), np.zeros(learned.shape, np.float32)
+    use[learned] = even
+    logarithm[use] = np.log(ratio[even])
+    shading = _spread(logarithm, use, BIAS_MM, context.zooms)
+    return np.exp(shading, out=shading)
 
 
 def _spread(values: FloatArray, known: BoolArray, width: float, zooms: FloatArray) -> FloatArray:
-    """Extrapolate known values: their Gaussian mean where any are near, 0 elsewhere."""
+    """Extrapolate known values, in place: their Gaussian mean where any are near, 0 elsewhere."""
     sigma = width / zooms
-    values = np.where(known, values, 0).astype(np.float32)
-    weight = ndimage.gaussian_filter(known.astype(np.float32), sigma, truncate=3)
-    return np.asarray(
-        ndimage.gaussian_filter(values, sigma, truncate=3) / np.maximum(weight, 1e-4)
-    )
+    values[~known] = 0
+    ndimage.gaussian_filter(values, sigma, truncate=3, output=values)
+    weight = known.astype(np.float32)
+    ndimage.gaussian_filter(weight, sigma, truncate=3, output=weight)
+    np.maximum(weight, 1e-4, out=weight)
+    values /= weight
+    return values
 
 
 def _noise(context: FillContext, where: BoolArray) -> float:
@@ -194,7 +227,8 @@ def _noise(context: FillContext, where: BoolArray) -> float:
     Two independent values differ by sqrt(2) times as much. The first quartile is used, since the
     differences at edges are not noise.
     """
-    difference = np.abs(np.diff(context.data, axis=0))[where[1:] & where[:-1]]
+    both = where[1:] & where[:-1]
+    difference = np.abs(context.data[1:][both] - context.data[:-1][both])
     difference = difference[~np.isnan(difference)]
     if not len(difference):
         return 0.0

@@ -6,7 +6,7 @@ import numpy as np
 from facebids.core.arrays import FloatArray
 from facebids.core.defacing.fill import FillContext
 
-CONSTANT = 0.5  # share of equal voxels above which the air of a scan has no noise
+CONSTANT = 0.5  # share of equal voxels above which the air of a scan has no noise; at least half
 ENOUGH = 500  # voxels of air
 
 
@@ -24,7 +24,8 @@ def fill(context: FillContext) -> FloatArray:
     count = int(context.mask.sum())
     if not len(samples):
         return np.full(count, np.nanmin(context.data), np.float32)
-    values, counts = np.unique(samples, return_counts=True)
-    if counts.max() > CONSTANT * len(samples):
-        return np.full(count, values[counts.argmax()], np.float32)
+    middle = len(samples) // 2
+    commonest = np.partition(samples, middle)[middle]  # if more than half are equal
+    if np.count_nonzero(samples == commonest) > CONSTANT * len(samples):
+        return np.full(count, commonest, np.float32)
     return context.rng.choice(samples, count)
