@@ -11,7 +11,7 @@ ARG BASE=docker.io/library/debian:trixie-slim
 ARG VERSION=0.1.dev0
 
 FROM ${BASE} AS build
-RUN apt-get update && apt-get install --yes --no-install-recommends python3-venv
+RUN apt-get update && apt-get install --yes --no-install-recommends binutils python3-venv
 RUN python3 -m venv /opt/facebids
 ENV PATH=/opt/facebids/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /source
@@ -25,10 +25,16 @@ COPY . ./
 ARG VERSION
 RUN SETUPTOOLS_SCM_PRETEND_VERSION_FOR_FACEBIDS="$VERSION" pip install --no-deps .
 
-# FaceBIDS uses neither the 68-point landmark model (100 MB), whose licence excludes commercial use, nor the test suites of
-# its dependencies, nor the C library of onnxruntime, nor pip. Of compiled Python only what a run imports is kept.
-RUN find /opt/facebids \( -name 'shape_predictor_68_face_landmarks.dat' -o -name 'libonnxruntime.so*' \) -delete \
-    && find /opt/facebids -type d -name tests -prune -exec rm -r {} + \
+# FaceBIDS uses neither the 68-point landmark model (100 MB), whose licence excludes commercial use, nor the test suites, examples
+# and example data of its dependencies, nor the C library and the converters of onnxruntime, nor pip. Symbols for debuggers are
+# stripped, except from libraries that auditwheel has patched (*.libs). Of compiled Python only what a run imports is kept.
+RUN cd /opt/facebids/lib/python3*/site-packages \
+    && find . \( -name 'shape_predictor_68_face_landmarks.dat' -o -name 'libonnxruntime.so*' -o -name 'bids-validator.js.map' \) -delete \
+    && find . -type d -name tests -prune -exec rm -r {} + \
+    && rm -r matplotlib/mpl-data/sample_data nilearn/_assets nilearn/datasets/data/fsaverage5 nipype/testing/data \
+        onnxruntime/quantization onnxruntime/tools onnxruntime/transformers sklearn/datasets/data traits/examples \
+    && find skimage/data statsmodels/datasets -type f ! -name '*.py' ! -name '*.pyi' -delete \
+    && find . -name '*.so' ! -path '*.libs/*' -exec strip --strip-unneeded {} + \
     && pip uninstall --yes pip \
     && find /opt/facebids -type d -name __pycache__ -prune -exec rm -r {} + \
     && python -m compileall -q /opt/facebids/lib/python3*/site-packages/facebids \

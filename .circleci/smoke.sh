@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The image has the version on its label and at most 1050 MB, and runs as any user, on a read-only root and input, without a
+# The image has the version on its label and at most 900 MB, and runs as any user, on a read-only root and input, without a
 # network: it makes phantoms, defaces them, prints the verdicts and writes a release. The image is `facebids` of Docker; where
 # there is no Docker, it is built here with buildah on a base that debootstrap makes, and run in a sandbox by bubblewrap
 # (on Debian, as root: apt install buildah debootstrap bubblewrap).
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
-largest=1050 # MB
+largest=900 # MB
 data=$(mktemp -d)
 chmod 777 "$data"
 mkdir -m 777 "$data/phantoms"
