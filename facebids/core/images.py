@@ -369,7 +369,7 @@ def _replaced(
     changed = _stored_numbers(path, image)
     volumes = changed.reshape(*mask.shape, -1, order='F')
     for number, inside in zip(range(_count(image)), chain([first], new), strict=True):
-        volumes[mask, number] = inside
+        volumes[..., number][mask] = inside  # an index beside the mask would be 24 bytes a voxel
     return changed
 
 
