@@ -116,7 +116,7 @@ def fill_image(
     affine = alignment.affine
     volume = images.read_volume(path, hounsfield=hounsfield)
     if images.volume_count(path) == 1 and not alignment.relied_on:
-        new = fill(volume, mask, atlas, affine, mode, seed)
+        new = fill(volume, mask, atlas, affine, mode, seed, overwrite=True)
         del volume  # who takes the values needs the memory
         yield new
         return
@@ -135,6 +135,8 @@ def fill(
     mode: str,
     seed: int = 0,
     around: Surroundings | None = None,
+    *,
+    overwrite: bool = False,
 ) -> FloatArray:
     """Compute new intensities for the voxels of a mask.
 
@@ -155,6 +157,8 @@ def fill(
     around
         The head of the subject, for the volumes of a series, which may show it poorly. By
         default, it is found in the volume.
+    overwrite
+        Whether to delete the mask from the volume in place, which saves memory.
 
     Returns
     -------
@@ -165,7 +169,8 @@ def fill(
         return np.full(int(mask.sum()), volume.data.flat[0], np.float32)
     if around is None:
         around = Surroundings.of(_head(volume, mask), volume.zooms)
-    data = np.where(mask, np.nan, volume.data)
+    data = volume.data if overwrite else volume.data.copy()
+    data[mask] = np.nan
     rng = np.random.default_rng([seed, 113102])
     context = FillContext(data, mask, around, volume.affine, atlas, affine, rng)
     return modes.load(mode)(context)
