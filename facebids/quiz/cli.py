@@ -257,13 +257,16 @@ def _serve(options: argparse.Namespace) -> int:
         forwarded_allow_ips=options.forwarded_allow_ips,
         rate=options.rate_limit,
     )
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does
+    # also where a shell has made its background processes ignore Ctrl-C
+    ends = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in ends}
     try:
         serve(settings, lambda line: print(line, flush=True))
     except KeyboardInterrupt:
         print('Stopped.')
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     return 0
 
 

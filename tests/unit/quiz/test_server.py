@@ -435,16 +435,26 @@ def test_two_servers_on_one_quiz_are_refused(tmp_path, capsys):
         pass
 
 
+def ignore_interrupts():
+    """Do what a shell does with the processes in its background."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def test_what_a_server_says(tmp_path):
     draft = tmp_path / 'draft'
     make_quiz.build.write(make_quiz.plan(), draft, pages.draft_consent())
     command = [sys.executable, '-m', 'facebids.quiz.cli', 'serve', draft, '--host', '0.0.0.0']
-    with subprocess.Popen([*command, '--port', '0'], stdout=subprocess.PIPE, text=True) as process:
-        said = ''
-        while not said.endswith('answers are kept.\n'):
-            said += process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+    with subprocess.Popen(
+        [*command, '--port', '0'], stdout=subprocess.PIPE, text=True, preexec_fn=ignore_interrupts
+    ) as process:
+        try:
+            said = ''
+            while not said.endswith('answers are kept.\n'):
+                said += process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
     assert re.search(r'^Quiz: http://0\.0\.0\.0:\d+/$', said, re.M)
     for word in ('PRIVATE', 'DRAFT', 'NOT ENCRYPTED', 'works once'):
         assert word in said
