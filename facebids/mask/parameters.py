@@ -9,6 +9,7 @@ generated from the fields of `Frame`.
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
@@ -192,7 +193,7 @@ def read_frames(path: str | Path) -> tuple[Frame, ...]:
         raise DatasetError(f'{path} is not a tab-separated table: {error}.') from error
     if not found:
         raise DatasetError(f'{path} has no rows. Give the table of a recording.')
-    if any(b.time_s <= a.time_s for a, b in zip(found, found[1:], strict=False)):
+    if any(b.time_s <= a.time_s for a, b in itertools.pairwise(found)):
         raise DatasetError(f'{path}: the times do not increase. Make the table again.')
     return found
 
