@@ -24,7 +24,13 @@ from facebids.core.atlas.anatomy import skin_distance, tissue_labels
 from facebids.core.atlas.brain import brain_distance, sample_brain
 from facebids.core.atlas.contrasts import SIGNAL, paint_contrast, skin_cover
 from facebids.core.atlas.geometry import Canvas
-from facebids.core.atlas.identity import GENERIC, Identity, another_day, draw_identity
+from facebids.core.atlas.identity import (
+    GENERIC,
+    Identity,
+    another_day,
+    draw_identity,
+    typical_identity,
+)
 from facebids.core.atlas.regions import (
     KEEP_OPTIONS,
     SHELL_STEPS_MM,
@@ -193,4 +199,5 @@ __all__ = [
     'build_skin',
     'draw_identity',
     'generic_atlas',
+    'typical_identity',
 ]

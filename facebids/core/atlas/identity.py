@@ -88,6 +88,36 @@ class Identity:
         slack = max(float(np.abs(c - o).max()) for c, o in zip(coordinates, original, strict=True))
         return coordinates, slack
 
+    def places(self, points: FloatArray) -> FloatArray:
+        """Return the places on the generic face that points of this face correspond to.
+
+        Parameters
+        ----------
+        points : ndarray, shape (N, 3)
+            Atlas mm.
+
+        Returns
+        -------
+        ndarray, shape (N, 3)
+            Atlas mm.
+        """
+        return points - self._shift(points)
+
+    def points(self, places: FloatArray) -> FloatArray:
+        """Return the points of this face at places of the generic face: inverse of `places`."""
+        points = places
+        for _ in range(60):  # converges because the warp stretches by less than 1
+            points = places + self._shift(points)
+        return points
+
+    def _shift(self, points: FloatArray) -> FloatArray:
+        shift = np.zeros(np.shape(points))
+        for centre, width, displacement in self.displacements:
+            offset = points - np.array(centre)
+            weight = np.exp(-(offset**2).sum(1) / (2 * width**2))
+            shift += weight[:, None] * displacement
+        return shift
+
     def stretch(self, points: FloatArray) -> FloatArray:
         """Return the spectral norm of the displacement gradient of the warp.
 
@@ -129,6 +159,20 @@ _FACE = np.stack(
     ),
     axis=-1,
 ).reshape(-1, 3)
+
+
+def typical_identity() -> Identity:
+    """Return the mean of the identities of `draw_identity` over men and women: a face of nobody."""
+    displacements: list[Displacement] = []
+    for name, landmark in LANDMARKS.items():
+        displacements += _sides(landmark, np.array(TYPICAL.get(name, (0, 0, 0)), float), lambda: 0)
+    folds: list[tuple[Shape, float, float]] = []
+    for fold in FOLDS.values():
+        line = Capsule(fold.start, fold.end, 0.0)
+        paired = fold.start[0] or fold.end[0]
+        sides = (line, mirrored(line)) if paired else (line,)
+        folds += [(side, fold.width, fold.typical) for side in sides]
+    return Identity(tuple(displacements), tuple(folds))
 
 
 def draw_identity(rng: np.random.Generator) -> Identity:
