@@ -11,6 +11,7 @@
     ├── ReleaseRefused (3)        the dataset must not be released as it is
     ├── OutputError (73)          a folder must not or cannot be written, or is full
     ├── PhotographError (1)       a photograph cannot be used and is left out
+    ├── VideoError (1)            a video or photograph cannot be masked and fails
     └── ImageError (1)            an image cannot be processed and fails
         ├── UnreadableImageError  truncated, corrupt, not NIfTI
         ├── EmptyImageError       no signal: constant, all zero or not finite
@@ -79,6 +80,12 @@ class OutputError(FacebidsError):
 
 class PhotographError(FacebidsError):
     """A photograph cannot be used. Others are not affected."""
+
+    exit_code = 1
+
+
+class VideoError(FacebidsError):
+    """A video or photograph cannot be masked. Others are not affected."""
 
     exit_code = 1
 

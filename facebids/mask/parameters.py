@@ -143,7 +143,7 @@ def rounded(name: str, value: float) -> float:
 
 def frame(time_s: float, **values: float) -> Frame:
     """Return a confident frame with rounded values; what is not given is neutral."""
-    kept = {name: rounded(name, value) for name, value in values.items()}
+    kept: dict[str, Any] = {name: rounded(name, value) for name, value in values.items()}
     return Frame(rounded('time_s', time_s), **kept)
 
 
