@@ -17,7 +17,7 @@ from facebids.core.arrays import BoolArray, FloatArray, IntArray
 from facebids.core.atlas import EXTENT, Identity, build_skin, typical_identity
 
 SCALE = 0.88  # size of an adult head, relative to the atlas
-RESOLUTION = 2.5  # mm between vertices
+RESOLUTION = 3.5  # mm between vertices
 NECK_MM = 120.0  # lengthening of the neck beyond the atlas
 MOUTH_Z, MOUTH_HALF = -121.5, 19.5  # line between the lips, and its half width
 EYE = (33.0, 61.5, -46.0)  # centre of the right eye

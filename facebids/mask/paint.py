@@ -204,7 +204,9 @@ def shade(
     wrapped = np.maximum((normals @ light + WRAP) / (1 + WRAP), 0)
     matt = AMBIENT + contrast * wrapped + (LIGHT - contrast) * np.maximum(normals @ front, 0)
     halfway = to_camera + light
-    cosine = (normals * halfway).sum(1) / np.sqrt((halfway**2).sum(1))
+    cosine = np.einsum('ij,ij->i', normals, halfway) / np.sqrt(
+        np.einsum('ij,ij->i', halfway, halfway)
+    )
     highlight = 255 * shine * np.maximum(cosine, 0) ** SHININESS
     lit: FloatArray = colours * matt[:, None] + highlight[:, None]
     return lit

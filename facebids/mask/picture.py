@@ -23,6 +23,7 @@ DISTANCE = 1200.0  # mm from the camera to the face
 HEIGHT = 290.0  # mm of the picture's height at the face
 SAME_MM = 6.0  # neighbouring rays that meet places closer than this met the same surface
 LIP_MM = 40.0  # by which the lips count as apart for that
+OUTLINE_STEP, MARGIN = 7, 4  # every so many vertices, and pixels around them
 SKIN_SHINE, EYE_SHINE = 0.06, 0.25
 SIDES = ('left', 'right')
 
@@ -75,6 +76,7 @@ class Painter:
         moving = np.zeros_like(still)
         moving[self._used] = self._around @ _areas(head.vertices[self._used], self._local)
         self._normals = _unit(still + moving)
+        self._outline = head.vertices[::OUTLINE_STEP]
         self._attributes = np.column_stack([head.places, head.lower_lip])
 
     def picture(
@@ -100,7 +102,7 @@ class Painter:
         if not frame.confident:
             return picture
         rotation = rotation_of(frame)
-        camera = (rotation.T @ (np.array([0, DISTANCE, 0]) - shift)).astype(np.float32)
+        camera = (rotation.T @ (np.array([0, DISTANCE, 0]) - np.array(shift))).astype(np.float32)
         seen, rays, found = self._surface(frame, rotation, camera)
         places, below, normals = found[:, :3], found[:, 3], _unit(found[:, 4:])
         colours = paint.skin_colours(places, self.look)
@@ -111,7 +113,7 @@ class Painter:
             self._paint_eye(frame, side, places, colours, normals, shine, camera, rays)
         light = (rotation.T @ _direction(self.look.light)).astype(np.float32)
         lit = paint.shade(
-            colours, shine, normals, -rays, light, rotation[1].astype(np.float32),
+            colours, shine, normals, -rays, light, rotation[1],
             self.look.contrast,
         )  # fmt: skip
         picture[seen] = lit.clip(0, 255)
@@ -133,20 +135,36 @@ class Painter:
         )
         scene = Scene(vertices, self._local)
         attributes = np.column_stack([self._attributes, normals])
-        width, height = self.size
-        columns, rows = np.arange(0, width + 2, 2), np.arange(0, height + 2, 2)
-        grid = np.stack(np.meshgrid(columns, rows), -1)
+        left, top, right, bottom = self._box(vertices, rotation, camera)
+        grid = np.stack(
+            np.meshgrid(np.arange(left, right + 1, 2), np.arange(top, bottom + 1, 2)), -1
+        )
         coarse = self._cast(scene, attributes, camera, _rays(grid, self.size) @ rotation)
         values, same = _between(coarse.reshape(*grid.shape[:2], -1))
-        values, same = values[:height, :width], same[:height, :width]
         unsure = np.flatnonzero(~same)
-        pixels = np.column_stack([unsure % width, unsure // width])
+        pixels = np.column_stack([left + unsure % (right - left), top + unsure // (right - left)])
         values.reshape(-1, values.shape[2])[unsure] = self._cast(
             scene, attributes, camera, _rays(pixels, self.size) @ rotation
         )
-        seen = ~np.isnan(values[..., 0])
-        y, x = np.nonzero(seen)
-        return seen, _rays(np.column_stack([x, y]), self.size) @ rotation, values[seen]
+        width, height = self.size
+        values = values[: height - top, : width - left]
+        found = ~np.isnan(values[..., 0])
+        y, x = np.nonzero(found)
+        seen = np.zeros((height, width), bool)
+        seen[top:bottom, left:right] = found
+        pixels = np.column_stack([x + left, y + top])
+        return seen, _rays(pixels, self.size) @ rotation, values[found]
+
+    def _box(
+        self, moved: FloatArray, rotation: FloatArray, camera: FloatArray
+    ) -> tuple[int, int, int, int]:
+        """Return left, top, right and bottom of the head: even pixels, within the picture."""
+        sample = np.concatenate([self._outline, moved[::OUTLINE_STEP]])
+        pixels = _project((sample - camera) @ rotation.T, self.size)
+        limits = np.array(self.size) + 1
+        low = np.clip(pixels.min(0) - MARGIN, 0, limits - 3).astype(int) // 2 * 2
+        high = np.clip(pixels.max(0) + MARGIN, low + 2, limits).astype(int) // 2 * 2
+        return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
     def _cast(
         self, moving: Scene, attributes: FloatArray, camera: FloatArray, rays: FloatArray
@@ -209,7 +227,7 @@ def rotation_of(frame: Frame) -> FloatArray:
     matrix: FloatArray = Rotation.from_euler(
         'zxy', (frame.yaw_deg, frame.pitch_deg, -frame.roll_deg), degrees=True
     ).as_matrix()
-    return matrix
+    return matrix.astype(np.float32)
 
 
 def gaze_vector(horizontal_deg: float, vertical_deg: float) -> FloatArray:
@@ -233,8 +251,18 @@ def _rays(pixels: IntArray, size: tuple[int, int]) -> FloatArray:
     rays[..., 0] = (width / 2 - 0.5 - pixels[..., 0]) * step
     rays[..., 1] = -DISTANCE
     rays[..., 2] = (height / 2 - 0.5 - pixels[..., 1]) * step
-    directions: FloatArray = rays / np.sqrt((rays**2).sum(-1, keepdims=True))
+    directions: FloatArray = rays / np.sqrt(np.einsum('...i,...i', rays, rays))[..., None]
     return directions
+
+
+def _project(points: FloatArray, size: tuple[int, int]) -> FloatArray:
+    """Return the pixels (column, row) of points given from the camera, in its axes."""
+    width, height = size
+    scale = DISTANCE / (HEIGHT / height) / points[:, 1]
+    pixels: FloatArray = np.column_stack(
+        [width / 2 - 0.5 + points[:, 0] * scale, height / 2 - 0.5 + points[:, 2] * scale]
+    )
+    return pixels
 
 
 def _between(coarse: FloatArray) -> tuple[FloatArray, BoolArray]:
@@ -247,10 +275,13 @@ def _between(coarse: FloatArray) -> tuple[FloatArray, BoolArray]:
     values[1::2, ::2] = (a + c) / 2
     values[1::2, 1::2] = (a + b + c + d) / 4
     key = coarse[..., :4] * np.array([1, 1, 1, LIP_MM], np.float32)
-    key = np.where(np.isnan(key), 1e6, key)
-    corners = np.stack([key[:-1, :-1], key[:-1, 1:], key[1:, :-1], key[1:, 1:]])
-    same = (corners.max(0) - corners.min(0)).max(-1) < SAME_MM
-    return values, np.repeat(np.repeat(same, 2, 0), 2, 1)
+    # comparisons with NaN are false
+    across = (np.abs(key[:, :-1] - key[:, 1:]) < SAME_MM).all(-1)
+    down = (np.abs(key[:-1] - key[1:]) < SAME_MM).all(-1)
+    same = across[:-1] & across[1:] & down[:, :-1] & down[:, 1:]
+    empty = np.isnan(coarse[..., 0])
+    same |= empty[:-1, :-1] & empty[:-1, 1:] & empty[1:, :-1] & empty[1:, 1:]
+    return values, same.repeat(2, 0).repeat(2, 1)
 
 
 def _sphere(centre: FloatArray, radius: float, camera: FloatArray, rays: FloatArray) -> FloatArray:
@@ -285,7 +316,7 @@ def _around(faces: IntArray, count: int) -> csr_matrix:
 
 
 def _unit(vectors: FloatArray) -> FloatArray:
-    units: FloatArray = vectors / np.sqrt(np.maximum((vectors**2).sum(1, keepdims=True), 1e-12))
+    units: FloatArray = vectors / np.sqrt(np.einsum('ij,ij->i', vectors, vectors) + 1e-12)[:, None]
     return units
 
 
