@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Numbers of a whole recording, from its parameters alone."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -98,7 +99,7 @@ def blinks(recording: Recording) -> list[tuple[float, float]]:
     moving = [np.ptp(share[np.isfinite(share)]) > BLINK_SHUT for share in shares]
     if not any(moving):
         return []
-    shut = (np.nan_to_num(shares[moving], nan=1.0) < BLINK_SHUT).all(axis=0)
+    shut: BoolArray = (np.nan_to_num(shares[moving], nan=1.0) < BLINK_SHUT).all(axis=0)
     found = []
     for first, last in runs(shut):
         end = times[min(last + 1, len(times) - 1)]
@@ -155,7 +156,7 @@ def _range(values: FloatArray) -> float:
 
 
 def _regular(
-    times: FloatArray, mean: dict[str, FloatArray], good: BoolArray
+    times: FloatArray, mean: Mapping[str, FloatArray], good: BoolArray
 ) -> tuple[float | None, float | None]:
     """Return the frequency (Hz) and amplitude (degrees) of regular eye movements.
 

@@ -26,6 +26,7 @@ MISSING_S = 0.5  # s that may lack at the end of a video before it counts as cut
 CLOCK = Fraction(1, 1000)  # s, as the times of the parameters
 # the same pictures give the same file, on any machine
 H264 = {'preset': 'veryfast', 'crf': '20', 'bf': '0', 'threads': '1'}
+MP4: dict[str, Any] = {'format': 'mp4', 'options': {'fflags': '+bitexact'}}
 AGAIN = 'Copy the file again, or export it anew from the camera.'
 
 
@@ -160,34 +161,32 @@ def encode(
     """
     import av
 
-    with atomic_path(path) as temporary:
-        with av.open(str(temporary), 'w', format='mp4', options={'fflags': '+bitexact'}) as output:
-            stream = output.add_stream('libx264', options=H264)
-            stream.width, stream.height = size
-            stream.pix_fmt = 'yuv420p'
-            stream.codec_context.time_base = CLOCK
-            for time, image in zip(times, images, strict=True):
-                frame = av.VideoFrame.from_ndarray(image, format='rgb24')
-                frame.pts, frame.time_base = round(time / CLOCK), CLOCK
-                output.mux(stream.encode(frame))
-            output.mux(stream.encode())
+    with atomic_path(path) as temporary, av.open(str(temporary), 'w', **MP4) as output:
+        stream = output.add_stream('libx264', options=H264)
+        stream.width, stream.height = size
+        stream.pix_fmt = 'yuv420p'
+        stream.codec_context.time_base = CLOCK
+        for time, image in zip(times, images, strict=True):
+            frame = av.VideoFrame.from_ndarray(image, format='rgb24')
+            frame.pts, frame.time_base = round(time / CLOCK), CLOCK
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode())
 
 
 def join(parts: Sequence[Path], path: Path) -> None:
     """Join videos that `encode` made with the times of one recording, atomically."""
     import av
 
-    with atomic_path(path) as temporary:
-        with av.open(str(temporary), 'w', format='mp4', options={'fflags': '+bitexact'}) as output:
-            stream: Any = None
-            for part in parts:
-                with av.open(str(part)) as container:
-                    source = container.streams.video[0]
-                    stream = stream or output.add_stream_from_template(source)
-                    for packet in container.demux(source):
-                        if packet.dts is not None:
-                            packet.stream = stream
-                            output.mux(packet)
+    with atomic_path(path) as temporary, av.open(str(temporary), 'w', **MP4) as output:
+        stream: Any = None
+        for part in parts:
+            with av.open(str(part)) as container:
+                source = container.streams.video[0]
+                stream = stream or output.add_stream_from_template(source)
+                for packet in container.demux(source):
+                    if packet.dts is not None:
+                        packet.stream = stream
+                        output.mux(packet)
 
 
 def beside(left: Iterable[AnyArray], right: Callable[[int], AnyArray]) -> Iterator[AnyArray]:
