@@ -99,7 +99,7 @@ def blinks(recording: Recording) -> list[tuple[float, float]]:
     moving = [np.ptp(share[np.isfinite(share)]) > BLINK_SHUT for share in shares]
     if not any(moving):
         return []
-    shut: BoolArray = (np.nan_to_num(shares[moving], nan=1.0) < BLINK_SHUT).all(axis=0)
+    shut = np.all(np.nan_to_num(shares[moving], nan=1.0) < BLINK_SHUT, axis=0)
     found = []
     for first, last in runs(shut):
         end = times[min(last + 1, len(times) - 1)]
