@@ -9,20 +9,28 @@ the normal variation: the difference between the two sides (strabismus, ptosis, 
 opening of the lids, and the pose of the head. Movements are rounded finely.
 """
 
+import csv
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from facebids.core.arrays import BoolArray, FloatArray
+from facebids.errors import FacebidsError
 from facebids.mask import parameters
 from facebids.mask.landmarks import generic_points
-from facebids.mask.parameters import Neutral, Recording
+from facebids.mask.parameters import EXPRESSIONS, Neutral, Recording
 
 # white-to-white diameter of the cornea (Rüfer 2005, doi 10.1097/01.ico.0000148312.01805.53)
 IRIS_MM = 11.7
-EYE_MM = 10.5  # from the centre of rotation of the eye to the plane of the iris
 LIDS_MM = 9.5  # between open lids
+# Landmarks follow some movements only in part. Gains and shapes on renders of known heads:
+EYE_MM = (11.3, 5.2)  # from the centre of the eye to the iris, for horizontal and vertical turns
+APART_DEG = 7.0  # outward angle of each eye that looks straight ahead
+PITCH, YAW = 1.33, 1.1
+OPEN = 0.93  # distance of the lids, and below the open state its share:
+OPENED = ((0.03, 0.25, 0.66, 0.81, 1.0, 1.17), (0.0, 0.25, 0.5, 0.75, 1.0, 1.25))
 
 # Hardly moved by expressions: forehead, temples, corners of the eyes, bridge of the nose.
 STABLE = (
@@ -50,6 +58,10 @@ MOUTH = (0, 17, 13, 14)
 SIDES = ('left', 'right')
 PLACED = tuple(f'{name}_{side}' for name in PLACES for side in SIDES)
 MIDDLE = ('chin_up', 'chin_left', 'mouth_left')
+SHAPE = (*PLACED, *MIDDLE)
+# How the places of the mask move with its expressions: made by benchmarks/mask_response.py.
+RESPONSE = Path(__file__).with_name('response.tsv')
+STIFFNESS_MM = 1.0  # an expression that moves no place further is not told from noise
 
 # What is measured on one picture: mm of the generic face, unless the name says otherwise.
 MEASURES = (
@@ -57,7 +69,7 @@ MEASURES = (
     'iris_left', 'iris_right', 'open_left', 'open_right',
     'gaze_left_horizontal_deg', 'gaze_left_vertical_deg',
     'gaze_right_horizontal_deg', 'gaze_right_vertical_deg',
-    *PLACED, *MIDDLE,
+    *SHAPE,
 )  # fmt: skip
 COLUMN = {name: index for index, name in enumerate(MEASURES)}
 GAZE = MEASURES[COLUMN['gaze_left_horizontal_deg'] : COLUMN['gaze_right_vertical_deg'] + 1]
@@ -72,11 +84,8 @@ PHOTOGRAPH = 0.5  # of a parameter: personal proportions and expressions cannot 
 
 OWN_FRAMES, OWN_SECONDS = 25, 2.0  # of confident frames, from which there is an own neutral
 CONFIDENT = 0.5
-CLOSED = 0.1  # share of the open state that landmarks show of closed lids
 SHUT = 0.4  # share of the open state below which the iris is not seen
 WINDOW_S = 0.2  # of the filter: a movement of 5 Hz keeps 84 % of its amplitude
-# Movement that the jaw causes, as a share of its own.
-JAW_CORNER, JAW_WIDTH, JAW_LIP = 0.3, 0.1, 0.9
 
 
 def measures(points: FloatArray, size: tuple[int, int]) -> FloatArray:
@@ -107,7 +116,7 @@ def measures(points: FloatArray, size: tuple[int, int]) -> FloatArray:
     inside = (points[:, 0] > 0) & (points[:, 0] < size[0])
     inside &= (points[:, 1] < 0) & (points[:, 1] > -size[1])
     iris = [float(np.linalg.norm(head[a] - head[b])) for _, a, b in IRIS]
-    values = [*middle, eyes, inside.mean(), fit, -pitch, yaw, -roll, *iris]
+    values = [*middle, eyes, inside.mean(), fit, -PITCH * pitch, YAW * yaw, -roll, *iris]
     values += [head[upper, 1] - head[lower, 1] for upper, lower in LIDS]
     values += [angle for side in (0, 1) for angle in _gaze(head, side, float(np.mean(iris)))]
     return np.array([*values, *_places(head)])
@@ -129,13 +138,13 @@ def _pose(points: FloatArray) -> tuple[FloatArray, float, FloatArray, float]:
 def _gaze(head: FloatArray, side: int, iris: float) -> tuple[float, float]:
     """Return horizontal and vertical angle of an eye in the head, in degrees."""
     away = head[IRIS[side][0]] - head[list(CORNERS[side])].mean(0)
-    sine = np.clip(away[:2] * (IRIS_MM / iris / EYE_MM), -1, 1)
+    sine = np.clip(away[:2] * IRIS_MM / iris / EYE_MM, -1, 1)
     horizontal, vertical = np.degrees(np.arcsin(sine))
-    return float(horizontal), float(vertical)
+    return float(horizontal) + (-APART_DEG, APART_DEG)[side], float(vertical)
 
 
 def _places(head: FloatArray) -> list[float]:
-    """Return the values of `PLACED` and `MIDDLE`."""
+    """Return the values of `SHAPE`."""
     found = []
     for *sides, axis in PLACES.values():
         for points, sign in zip(sides, (1, -1), strict=True):
@@ -148,7 +157,7 @@ def _places(head: FloatArray) -> list[float]:
 @cache
 def generic_places() -> dict[str, float]:
     """Return the places of the generic face, in mm."""
-    return dict(zip((*PLACED, *MIDDLE), _places(generic_points()), strict=True))
+    return dict(zip(SHAPE, _places(generic_points()), strict=True))
 
 
 def recording(times: FloatArray, table: FloatArray, *, photograph: bool = False) -> Recording:
@@ -215,7 +224,7 @@ def _columns(
         for name in (name for name in GAZE if eye in name):
             raw[name] = _filled(times, raw[name], good & seen[eye])
     length = 1 + 2 * round((WINDOW_S / _interval(times) - 1) / 2)
-    smooth = {name: _smoothed(raw[name], length) for name in (*GAZE, *PLACED, *MIDDLE)}
+    smooth = {name: _smoothed(raw[name], length) for name in (*GAZE, *SHAPE)}
     smooth |= {name: _smoothed(raw[name], length) for name in parameters.POSE}
     made = {name: _split(smooth[name], LEVEL_POSE_DEG) for name in parameters.POSE} | _gazes(
         smooth, own
@@ -303,7 +312,7 @@ def _lids(
 ) -> tuple[dict[str, FloatArray], dict[str, BoolArray]]:
     """Return the opening of the lids, and in which frames the iris is seen."""
     iris = np.nanmedian([raw['iris_left'], raw['iris_right']])
-    opened = {side: raw[f'open_{side}'] * (IRIS_MM / iris) for side in SIDES}
+    opened = {side: raw[f'open_{side}'] * (OPEN * IRIS_MM / iris) for side in SIDES}
     levels = {side: float(np.nanpercentile(opened[side], 75)) for side in SIDES}
     if not own:  # closed lids of a photograph are no level
         levels = dict.fromkeys(SIDES, LIDS_MM)
@@ -313,10 +322,7 @@ def _lids(
     seen: dict[str, BoolArray] = {}
     for side, level in levels.items():
         part = 1 - _rounded(1 - level / wide, LEVEL_PTOSIS)
-        floor = CLOSED * wide
-        share: FloatArray = np.clip(
-            (opened[side] - floor) / max(level - floor, 0.1 * wide), 0, 1.5
-        )
+        share: FloatArray = np.interp(opened[side] / max(level, 0.1 * wide), *OPENED)
         seen[side] = share > SHUT
         if not own:
             share = _steps(share, LEVEL_PTOSIS * 2)
@@ -326,39 +332,57 @@ def _lids(
 
 
 def _expressions(raw: dict[str, FloatArray], own: bool) -> dict[str, FloatArray]:
-    """Return the coefficients of the expressions."""
-    moved = _moved(raw, own)
-    jaw = np.maximum(-moved['chin_up'], 0)
-    made: dict[str, FloatArray] = {
-        'jaw_open': jaw / 40,
-        'jaw_side': moved['chin_left'] / 10,
-        'mouth_side': moved['mouth_left'] / 10,
-    }
-    for side in SIDES:
-        up = moved[f'corner_{side}'] + JAW_CORNER * jaw
-        out = moved[f'width_{side}'] + JAW_WIDTH * jaw
-        made |= {
-            f'brow_up_{side}': moved[f'brow_{side}'] / 8,
-            f'brow_down_{side}': -moved[f'brow_{side}'] / 6,
-            f'cheek_up_{side}': moved[f'cheek_{side}'] / 6,
-            f'nose_wrinkle_{side}': moved[f'nose_{side}'] / 4,
-            f'smile_{side}': (0.6 * out + 0.8 * up) / 10,
-            f'frown_{side}': -up / 8,
-            f'lip_up_{side}': (moved[f'upper_lip_{side}'] - 0.5 * np.maximum(up, 0)) / 6,
-            f'lip_down_{side}': -(moved[f'lower_lip_{side}'] + JAW_LIP * jaw) / 6,
-        }
-    narrow = np.minimum(-moved['width_left'], -moved['width_right']) - JAW_WIDTH * jaw
-    made['pucker'] = narrow / 10
+    """Return the expressions for which the landmarks of the mask move most alike."""
+    moved = np.transpose([_moved(raw, own)[name] for name in SHAPE])
+    values = np.full((len(moved), len(EXPRESSIONS)), np.nan)
+    for i in np.flatnonzero(np.isfinite(moved).all(axis=1)):
+        values[i] = fitted(moved[i])
     if not own:
-        made = {name: _steps(values, PHOTOGRAPH) for name, values in made.items()}
-    return made
+        values = _steps(values, PHOTOGRAPH)
+    return {name: values[:, i] for i, name in enumerate(EXPRESSIONS)}
+
+
+def fitted(moved: FloatArray) -> FloatArray:
+    """Return the expressions that explain a movement, by regularised least squares.
+
+    Parameters
+    ----------
+    moved : ndarray, shape (len(SHAPE),)
+        Movement of each place, in mm.
+
+    Returns
+    -------
+    ndarray, shape (len(EXPRESSIONS),)
+        In their ranges.
+    """
+    from scipy.optimize import nnls
+
+    table, signs = _system()
+    halves, _ = nnls(table, np.concatenate([moved, np.zeros(table.shape[1])]))
+    values = np.zeros(len(EXPRESSIONS))
+    np.add.at(values, [i for i, _ in signs], halves * [sign for _, sign in signs])
+    return values
+
+
+@cache
+def _system() -> tuple[FloatArray, tuple[tuple[int, int], ...]]:
+    """Return the equations, and the expression and sign of each of their unknowns."""
+    with open(RESPONSE, newline='', encoding='utf-8') as stream:
+        rows = list(csv.DictReader(stream, delimiter='\t'))
+    if [row['place'] for row in rows] != list(SHAPE):
+        raise FacebidsError(f'{RESPONSE} is not that of this version. Install facebids again.')
+    response = np.array([[float(row[name]) for name in EXPRESSIONS] for row in rows])
+    signs = [(i, 1) for i in range(len(EXPRESSIONS))]
+    signs += [(EXPRESSIONS.index(name), -1) for name in ('jaw_side', 'mouth_side')]
+    table = np.transpose([response[:, i] * sign for i, sign in signs])
+    return np.vstack([table, STIFFNESS_MM * np.eye(len(signs))]), tuple(signs)
 
 
 def _moved(raw: dict[str, FloatArray], own: bool) -> dict[str, FloatArray]:
     """Return the places less the neutral, but with what is not normal between the sides."""
     generic = generic_places()
     if not own:
-        return {name: raw[name] - generic[name] for name in (*PLACED, *MIDDLE)}
+        return {name: raw[name] - generic[name] for name in SHAPE}
     moved: dict[str, FloatArray] = {name: raw[name] - np.nanmedian(raw[name]) for name in MIDDLE}
     # the mouth is closed in some part of a recording, the jaw never above that
     moved['chin_up'] = raw['chin_up'] - np.nanpercentile(raw['chin_up'], 80)

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 POINTS = 2000  # of a line, more of which a plot does not show
 GENERIC = (
-    'There were too few pictures to find the neutral face of the person, so movements are relative '
-    'to that of the generic face, and only large ones are kept. Personal proportions may look like '
-    'an expression.'
+    'There were too few pictures to find the neutral face of the person, so movements are '
+    'relative to that of the generic face, and only large ones are kept. Personal proportions may '
+    'look like an expression.'
 )
 LEFT, RIGHT, BOTH = '#1d5fa8', '#c2570c', '#5a4a78'
 
