@@ -175,7 +175,7 @@ def displacements(places: FloatArray) -> FloatArray:
             target = column[f'{name}_{side}']
             for centre, width, vector in bumps:
                 cx, cy, cz = centre
-                weight = _bump(places, (sign * cx, cy, cz), width) * _half(sign * x)
+                weight = _bump(places, (sign * cx, cy, cz), width) * half(sign * x)
                 if name in ('lip_up', 'lip_down'):
                     weight = weight * (lower if name == 'lip_down' else 1 - lower)
                 target += weight[:, None] * np.multiply(vector, (sign, 1, 1))
@@ -196,7 +196,7 @@ def step(t: FloatArray) -> FloatArray:
     return t * t * (3 - 2 * t)
 
 
-def _half(x: FloatArray) -> FloatArray:
+def half(x: FloatArray) -> FloatArray:
     """Return the weight of a half of the face, which fades within 8 mm around the midline."""
     return step((x + 4) / 8)
 

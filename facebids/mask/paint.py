@@ -7,7 +7,16 @@ from typing import TypeAlias
 import numpy as np
 
 from facebids.core.arrays import BoolArray, FloatArray
-from facebids.mask.basis import EYE, IRIS_RADIUS, MOUTH_HALF, MOUTH_Z, OPENING_MM, SCALE, step
+from facebids.mask.basis import (
+    EYE,
+    IRIS_RADIUS,
+    MOUTH_HALF,
+    MOUTH_Z,
+    OPENING_MM,
+    SCALE,
+    half,
+    step,
+)
 
 Colour: TypeAlias = tuple[int, int, int]
 
@@ -80,9 +89,9 @@ def _face_colours(places: FloatArray, base: FloatArray, look: Look) -> FloatArra
     _mix(base, look.lips, 0.12 * _spot(beside - 46, z + 84, 16, 14))  # cheeks
     along = np.clip((beside - 11) / 43, 0, 1)
     arch = -30 + 8 * np.sin(np.pi * (0.12 + 0.62 * along)) - 1.5 * along
-    half = look.brow_thickness * (0.62 - 0.42 * along**2)
+    thick = look.brow_thickness * (0.62 - 0.42 * along**2)
     ends = step((beside - 9) / 5) * step((56 - beside) / 6)
-    _mix(base, look.brow, 0.9 * ends * step((half - np.abs(z - arch)) / 2.5))
+    _mix(base, look.brow, 0.9 * ends * step((thick - np.abs(z - arch)) / 2.5))
     t = np.clip(beside / (MOUTH_HALF + 2), 0, 1)
     bow = 1 - 0.18 * np.exp(-((x / 3.5) ** 2))
     upper = MOUTH_Z + 9.0 * (1 - t**1.6) * bow
@@ -96,7 +105,7 @@ def _face_colours(places: FloatArray, base: FloatArray, look: Look) -> FloatArra
 
 
 def mouth_colours(
-    places: FloatArray, below: FloatArray, gap_mm: float
+    places: FloatArray, below: FloatArray, gaps_mm: tuple[float, float]
 ) -> tuple[BoolArray, FloatArray]:
     """Return which pixels lie between the lips, and the colours of these, with teeth.
 
@@ -105,16 +114,22 @@ def mouth_colours(
     places : ndarray, shape (N, 3)
     below : ndarray, shape (N,)
         0 at the upper lip and 1 at the lower lip.
-    gap_mm : float
-        Between the lips.
+    gaps_mm : tuple of 2 floats
+        Between the lips on the left and on the right.
     """
     x, y, _ = places.T
     inside = (np.abs(x) < MOUTH_HALF) & (y > 50) & (below > 0.08) & (below < 0.92)
     colours = np.empty((np.count_nonzero(inside), 3), np.float32)
     colours[...] = (66, 26, 26)
-    if gap_mm > 3:
-        depth = below[inside] * gap_mm
-        teeth = step((8 - depth) / 2) * step(depth - 0.5) * step((15 - np.abs(x[inside])) / 4)
+    if max(gaps_mm) > 3:
+        gap = gaps_mm[0] + (gaps_mm[1] - gaps_mm[0]) * half(x[inside])
+        depth = below[inside] * gap
+        teeth = (
+            step((gap - 2) / 2)
+            * step((8 - depth) / 2)
+            * step(depth - 0.5)
+            * step((15 - np.abs(x[inside])) / 4)
+        )
         _mix(colours, (205, 196, 180), 0.8 * teeth)
     return inside, colours
 

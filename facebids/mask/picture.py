@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from facebids.core.arrays import BoolArray, FloatArray, IntArray
 from facebids.core.attack.rays import Scene
 from facebids.mask import paint
-from facebids.mask.basis import EYE, EYE_RADIUS, MOVES, SCALE, Head, generic_head
+from facebids.mask.basis import EYE, EYE_RADIUS, JAW_OPEN_MM, MOVES, SCALE, Head, generic_head
 from facebids.mask.paint import FISSURE_HALF, Look
 from facebids.mask.parameters import SIZE, Frame
 
@@ -106,7 +106,7 @@ class Painter:
         seen, rays, found = self._surface(frame, rotation, camera)
         places, below, normals = found[:, :3], found[:, 3], _unit(found[:, 4:])
         colours = paint.skin_colours(places, self.look)
-        inside, mouth = paint.mouth_colours(places, below, _gap_mm(frame))
+        inside, mouth = paint.mouth_colours(places, below, _gaps_mm(frame))
         colours[inside] = mouth
         shine = np.full(len(places), SKIN_SHINE, np.float32)
         for side in SIDES:
@@ -236,10 +236,11 @@ def gaze_vector(horizontal_deg: float, vertical_deg: float) -> FloatArray:
     return np.array([-np.sin(h) * np.cos(v), np.cos(h) * np.cos(v), np.sin(v)], np.float32)
 
 
-def _gap_mm(frame: Frame) -> float:
-    """Return the distance between the lips, roughly."""
-    lower = max(frame.lip_down_left, frame.lip_down_right)
-    return 40 * frame.jaw_open + 6 * lower + 6 * max(frame.lip_up_left, frame.lip_up_right)
+def _gaps_mm(frame: Frame) -> tuple[float, float]:
+    """Return the distances between the left and between the right halves of the lips, roughly."""
+    left = frame.lip_up_left + frame.lip_down_left
+    right = frame.lip_up_right + frame.lip_down_right
+    return JAW_OPEN_MM * frame.jaw_open + 6 * left, JAW_OPEN_MM * frame.jaw_open + 6 * right
 
 
 def _rays(pixels: IntArray, size: tuple[int, int]) -> FloatArray:
@@ -276,8 +277,8 @@ def _between(coarse: FloatArray) -> tuple[FloatArray, BoolArray]:
     values[1::2, 1::2] = (a + b + c + d) / 4
     key = coarse[..., :4] * np.array([1, 1, 1, LIP_MM], np.float32)
     # comparisons with NaN are false
-    across = (np.abs(key[:, :-1] - key[:, 1:]) < SAME_MM).all(-1)
-    down = (np.abs(key[:-1] - key[1:]) < SAME_MM).all(-1)
+    across: BoolArray = (np.abs(key[:, :-1] - key[:, 1:]) < SAME_MM).all(-1)
+    down: BoolArray = (np.abs(key[:-1] - key[1:]) < SAME_MM).all(-1)
     same = across[:-1] & across[1:] & down[:, :-1] & down[:, 1:]
     empty = np.isnan(coarse[..., 0])
     same |= empty[:-1, :-1] & empty[:-1, 1:] & empty[1:, :-1] & empty[1:, 1:]
