@@ -26,11 +26,11 @@ from facebids.mask.parameters import EXPRESSIONS, Neutral, Recording
 IRIS_MM = 11.7
 LIDS_MM = 9.5  # between open lids
 # Landmarks follow some movements only in part. Gains and shapes on renders of known heads:
-EYE_MM = (11.3, 5.2)  # from the centre of the eye to the iris, for horizontal and vertical turns
+EYE_MM = (10.0, 5.2)  # from the centre of the eye to the iris, for horizontal and vertical turns
 APART_DEG = 7.0  # outward angle of each eye that looks straight ahead
-PITCH, YAW = 1.33, 1.1
-OPEN = 0.93  # distance of the lids, and below the open state its share:
-OPENED = ((0.03, 0.25, 0.66, 0.81, 1.0, 1.17), (0.0, 0.25, 0.5, 0.75, 1.0, 1.25))
+PITCH, YAW = 1.33, 1.08
+OPEN = 0.87  # distance of the lids, and below the open state its share:
+OPENED = ((0.03, 0.2, 0.38, 0.62, 0.8, 1.0, 1.17), (0.0, 0.18, 0.3, 0.48, 0.73, 1.0, 1.25))
 
 # Hardly moved by expressions: forehead, temples, corners of the eyes, bridge of the nose.
 STABLE = (
@@ -53,6 +53,8 @@ PLACES: dict[str, tuple[tuple[int, ...], tuple[int, ...], str]] = {
     'upper_lip': ((271, 268, 303), (41, 38, 73), 'up'),
     'lower_lip': ((403, 316, 319), (179, 86, 89), 'up'),
 }
+# Differences between the sides at rest are kept of these, as of a palsy.
+UNEVEN = ('brow', 'corner')
 CHIN = (152, 148, 377)
 MOUTH = (0, 17, 13, 14)
 SIDES = ('left', 'right')
@@ -75,9 +77,9 @@ COLUMN = {name: index for index, name in enumerate(MEASURES)}
 GAZE = MEASURES[COLUMN['gaze_left_horizontal_deg'] : COLUMN['gaze_right_vertical_deg'] + 1]
 
 # Steps of levels. Each is wider than the normal variation and the error of the landmarks.
-LEVEL_POSE_DEG = 5.0
-LEVEL_SQUINT_DEG = 5.0
-LEVEL_LIDS_MM = 1.5
+LEVEL_POSE_DEG = 5.0  # of yaw and roll; the pitch at rest is not told from the shape of the face
+LEVEL_SQUINT_DEG = 8.0
+LEVEL_LIDS_MM = 3.0
 LEVEL_PTOSIS = 0.15
 LEVEL_SIDES_MM = 3.0
 PHOTOGRAPH = 0.5  # of a parameter: personal proportions and expressions cannot be told apart
@@ -226,11 +228,17 @@ def _columns(
     length = 1 + 2 * round((WINDOW_S / _interval(times) - 1) / 2)
     smooth = {name: _smoothed(raw[name], length) for name in (*GAZE, *SHAPE)}
     smooth |= {name: _smoothed(raw[name], length) for name in parameters.POSE}
-    made = {name: _split(smooth[name], LEVEL_POSE_DEG) for name in parameters.POSE} | _gazes(
-        smooth, own
-    )
-    made |= _expressions(smooth, own)
+    made = _poses(smooth, own) | _gazes(smooth, own) | _expressions(smooth, own)
     return made | lids
+
+
+def _poses(raw: dict[str, FloatArray], own: bool) -> dict[str, FloatArray]:
+    made: dict[str, FloatArray] = {
+        name: _split(raw[name], LEVEL_POSE_DEG) for name in ('yaw_deg', 'roll_deg')
+    }
+    pitch = raw['pitch_deg']
+    made['pitch_deg'] = pitch - np.nanmedian(pitch) if own else _steps(pitch, 20.0)
+    return made
 
 
 def _interval(times: FloatArray) -> float:
@@ -325,7 +333,7 @@ def _lids(
         share: FloatArray = np.interp(opened[side] / max(level, 0.1 * wide), *OPENED)
         seen[side] = share > SHUT
         if not own:
-            share = _steps(share, LEVEL_PTOSIS * 2)
+            share = _steps(share, PHOTOGRAPH / 2)
         made[f'lid_{side}'] = part * share
         made[f'lid_{side}_mm'] = wide_mm * part * share
     return made, seen
@@ -390,8 +398,7 @@ def _moved(raw: dict[str, FloatArray], own: bool) -> dict[str, FloatArray]:
         names = [f'{name}_{side}' for side in SIDES]
         levels = [float(np.nanmedian(raw[item])) for item in names]
         away = [level - generic[item] for level, item in zip(levels, names, strict=True)]
-        for item, level, keep in zip(
-            names, levels, _sides(away[0], away[1], LEVEL_SIDES_MM), strict=True
-        ):
+        kept = _sides(away[0], away[1], LEVEL_SIDES_MM) if name in UNEVEN else (0.0, 0.0)
+        for item, level, keep in zip(names, levels, kept, strict=True):
             moved[item] = raw[item] - level + keep
     return moved

@@ -11,6 +11,7 @@ import csv
 import io
 import itertools
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -212,7 +213,7 @@ def _row(row: dict[str, str], path: str | Path, line: int) -> Frame:
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(f'{path}, line {line}: a value is not a number: {error}.') from error
     for name, value in values.items():
-        if not abs(rounded(name, value) - value) < 1e-6:  # catches NaN, too
+        if not math.isfinite(value) or abs(rounded(name, value) - value) > 1e-6:
             raise DatasetError(
                 f'{path}, line {line}: {name} is {value}, which is outside its range or not '
                 'rounded to its step. Make the table again.'
