@@ -156,6 +156,17 @@ DOWNWARDS = {
         'facebids.core.arrays',
         *TABLES,
     },
+    'facebids.mask': {
+        'facebids.mask',
+        'facebids.core.atlas',
+        'facebids.core.attack',
+        'facebids.core.arrays',
+        'facebids.core.packages',
+        'facebids.studies.photographs.read',
+        'facebids.reports',
+        'facebids.cli.arguments',
+        'facebids.cli.console',
+    },
     'facebids.api': {'facebids.core'},
     'facebids.__main__': {'facebids.cli'},
 }
@@ -168,11 +179,13 @@ OWNERS = {
         'facebids.core.alignment.coregistration',
         'facebids.core.defacing.tissues',
     },
+    'av': {'facebids.mask.video', 'facebids.mask.cli'},
     'bids': {'facebids.bids.inputs'},
     'dlib': {'facebids.core.attack.recognition'},
     'embreex': {'facebids.core.attack.rays'},
     'jinja2': {'facebids.reports', 'facebids.quiz'},
     'markdown_it': {'facebids.quiz.server.pages'},
+    'mediapipe': {'facebids.mask.landmarks', 'facebids.mask.cli'},
     'nilearn': {'facebids.core.atlas'},
     'nipype': {
         'facebids.interfaces',
@@ -180,7 +193,7 @@ OWNERS = {
         'facebids.stages.graph',
         'facebids.stages.pool',
     },
-    'rich': {'facebids.cli'},
+    'rich': {'facebids.cli', 'facebids.mask.cli'},
     'sqlalchemy': {'facebids.quiz.database', 'facebids.quiz.migrations'},
     'starlette': {'facebids.quiz.server'},
     'templateflow': {'facebids.bids.templateflow'},
@@ -189,8 +202,8 @@ OWNERS = {
 
 # Libraries that take long to import, so functions import them when needed. The exceptions are
 # Nipype interfaces and plugins: classes, whose base must exist when the module is imported.
-SLOW = {'ants', 'bids', 'dlib', 'jinja2', 'matplotlib', 'nilearn', 'nipype', 'pandas', 'skimage'}
-SLOW |= {'sklearn', 'statsmodels', 'templateflow', 'trimesh'}
+SLOW = {'ants', 'av', 'bids', 'dlib', 'jinja2', 'matplotlib', 'mediapipe', 'nilearn', 'nipype'}
+SLOW |= {'pandas', 'skimage', 'sklearn', 'statsmodels', 'templateflow', 'trimesh'}
 SLOW_ALLOWED = {'nipype': {'facebids.interfaces', 'facebids.workflows', 'facebids.stages.pool'}}
 
 # The modules that `facebids --help` imports.
@@ -324,7 +337,7 @@ def test_what_help_reads_needs_the_standard_library_only(name):
 def test_only_the_command_line_prints(module):
     calls = [node for node in ast.walk(module.tree) if isinstance(node, ast.Call)]
     prints = [node.lineno for node in calls if ast.unparse(node.func) == 'print']
-    assert not prints or _is_inside(module.name, ['facebids.cli', 'facebids.quiz.cli'])
+    assert not prints or _is_inside(module.name, ['facebids.cli', 'facebids.mask.cli', 'facebids.quiz.cli'])
 
 
 @each_module

@@ -100,10 +100,13 @@ def _opened(path: Path) -> Any:
 
 
 def _duration(container: Any) -> float:
+    """Return the duration of the pictures in s, 0 if only that of the sound may be known."""
     stream = container.streams.video[0]
-    if stream.duration is None or stream.time_base is None:
+    if stream.duration is not None:
+        return float((stream.duration + (stream.start_time or 0)) * stream.time_base)
+    if container.duration is None or len(container.streams) > 1:
         return 0.0
-    return float((stream.duration + (stream.start_time or 0)) * stream.time_base)
+    return float(container.duration / 1e6)
 
 
 def _pixels(frame: 'VideoFrame') -> AnyArray:
