@@ -337,7 +337,9 @@ def test_what_help_reads_needs_the_standard_library_only(name):
 def test_only_the_command_line_prints(module):
     calls = [node for node in ast.walk(module.tree) if isinstance(node, ast.Call)]
     prints = [node.lineno for node in calls if ast.unparse(node.func) == 'print']
-    assert not prints or _is_inside(module.name, ['facebids.cli', 'facebids.mask.cli', 'facebids.quiz.cli'])
+    assert not prints or _is_inside(
+        module.name, ['facebids.cli', 'facebids.mask.cli', 'facebids.quiz.cli']
+    )
 
 
 @each_module
