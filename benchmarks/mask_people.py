@@ -148,7 +148,8 @@ def move(person: Person, rng: np.random.Generator, seconds: float, rate: float =
             values[f'frown_{side}'] = values[f'frown_{side}'] + 0.35
             values[f'brow_down_{side}'] = values[f'brow_down_{side}'] + 0.35
         closing = shut * (0.5 if palsy else 1.0)
-        values[f'lid_{side}'] = opening * (1 - closing)
+        # the upper lid follows the eye
+        values[f'lid_{side}'] = opening * (1 - closing) * (1 + 0.012 * vertical)
     frames = tuple(
         Frame(float(time), confidence=1.0, **{n: float(v[i]) for n, v in values.items()})
         for i, time in enumerate(times)

@@ -7,7 +7,7 @@ The numbers are atlas mm; a millimetre of a head is `SCALE` of it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import TypeAlias
 
@@ -20,9 +20,12 @@ SCALE = 0.88  # size of an adult head, relative to the atlas
 RESOLUTION = 3.5  # mm between vertices
 NECK_MM = 120.0  # lengthening of the neck beyond the atlas
 MOUTH_Z, MOUTH_HALF = -121.5, 19.5  # line between the lips, and its half width
-EYE = (33.0, 61.5, -46.0)  # centre of the right eye
+EYE = (33.0, 61.5, -46.0)  # about the centre of the right eye
 EYE_RADIUS = 13.2  # 11.6 mm in life
 IRIS_RADIUS = 5.85 / SCALE  # 11.7 mm wide in life
+FISSURE_HALF = 15.5  # half width of the opening between the lids
+FISSURE_Z = -47.0  # its height at the middle between the corners of the eye
+IRIS_LIFT_MM = 1.6  # of the centre of the iris above the corners, in life
 OPENING_MM = 9.5  # between the lids of the neutral face, in life
 
 Bump: TypeAlias = tuple[tuple[float, float, float], float, tuple[float, float, float]]
@@ -134,13 +137,23 @@ def build_head(identity: Identity, scale: float = SCALE, resolution: float = RES
     places = identity.places(points)
     points[:, 2] -= NECK_MM * step((EXTENT[2][0] + 4 - points[:, 2]) / 3)
     centre = np.array([0.0, 40.0, -50.0])
-    eyes = identity.points(np.array([(-EYE[0], *EYE[1:]), EYE]))
-    return Head(
+    skin = Head(
         places.astype(np.float32),
         ((points - centre) * scale).astype(np.float32),
         np.ascontiguousarray(faces, np.int32),
-        ((eyes - centre) * scale).astype(np.float32),
+        np.zeros((2, 3), np.float32),
     )
+    return replace(skin, eyes=np.stack([_eye(skin, -1), _eye(skin, 1)]))
+
+
+def _eye(head: Head, sign: int) -> FloatArray:
+    """Return the centre of an eye: behind the lids, at the middle between their corners."""
+    x, half_width = sign * EYE[0], FISSURE_HALF - 0.5
+    places = [(x - half_width, FISSURE_Z), (x + half_width, FISSURE_Z), (x, FISSURE_Z)]
+    corners, weights = head.locate(np.array(places, np.float32))
+    a, b, front = (head.vertices[corners] * weights[..., None]).sum(1)
+    depth = front[1] - EYE_RADIUS * SCALE
+    return np.array([(a[0] + b[0]) / 2, depth, (a[2] + b[2]) / 2 + IRIS_LIFT_MM], np.float32)
 
 
 @cache

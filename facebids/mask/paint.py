@@ -9,6 +9,8 @@ import numpy as np
 from facebids.core.arrays import BoolArray, FloatArray
 from facebids.mask.basis import (
     EYE,
+    FISSURE_HALF,
+    FISSURE_Z,
     IRIS_RADIUS,
     MOUTH_HALF,
     MOUTH_Z,
@@ -20,8 +22,6 @@ from facebids.mask.basis import (
 
 Colour: TypeAlias = tuple[int, int, int]
 
-FISSURE_HALF = 15.5  # half width of the opening between the lids, atlas mm
-FISSURE_Z = -47.0  # its height at the middle between the corners of the eye
 UPPER_SHARE, LOWER_SHARE = 0.88, 0.12  # of the opening that each lid makes
 # Of the matt light of the surroundings, and of directed and frontal light together; see render.py.
 AMBIENT, LIGHT = 0.22, 0.9
@@ -134,7 +134,9 @@ def mouth_colours(
     return inside, colours
 
 
-def lids(x: FloatArray, opening: float) -> tuple[FloatArray, FloatArray, FloatArray]:
+def lids(
+    x: FloatArray, opening: float, lift: float = 0.0
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the edges of the lids of the right eye.
 
     Parameters
@@ -143,6 +145,8 @@ def lids(x: FloatArray, opening: float) -> tuple[FloatArray, FloatArray, FloatAr
         Atlas mm.
     opening : float
         1 is `OPENING_MM` at the middle of the eye.
+    lift : float
+        By which both edges are higher at the middle of the eye, atlas mm.
 
     Returns
     -------
@@ -152,9 +156,10 @@ def lids(x: FloatArray, opening: float) -> tuple[FloatArray, FloatArray, FloatAr
         Heights of the edges, atlas mm.
     """
     t = (x - EYE[0]) / FISSURE_HALF
-    arch = np.sqrt(np.maximum(1 - np.abs(t) ** 2.2, 0)) * OPENING_MM / SCALE
-    closed = FISSURE_Z + t - 0.3 * arch  # the outer corner is higher
-    return t, closed + UPPER_SHARE * opening * arch, closed - LOWER_SHARE * opening * arch
+    arch = np.sqrt(np.maximum(1 - np.abs(t) ** 2.2, 0))
+    full = OPENING_MM / SCALE * arch
+    closed = FISSURE_Z + t - 0.3 * full + lift * arch  # the outer corner is higher
+    return t, closed + UPPER_SHARE * opening * full, closed - LOWER_SHARE * opening * full
 
 
 def lashes(t: FloatArray, above: FloatArray, below: FloatArray) -> FloatArray:
@@ -185,7 +190,8 @@ def eye_colours(t: FloatArray, below_lid: FloatArray, off: FloatArray, look: Loo
     """
     colours = np.empty((len(t), 3), np.float32)
     colours[...] = (232, 226, 220)
-    _mix(colours, (190, 130, 120), 0.5 * step((np.abs(t) - 0.82) / 0.18))
+    _mix(colours, (200, 140, 128), 0.8 * step((-t - 0.72) / 0.14))  # caruncle
+    _mix(colours, (190, 130, 120), 0.4 * step((t - 0.82) / 0.18))
     ring = (0.75 + 0.35 * step((0.9 - off) / 0.5))[:, None]
     iris = step((1.06 - off) / 0.12)[:, None]
     colours += iris * (ring * np.array(look.iris, np.float32) - colours)

@@ -15,8 +15,17 @@ from scipy.spatial.transform import Rotation
 from facebids.core.arrays import BoolArray, FloatArray, IntArray
 from facebids.core.attack.rays import Scene
 from facebids.mask import paint
-from facebids.mask.basis import EYE, EYE_RADIUS, JAW_OPEN_MM, MOVES, SCALE, Head, generic_head
-from facebids.mask.paint import FISSURE_HALF, Look
+from facebids.mask.basis import (
+    EYE,
+    EYE_RADIUS,
+    FISSURE_HALF,
+    JAW_OPEN_MM,
+    MOVES,
+    SCALE,
+    Head,
+    generic_head,
+)
+from facebids.mask.paint import Look
 from facebids.mask.parameters import SIZE, Frame
 
 DISTANCE = 1200.0  # mm from the camera to the face
@@ -24,6 +33,7 @@ HEIGHT = 290.0  # mm of the picture's height at the face
 SAME_MM = 6.0  # neighbouring rays that meet places closer than this met the same surface
 LIP_MM = 40.0  # by which the lips count as apart for that
 OUTLINE_STEP, MARGIN = 7, 4  # every so many vertices, and pixels around them
+LID_FOLLOWS = 0.5  # share of the vertical movement of the iris that the lids follow
 SKIN_SHINE, EYE_SHINE = 0.06, 0.25
 SIDES = ('left', 'right')
 
@@ -203,7 +213,15 @@ class Painter:
         near = np.flatnonzero(
             (np.abs(outwards - EYE[0]) < FISSURE_HALF + 4) & (np.abs(z - EYE[2]) < 14) & (y > 40)
         )
-        t, upper, lower = paint.lids(outwards[near], getattr(frame, f'lid_{side}'))
+        gaze = gaze_vector(
+            getattr(frame, f'gaze_{side}_horizontal_deg'),
+            getattr(frame, f'gaze_{side}_vertical_deg'),
+        )
+        t, upper, lower = paint.lids(
+            outwards[near],
+            getattr(frame, f'lid_{side}'),
+            LID_FOLLOWS * EYE_RADIUS * float(gaze[2]),
+        )
         z = z[near]
         lashes = colours[near]
         paint.darken(lashes, paint.lashes(t, z - upper, lower - z))
@@ -212,13 +230,9 @@ class Painter:
         eye = near[open_]
         radius = EYE_RADIUS * SCALE
         outward = _sphere(self.head.eyes[SIDES.index(side)], radius, camera, rays[eye])
-        gaze = gaze_vector(
-            getattr(frame, f'gaze_{side}_horizontal_deg'),
-            getattr(frame, f'gaze_{side}_vertical_deg'),
-        )
         off = paint.iris_distance(outward, gaze, radius)
         colours[eye] = paint.eye_colours(t[open_], (upper - z)[open_], off, self.look)
-        normals[eye] = outward
+        normals[eye] = _unit(outward + normals[eye])  # as wet skin, it has no dark edges
         shine[eye] = EYE_SHINE
 
 
@@ -277,8 +291,8 @@ def _between(coarse: FloatArray) -> tuple[FloatArray, BoolArray]:
     values[1::2, 1::2] = (a + b + c + d) / 4
     key = coarse[..., :4] * np.array([1, 1, 1, LIP_MM], np.float32)
     # comparisons with NaN are false
-    across: BoolArray = (np.abs(key[:, :-1] - key[:, 1:]) < SAME_MM).all(-1)
-    down: BoolArray = (np.abs(key[:-1] - key[1:]) < SAME_MM).all(-1)
+    across = np.all(np.abs(key[:, :-1] - key[:, 1:]) < SAME_MM, axis=-1)
+    down = np.all(np.abs(key[:-1] - key[1:]) < SAME_MM, axis=-1)
     same = across[:-1] & across[1:] & down[:, :-1] & down[:, 1:]
     empty = np.isnan(coarse[..., 0])
     same |= empty[:-1, :-1] & empty[:-1, 1:] & empty[1:, :-1] & empty[1:, 1:]
