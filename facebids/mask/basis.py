@@ -223,7 +223,7 @@ def _below_mouth(places: FloatArray) -> FloatArray:
 
 def _around_mouth(points: FloatArray, faces: IntArray) -> BoolArray:
     x, y, z = np.moveaxis(points[faces].mean(1), -1, 0)
-    found: BoolArray = (np.abs(x) < 30) & (np.abs(z - MOUTH_Z) < 14) & (y > 40)
+    found: BoolArray = (np.abs(x) < 26) & (np.abs(z - MOUTH_Z) < 7) & (y > 40)
     return found
 
 
