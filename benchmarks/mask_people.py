@@ -5,20 +5,23 @@ A person is an identity of the head atlas with a head size, skin, hair, lips, br
 own, its own opening of the lids, and a resting face that is a little uneven. A recording has its
 own light, wall, camera position and movements. Run it to look at one:
 
-    python benchmarks/mask_people.py OUT.png [NUMBER] [DISORDER]
+    python benchmarks/mask_people.py OUT.mp4|OUT.png [--number N] [--disorder NAME] [--seconds S]
 """
 
-import sys
+import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+from skimage.io import imsave
 
 from facebids.core.atlas import Identity, draw_identity
 from facebids.mask.basis import EYE, build_head
 from facebids.mask.paint import Look, lids
 from facebids.mask.parameters import EXPRESSIONS, Frame
 from facebids.mask.picture import SIDES, Painter
+from facebids.mask.video import encode
 
 SIZE = (480, 360)  # pixels
 RATE = 25.0  # pictures a second
@@ -246,16 +249,20 @@ def _blink(times: np.ndarray, start: float, end: float) -> np.ndarray:
 
 
 def main() -> None:
-    """Write a sheet of pictures of a person."""
-    from PIL import Image
-
-    path, number = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    disorder = sys.argv[3] if len(sys.argv) > 3 else 'healthy'
-    person, rng = draw_person(number, disorder), np.random.default_rng([number, 1])
-    _, pictures = film(person, move(person, rng, 4), rng)
+    """Write a video of a person, or a sheet of pictures."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument('output', type=Path, help='*.mp4 or *.png')
+    parser.add_argument('--number', type=int, default=0, help='which person')
+    parser.add_argument('--disorder', choices=DISORDERS, default='healthy')
+    parser.add_argument('--seconds', type=float, default=4.0)
+    options = parser.parse_args()
+    person, rng = draw_person(options.number, options.disorder), np.random.default_rng([1, 18])
+    truth, pictures = film(person, move(person, rng, options.seconds), rng)
+    if options.output.suffix == '.mp4':
+        encode(options.output, [frame.time_s for frame in truth.frames], pictures, SIZE)
+        return
     chosen = [picture for index, picture in enumerate(pictures) if index % 17 == 0][:6]
-    rows = [np.concatenate(chosen[i : i + 3], 1) for i in (0, 3)]
-    Image.fromarray(np.concatenate(rows, 0)).save(path)
+    imsave(options.output, np.concatenate([np.concatenate(chosen[i : i + 3], 1) for i in (0, 3)]))
 
 
 if __name__ == '__main__':
