@@ -17,8 +17,8 @@ import numpy as np
 from skimage.io import imsave
 
 from facebids.core.atlas import Identity, draw_identity
-from facebids.mask.basis import EYE, build_head
-from facebids.mask.paint import Look, lids
+from facebids.mask.basis import EYE, OPENING_MM, build_head, lids
+from facebids.mask.paint import Look
 from facebids.mask.parameters import EXPRESSIONS, Frame
 from facebids.mask.picture import SIDES, Painter
 from facebids.mask.video import encode
@@ -175,15 +175,18 @@ def film(
     place = np.array([rng.normal(0, 8), rng.normal(0, 30), rng.normal(0, 8)])
     times = np.array([frame.time_s for frame in truth.frames])
     wander = np.stack([_drift(times, rng, 4) for _ in range(3)], 1)
-    whole = {side: aperture_mm(head, side) for side in SIDES}
     known = tuple(
-        replace(frame, **{f'lid_{s}_mm': whole[s] * getattr(frame, f'lid_{s}') for s in SIDES})
+        replace(frame, **{f'lid_{s}_mm': OPENING_MM * getattr(frame, f'lid_{s}') for s in SIDES})
         for frame in truth.frames
     )
+    wide = {side: OPENING_MM / aperture_mm(head, side) for side in SIDES}
 
     def pictures() -> Iterator[np.ndarray]:
         for frame, shift in zip(known, place + wander, strict=True):
-            picture = painter.picture(frame, tuple(float(v) for v in shift)).astype(np.float32)
+            lids = {f'lid_{s}': wide[s] * getattr(frame, f'lid_{s}') for s in SIDES}
+            picture = painter.picture(
+                replace(frame, **lids), tuple(float(v) for v in shift)
+            ).astype(np.float32)
             picture += rng.normal(0, GRAIN, picture.shape).astype(np.float32)
             yield picture.round().clip(0, 255).astype(np.uint8)
 

@@ -25,7 +25,8 @@ EYE_RADIUS = 13.2  # 11.6 mm in life
 IRIS_RADIUS = 5.85 / SCALE  # 11.7 mm wide in life
 FISSURE_HALF = 15.5  # half width of the opening between the lids
 FISSURE_Z = -47.0  # its height at the middle between the corners of the eye
-IRIS_LIFT_MM = 1.6  # of the centre of the iris above the corners, in life
+IRIS_LIFT_MM = 5.3  # of the centre of the iris above the edge of the lower lid, in life
+UPPER_SHARE, LOWER_SHARE = 0.88, 0.12  # of the opening that each lid makes
 OPENING_MM = 9.5  # between the lids of the neutral face, in life
 
 Bump: TypeAlias = tuple[tuple[float, float, float], float, tuple[float, float, float]]
@@ -149,17 +150,46 @@ def build_head(identity: Identity, scale: float = SCALE, resolution: float = RES
 def _eye(head: Head, sign: int) -> FloatArray:
     """Return the centre of an eye: behind the lids, at the middle between their corners."""
     x, half_width = sign * EYE[0], FISSURE_HALF - 0.5
-    places = [(x - half_width, FISSURE_Z), (x + half_width, FISSURE_Z), (x, FISSURE_Z)]
+    lower = float(lids(np.array([EYE[0]]), 1.0)[2][0])
+    places = [(x - half_width, FISSURE_Z), (x + half_width, FISSURE_Z), (x, lower)]
     corners, weights = head.locate(np.array(places, np.float32))
-    a, b, front = (head.vertices[corners] * weights[..., None]).sum(1)
-    depth = front[1] - EYE_RADIUS * SCALE
-    return np.array([(a[0] + b[0]) / 2, depth, (a[2] + b[2]) / 2 + IRIS_LIFT_MM], np.float32)
+    a, b, lid = (head.vertices[corners] * weights[..., None]).sum(1)
+    depth = lid[1] - EYE_RADIUS * SCALE
+    return np.array([(a[0] + b[0]) / 2, depth, lid[2] + IRIS_LIFT_MM], np.float32)
 
 
 @cache
 def generic_head() -> Head:
     """Return the head of the mask, which is nobody's."""
     return build_head(typical_identity())
+
+
+def lids(
+    x: FloatArray, opening: float, lift: float = 0.0
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the edges of the lids of the right eye.
+
+    Parameters
+    ----------
+    x : ndarray
+        Atlas mm.
+    opening : float
+        1 is `OPENING_MM` at the middle of the eye.
+    lift : float
+        By which both edges are higher at the middle of the eye, atlas mm.
+
+    Returns
+    -------
+    t : ndarray
+        Position between the inner corner, -1, and the outer one, 1.
+    upper, lower : ndarray
+        Heights of the edges, atlas mm.
+    """
+    t = (x - EYE[0]) / FISSURE_HALF
+    arch = np.sqrt(np.maximum(1 - np.abs(t) ** 2.2, 0))
+    full = OPENING_MM / SCALE * arch
+    closed = FISSURE_Z + t - 0.3 * full + lift * arch  # the outer corner is higher
+    return t, closed + UPPER_SHARE * opening * full, closed - LOWER_SHARE * opening * full
 
 
 def displacements(places: FloatArray) -> FloatArray:

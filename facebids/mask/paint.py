@@ -8,13 +8,9 @@ import numpy as np
 
 from facebids.core.arrays import BoolArray, FloatArray
 from facebids.mask.basis import (
-    EYE,
-    FISSURE_HALF,
-    FISSURE_Z,
     IRIS_RADIUS,
     MOUTH_HALF,
     MOUTH_Z,
-    OPENING_MM,
     SCALE,
     half,
     step,
@@ -22,7 +18,6 @@ from facebids.mask.basis import (
 
 Colour: TypeAlias = tuple[int, int, int]
 
-UPPER_SHARE, LOWER_SHARE = 0.88, 0.12  # of the opening that each lid makes
 # Of the matt light of the surroundings, and of directed and frontal light together; see render.py.
 AMBIENT, LIGHT = 0.22, 0.9
 WRAP, SHININESS = 0.25, 18.0
@@ -134,34 +129,6 @@ def mouth_colours(
     return inside, colours
 
 
-def lids(
-    x: FloatArray, opening: float, lift: float = 0.0
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return the edges of the lids of the right eye.
-
-    Parameters
-    ----------
-    x : ndarray
-        Atlas mm.
-    opening : float
-        1 is `OPENING_MM` at the middle of the eye.
-    lift : float
-        By which both edges are higher at the middle of the eye, atlas mm.
-
-    Returns
-    -------
-    t : ndarray
-        Position between the inner corner, -1, and the outer one, 1.
-    upper, lower : ndarray
-        Heights of the edges, atlas mm.
-    """
-    t = (x - EYE[0]) / FISSURE_HALF
-    arch = np.sqrt(np.maximum(1 - np.abs(t) ** 2.2, 0))
-    full = OPENING_MM / SCALE * arch
-    closed = FISSURE_Z + t - 0.3 * full + lift * arch  # the outer corner is higher
-    return t, closed + UPPER_SHARE * opening * full, closed - LOWER_SHARE * opening * full
-
-
 def lashes(t: FloatArray, above: FloatArray, below: FloatArray) -> FloatArray:
     """Return the opacity of the lashes, at heights above the upper and below the lower lid, mm."""
     upper = np.exp(-(((above - 0.5) / 0.8) ** 2)) * (np.abs(t) < 1.03)
@@ -189,7 +156,7 @@ def eye_colours(t: FloatArray, below_lid: FloatArray, off: FloatArray, look: Loo
     look : Look
     """
     colours = np.empty((len(t), 3), np.float32)
-    colours[...] = (232, 226, 220)
+    colours[...] = (206, 199, 193)
     _mix(colours, (200, 140, 128), 0.8 * step((-t - 0.72) / 0.14))  # caruncle
     _mix(colours, (190, 130, 120), 0.4 * step((t - 0.82) / 0.18))
     ring = (0.75 + 0.35 * step((0.9 - off) / 0.5))[:, None]

@@ -24,6 +24,7 @@ from facebids.mask.basis import (
     SCALE,
     Head,
     generic_head,
+    lids,
 )
 from facebids.mask.paint import Look
 from facebids.mask.parameters import SIZE, Frame
@@ -217,7 +218,7 @@ class Painter:
             getattr(frame, f'gaze_{side}_horizontal_deg'),
             getattr(frame, f'gaze_{side}_vertical_deg'),
         )
-        t, upper, lower = paint.lids(
+        t, upper, lower = lids(
             outwards[near],
             getattr(frame, f'lid_{side}'),
             LID_FOLLOWS * EYE_RADIUS * float(gaze[2]),
