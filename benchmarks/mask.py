@@ -274,10 +274,8 @@ def windows(series, describe):
     n = len(series)
     if n < 6:
         return [describe(series)]
-    return [
-        describe(part)
-        for part in (series, series[: n // 2], series[n // 4 : -n // 4], series[n // 2 :])
-    ]
+    halves = (series[: n // 2], series[n // 4 : n - n // 4], series[n // 2 :])
+    return [describe(part) for part in (series, *halves)]
 
 
 def features(data):
