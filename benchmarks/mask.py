@@ -190,27 +190,27 @@ def accuracy(records):
             slopes.append((float(data['severity']), told['eye_movement_deg'] or 0.0))
             hertz.append(abs((told['eye_movement_hz'] or 0.0) - float(data['hertz'])))
         moved.append(motion_error(data))
-    print(
-        f'recordings: {len(records)}; confident {np.mean([d["confident"].mean() for d in records]):.3f}'
-    )
+    sure = np.mean([data['confident'].mean() for data in records])
+    print(f'recordings: {len(records)}; confident {sure:.3f}')
     print(f'motion of landmarks, % of face height: {100 * np.nanmean(moved):.2f}')
     print(f'gaze error, degrees: median {np.median(gaze):.2f}, 90 % {np.quantile(gaze, 0.9):.2f}')
     print(f'lid error, mm: median {np.median(lid):.2f}, 90 % {np.quantile(lid, 0.9):.2f}')
     print(f'blinks found: {seen} of {blinks}; false: {false}')
     if slopes:
         x, y = np.array(slopes).T
-        print(f'nystagmus: {len(x)}, slope of amplitude {(x @ y) / (x @ x):.2f}, frequency within '
-              f'0.2 Hz in {np.mean(np.array(hertz) <= 0.2):.2f}, median error {np.median(hertz):.2f} Hz')  # fmt: skip
+        within = np.mean(np.array(hertz) <= 0.2)
+        print(f'nystagmus: {len(x)} recordings, slope of amplitude {(x @ y) / (x @ x):.2f}')
+        print(
+            f'  frequency: median error {np.median(hertz):.2f} Hz, within 0.2 Hz in {within:.2f}'
+        )
     for disorder in people.DISORDERS[1:]:
         truth = np.array([data['disorder'] == disorder for data in records])
         said = np.array([disorder in diagnoses(dict(data['summary'])) for data in records])
-        print(
-            f'diagnosis {disorder}: kappa {kappa(truth, said):.2f} ({truth.sum()} of {len(truth)} ill)'
-        )
+        print(f'{disorder}: kappa {kappa(truth, said):.2f} ({truth.sum()} of {len(truth)} ill)')
 
 
 def motion_error(data):
-    """Return the difference of the movements of landmarks, original and mask, share of the face."""
+    """Return the difference of the movements of landmarks, as a share of the face."""
     original, shown = pixels(data['points'][::EVERY]), pixels(data['shown'])
     good = np.isfinite(original).all((1, 2)) & np.isfinite(shown).all((1, 2))
     if good.sum() < 3:
