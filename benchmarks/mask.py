@@ -36,6 +36,7 @@ EMBEDDED = 3  # pictures of a recording that the face recognition network looks 
 BLUR = 0.12  # standard deviation of the blur, relative to the width of the face
 LEFT_EYE, RIGHT_EYE, CHIN, TOP = (263, 362), (33, 133), 152, 10
 TRUE = NUMBERS[NUMBERS.index('pitch_deg') :]
+COLUMN = {name: index for index, name in enumerate(TRUE)}
 
 
 @cache
@@ -169,18 +170,16 @@ def plan(options):
 
 def accuracy(records):
     """Print how well movements are measured."""
-    column = {name: i for i, name in enumerate(TRUE)}
-    gaze, lid, blinks, seen, false, slopes, hertz, moved = [], [], 0, 0, 0, [], [], []
+    gaze, turned, lid, blinks, seen, false, slopes, hertz, moved = [], [], [], 0, 0, 0, [], [], []
     for data in records:
         good = data['confident']
         true, found = data['true'][good], data['found'][good]
-        for side in people.SIDES:
-            open_ = true[:, column[f'lid_{side}']] > 0.6
-            h, v = (column[f'gaze_{side}_{axis}_deg'] for axis in ('horizontal', 'vertical'))
-            off = np.hypot(found[:, h] - true[:, h], found[:, v] - true[:, v])
-            gaze += list(off[open_])
-            mm = column[f'lid_{side}_mm']
-            lid += list(np.abs(found[:, mm] - true[:, mm]))
+        off = gaze_error(true, found)
+        open_ = np.stack([true[:, COLUMN[f'lid_{side}']] > 0.6 for side in people.SIDES], 1)
+        turned += list(np.linalg.norm(off, axis=2)[open_])
+        gaze += list(np.linalg.norm(off - np.median(off, (0, 1)), axis=2)[open_])
+        mm = [COLUMN[f'lid_{side}_mm'] for side in people.SIDES]
+        lid += list(np.abs(found[:, mm] - true[:, mm]).ravel())
         b, f = data['blinks'], data['found_blinks']
         hit = [((f[:, 0] < end) & (f[:, 1] > start)).any() for start, end in b]
         blinks, seen = blinks + len(b), seen + sum(hit)
@@ -194,6 +193,7 @@ def accuracy(records):
     print(f'recordings: {len(records)}; confident {sure:.3f}')
     print(f'motion of landmarks, % of face height: {100 * np.nanmean(moved):.2f}')
     print(f'gaze error, degrees: median {np.median(gaze):.2f}, 90 % {np.quantile(gaze, 0.9):.2f}')
+    print(f'  with the direction in which both eyes look in the median: {np.median(turned):.2f}')
     print(f'lid error, mm: median {np.median(lid):.2f}, 90 % {np.quantile(lid, 0.9):.2f}')
     print(f'blinks found: {seen} of {blinks}; false: {false}')
     if slopes:
@@ -207,6 +207,15 @@ def accuracy(records):
         truth = np.array([data['disorder'] == disorder for data in records])
         said = np.array([disorder in diagnoses(dict(data['summary'])) for data in records])
         print(f'{disorder}: kappa {kappa(truth, said):.2f} ({truth.sum()} of {len(truth)} ill)')
+
+
+def gaze_error(true, found):
+    """Return the error of gaze, shape (N, eyes, axes), degrees."""
+    columns = [
+        [COLUMN[f'gaze_{side}_{axis}_deg'] for axis in ('horizontal', 'vertical')]
+        for side in people.SIDES
+    ]
+    return found[:, columns] - true[:, columns]
 
 
 def motion_error(data):
