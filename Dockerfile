@@ -2,15 +2,19 @@
 # Build it with scripts/image, which passes the version. It runs with any user id, a read-only root and no network:
 #   docker run --read-only --tmpfs /tmp --network none -u "$(id -u):$(id -g)" \
 #     -v /data/bids:/bids:ro -v /data/out:/out facebids /bids /out participant -w /tmp/facebids
-# Other commands: --entrypoint facebids-phantom, facebids-quiz or facebids-verify.
+# Other commands: --entrypoint facebids-phantom, facebids-quiz or facebids-verify. facebids-mask needs the packages for video, which
+# would nearly double the size of the image, and two libraries of the system:
+#   scripts/image --build-arg REQUIREMENTS=requirements-video.txt --build-arg SYSTEM='libegl1 libgles2'
 
 # For a release, pin the base by its digest: --build-arg BASE=docker.io/library/debian:trixie-slim@sha256:...
 # (`docker buildx imagetools inspect debian:trixie-slim` prints it). Packages of Python are pinned by requirements.txt.
 ARG BASE=docker.io/library/debian:trixie-slim
 # The default is fallback_version of pyproject.toml: the image is built from a copy without git's history.
 ARG VERSION=0.1.dev0
+ARG REQUIREMENTS=requirements.txt
 
 FROM ${BASE} AS build
+ARG REQUIREMENTS
 RUN apt-get update && apt-get install --yes --no-install-recommends binutils python3-venv
 RUN python3 -m venv /opt/facebids
 ENV PATH=/opt/facebids/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -18,8 +22,8 @@ WORKDIR /source
 
 # The dependencies are a layer of their own, as they change less often than the source. The BIDS validator is among them,
 # because a release is validated where it is made, and so are the packages of the quiz.
-COPY requirements.txt ./
-RUN pip install --no-deps --require-hashes --requirement requirements.txt
+COPY ${REQUIREMENTS} ./
+RUN pip install --no-deps --require-hashes --requirement "$REQUIREMENTS"
 
 COPY . ./
 ARG VERSION
@@ -44,12 +48,13 @@ RUN cd /opt/facebids/lib/python3*/site-packages \
 
 FROM ${BASE}
 ARG VERSION
+ARG SYSTEM=
 LABEL org.opencontainers.image.title="FaceBIDS" \
       org.opencontainers.image.description="Deface head images of a BIDS dataset and prove it" \
       org.opencontainers.image.version="$VERSION" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends python3 \
+    && apt-get install --yes --no-install-recommends python3 ${SYSTEM} \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY --from=build /opt/facebids /opt/facebids
 

@@ -174,9 +174,9 @@ def test_every_dependency_is_used(name):
 @pytest.mark.parametrize(
     ('paths', 'extras'),
     [
-        (PACKAGE, ('quiz', 'sign')),
-        (TOOLS, ()),
-        (TESTS, ('quiz', 'sign', 'test', 'validate')),
+        (PACKAGE, ('quiz', 'sign', 'video')),
+        (TOOLS, ('video',)),
+        (TESTS, ('quiz', 'sign', 'test', 'validate', 'video')),
     ],
 )
 def test_everything_imported_is_declared(paths, extras):
@@ -210,6 +210,7 @@ def _pins(lock: str) -> dict[str, set[str]]:
     ('lock', 'extras'),
     [
         ('requirements.txt', ['quiz', 'sign', 'validate']),
+        ('requirements-video.txt', ['quiz', 'sign', 'validate', 'video']),
         ('requirements-dev.txt', EXTRAS.keys() - {'training'}),
     ],
 )
@@ -231,7 +232,9 @@ def test_both_lock_files_pin_the_same_versions():
     assert _pins('requirements.txt').items() <= _pins('requirements-dev.txt').items()
 
 
-@pytest.mark.parametrize('lock', ['requirements.txt', 'requirements-dev.txt'])
+@pytest.mark.parametrize(
+    'lock', ['requirements.txt', 'requirements-video.txt', 'requirements-dev.txt']
+)
 def test_every_pin_has_hashes_and_no_index(lock):
     text = (ROOT / lock).read_text()
     entries = re.split(r'^(?=[\w.-]+==)', text, flags=re.M)[1:]
