@@ -82,6 +82,8 @@ LEVEL_SQUINT_DEG = 8.0
 LEVEL_LIDS_MM = 3.0
 LEVEL_PTOSIS = 0.15
 LEVEL_SIDES_MM = 3.0
+LEAST = 0.1  # of an expression: less is not told from noise, which differs between people
+STILL_DEG = 1.0  # standard deviation of the pose of a head that hardly turns
 PHOTOGRAPH = 0.5  # of a parameter: personal proportions and expressions cannot be told apart
 
 OWN_FRAMES, OWN_SECONDS = 25, 2.0  # of confident frames, from which there is an own neutral
@@ -341,12 +343,14 @@ def _lids(
 
 def _expressions(raw: dict[str, FloatArray], own: bool) -> dict[str, FloatArray]:
     """Return the expressions for which the landmarks of the mask move most alike."""
-    moved = np.transpose([_moved(raw, own)[name] for name in SHAPE])
+    places = _moved(raw, own)
+    moved = np.transpose([places[name] for name in SHAPE])
     values = np.full((len(moved), len(EXPRESSIONS)), np.nan)
     for i in np.flatnonzero(np.isfinite(moved).all(axis=1)):
         values[i] = fitted(moved[i])
     if not own:
         values = _steps(values, PHOTOGRAPH)
+    values = np.where(np.abs(values) < LEAST, 0.0, values)
     return {name: values[:, i] for i, name in enumerate(EXPRESSIONS)}
 
 
@@ -386,11 +390,27 @@ def _system() -> tuple[FloatArray, tuple[tuple[int, int], ...]]:
     return np.vstack([table, STIFFNESS_MM * np.eye(len(signs))]), tuple(signs)
 
 
+def _without_pose(raw: dict[str, FloatArray]) -> dict[str, FloatArray]:
+    """Return the places without what follows the pose: parallax of the shape of the face."""
+    pose = np.transpose([raw[name] for name in parameters.POSE])
+    good = np.isfinite(pose).all(axis=1)
+    turned = pose[good] - pose[good].mean(0)
+    places = np.transpose([raw[name][good] for name in SHAPE])
+    # a head that hardly turns tells nothing about parallax: its slopes stay near 0
+    weight = turned.T @ turned + good.sum() * STILL_DEG**2 * np.eye(len(parameters.POSE))
+    slopes = np.linalg.solve(weight, turned.T @ (places - places.mean(0)))
+    found = {name: raw[name].copy() for name in SHAPE}
+    for name, change in zip(SHAPE, (turned @ slopes).T, strict=True):
+        found[name][good] -= change
+    return found
+
+
 def _moved(raw: dict[str, FloatArray], own: bool) -> dict[str, FloatArray]:
     """Return the places less the neutral, but with what is not normal between the sides."""
     generic = generic_places()
     if not own:
         return {name: raw[name] - generic[name] for name in SHAPE}
+    raw = _without_pose(raw)
     moved: dict[str, FloatArray] = {name: raw[name] - np.nanmedian(raw[name]) for name in MIDDLE}
     # the mouth is closed in some part of a recording, the jaw never above that
     moved['chin_up'] = raw['chin_up'] - np.nanpercentile(raw['chin_up'], 80)
