@@ -44,8 +44,6 @@ class Table:
 
     header: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
-    caption: str = ''
-    folded: bool = False
 
 
 PLOTS: tuple[tuple[str, str, str, dict[str, tuple[str, str]]], ...] = (
@@ -111,7 +109,7 @@ def write_page(path: Path, recording: Recording, found: Summary, shown: str) -> 
         shown=shown,
         address=quote(shown),
         notes=[GENERIC] if recording.neutral == 'generic' else [],
-        numbers=Table(('', 'value', 'unit', 'meaning'), rows),
+        numbers=Table(('number', 'value', 'unit', 'meaning'), rows),
         plots=_plots(recording) if len(recording.frames) > 1 else [],
     )
     write_text_atomic(path, page)
