@@ -11,13 +11,14 @@ own light, wall, camera position and movements. Run it to look at one:
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from skimage.io import imsave
 
 from facebids.core.atlas import Identity, draw_identity
-from facebids.mask.basis import EYE, OPENING_MM, build_head, lids
+from facebids.mask.basis import EYE, OPENING_MM, Head, build_head, lids
 from facebids.mask.paint import Look
 from facebids.mask.parameters import EXPRESSIONS, Frame
 from facebids.mask.picture import SIDES, Painter
@@ -170,7 +171,8 @@ def film(
         light=(float(rng.uniform(-40, 40)), float(rng.uniform(0, 45))),
         contrast=float(rng.uniform(0.3, 0.6)),
     )
-    head = build_head(person.identity, person.scale)
+    head = _head(person.identity, person.scale)
+    grain = rng.normal(0, GRAIN, (size[1], size[0], 3)).astype(np.float32)
     painter = Painter(head, look, size)
     place = np.array([rng.normal(0, 8), rng.normal(0, 30), rng.normal(0, 8)])
     times = np.array([frame.time_s for frame in truth.frames])
@@ -187,13 +189,18 @@ def film(
             picture = painter.picture(
                 replace(frame, **lids), tuple(float(v) for v in shift)
             ).astype(np.float32)
-            picture += rng.normal(0, GRAIN, picture.shape).astype(np.float32)
+            picture += np.roll(grain, rng.integers(size[0]), axis=1)
             yield picture.round().clip(0, 255).astype(np.uint8)
 
     return replace(truth, frames=known), pictures()
 
 
-def aperture_mm(head, side: str) -> float:
+@lru_cache(maxsize=1)
+def _head(identity: Identity, scale: float) -> Head:
+    return build_head(identity, scale)
+
+
+def aperture_mm(head: Head, side: str) -> float:
     """Return the distance between the lids of a head at an opening of 1."""
     _, upper, lower = lids(np.array([EYE[0]]), 1.0)
     x = EYE[0] if side == 'right' else -EYE[0]
