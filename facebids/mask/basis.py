@@ -90,11 +90,6 @@ class Head:
         found: BoolArray = vertices[self.faces].any(1)
         return found
 
-    def moved(self, coefficients: Mapping[str, float]) -> FloatArray:
-        """Return the vertices for coefficients of `MOVES`; what is not given is 0."""
-        weights = np.array([coefficients.get(name, 0.0) for name in MOVES], np.float32)
-        return self.vertices + self.moves @ weights
-
     def locate(self, places: FloatArray) -> tuple[IntArray, FloatArray]:
         """Return the triangle under places of the front of the face, and barycentric weights.
 
