@@ -162,7 +162,7 @@ _FACE = np.stack(
 
 
 def typical_identity() -> Identity:
-    """Return the mean of the identities of `draw_identity` over men and women: a face of nobody."""
+    """Return the mean of `draw_identity` over men and women: a face of nobody."""
     displacements: list[Displacement] = []
     for name, landmark in LANDMARKS.items():
         displacements += _sides(landmark, np.array(TYPICAL.get(name, (0, 0, 0)), float), lambda: 0)
