@@ -81,8 +81,8 @@ LEVEL_POSE_DEG = 5.0  # of yaw and roll; the pitch at rest is not told from the 
 LEVEL_SQUINT_DEG = 8.0
 LEVEL_LIDS_MM = 3.0
 LEVEL_PTOSIS = 0.15
-LEVEL_SIDES_MM = 3.0
-LEAST = 0.1  # of an expression: less is not told from noise, which differs between people
+LEVEL_SIDES_MM = 5.0
+LEAST = 0.15  # of an expression: less is not told from noise, which differs between people
 STILL_DEG = 1.0  # standard deviation of the pose of a head that hardly turns
 PHOTOGRAPH = 0.5  # of a parameter: personal proportions and expressions cannot be told apart
 
