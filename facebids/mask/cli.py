@@ -121,7 +121,7 @@ def _mask(options: argparse.Namespace) -> int:
     import av
     import mediapipe  # the packages that may be missing, before any work  # noqa: F401
 
-    from facebids.mask import files, run
+    from facebids.mask import files, report, run
 
     av.logging.set_level(None)
     sources = files.find(options.inputs)
@@ -144,6 +144,7 @@ def _mask(options: argparse.Namespace) -> int:
 
     with _Bar() as progress:
         run.run(sources, request, report_done, progress)
+    print(report.LINKED)
     if options.private_dir:
         print(f'PRIVATE: {options.private_dir} shows the people; do not share it.')
     return failed[0].exit_code if failed else 0

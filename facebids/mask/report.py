@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 POINTS = 2000  # of a line, more of which a plot does not show
+LINKED = (
+    'The mask is not proven to hide the person: of 14 people, one in four was found again by the '
+    'numbers of another recording. Treat all outputs as data of a person (docs/digital-mask.md).'
+)
 GENERIC = (
     'There were too few pictures to find the neutral face of the person, so movements are '
     'relative to that of the generic face, and only large ones are kept. Personal proportions may '
@@ -108,7 +112,7 @@ def write_page(path: Path, recording: Recording, found: Summary, shown: str) -> 
         found=found,
         shown=shown,
         address=quote(shown),
-        notes=[GENERIC] if recording.neutral == 'generic' else [],
+        notes=[LINKED, *([GENERIC] if recording.neutral == 'generic' else [])],
         numbers=Table(('number', 'value', 'unit', 'meaning'), rows),
         plots=_plots(recording) if len(recording.frames) > 1 else [],
     )
