@@ -26,7 +26,7 @@ from facebids.mask.parameters import EXPRESSIONS, Neutral, Recording
 IRIS_MM = 11.7
 LIDS_MM = 9.5  # between open lids
 # Landmarks follow some movements only in part. Gains and shapes on renders of known heads:
-EYE_MM = (10.0, 5.2)  # from the centre of the eye to the iris, for horizontal and vertical turns
+EYE_MM = (7.8, 5.2)  # from the centre of the eye to the iris, for horizontal and vertical turns
 APART_DEG = 7.0  # outward angle of each eye that looks straight ahead
 PITCH, YAW = 1.33, 1.08
 OPEN = 0.87  # distance of the lids, and below the open state its share:
