@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 POINTS = 2000  # of a line, more of which a plot does not show
 LINKED = (
-    'The mask is not proven to hide the person: of 14 people, one in four was found again by the '
-    'numbers of another recording. Treat all outputs as data of a person (docs/digital-mask.md).'
+    'It is not proven that the mask hides the person. Treat all outputs as data of a person '
+    '(docs/digital-mask.md).'
 )
 GENERIC = (
     'There were too few pictures to find the neutral face of the person, so movements are '
