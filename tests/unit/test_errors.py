@@ -14,6 +14,7 @@ CODES = {
     'OutputError': 73,
     'ReleaseRefused': 3,
     'PhotographError': 1,
+    'VideoError': 1,
     'ImageError': 1,
     'UnreadableImageError': 1,
     'EmptyImageError': 1,
