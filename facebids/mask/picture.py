@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from facebids.core.arrays import BoolArray, FloatArray, IntArray
 from facebids.core.attack.rays import Scene
+from facebids.core.attack.render import direction
 from facebids.mask import paint
 from facebids.mask.basis import (
     EYE,
@@ -122,7 +123,7 @@ class Painter:
         shine = np.full(len(places), SKIN_SHINE, np.float32)
         for side in SIDES:
             self._paint_eye(frame, side, places, colours, normals, shine, camera, rays)
-        light = (rotation.T @ _direction(self.look.light)).astype(np.float32)
+        light = (rotation.T @ direction(self.look.light)).astype(np.float32)
         lit = paint.shade(
             colours, shine, normals, -rays, light, rotation[1],
             self.look.contrast,
@@ -334,15 +335,3 @@ def _around(faces: IntArray, count: int) -> csr_matrix:
 def _unit(vectors: FloatArray) -> FloatArray:
     units: FloatArray = vectors / np.sqrt(np.einsum('ij,ij->i', vectors, vectors) + 1e-12)[:, None]
     return units
-
-
-def _direction(light: tuple[float, float]) -> FloatArray:
-    """Return the unit vector towards the light in camera axes."""
-    azimuth, elevation = np.deg2rad(light)
-    return np.array(
-        [
-            -np.sin(azimuth) * np.cos(elevation),
-            np.cos(azimuth) * np.cos(elevation),
-            np.sin(elevation),
-        ]
-    )

@@ -134,7 +134,7 @@ def _render_view(
     corners = normals[faces[hits.triangle[seen]]]
     normal = (1 - u - v) * corners[:, 0] + u * corners[:, 1] + v * corners[:, 2]
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    light = to_head @ _direction(view.light).astype(np.float32)
+    light = to_head @ direction(view.light).astype(np.float32)
     return seen, _shade(normal, -rays[seen], light, to_head[:, 1])
 
 
@@ -154,7 +154,7 @@ def _shade(
     return SKIN * matt[:, None] + 255 * SPECULAR * highlight[:, None]
 
 
-def _direction(light: tuple[float, float]) -> FloatArray:
+def direction(light: tuple[float, float]) -> FloatArray:
     """Return the unit vector towards the light in camera axes."""
     azimuth, elevation = np.deg2rad(light)
     return np.array(
