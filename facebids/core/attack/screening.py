@@ -120,9 +120,14 @@ def screen(
     if not is_aligned(alignment.numbers, contrast):
         return replace(found, finding=FACE)
     certain = view_head(volume, alignment.affine, seed).recognition.certain_faces
-    gone = own and FEW_FACES.met_by(certain)
-    for single in singles if gone else ():
-        gone = gone and measure(single, alignment.affine, relied_on=True).finding == DEFACED
+    gone = (
+        own
+        and FEW_FACES.met_by(certain)
+        and all(
+            measure(single, alignment.affine, relied_on=True).finding == DEFACED
+            for single in singles
+        )
+    )
     finding: Finding = DEFACED if gone else FACE
     passed_on = finding == DEFACED and alignment.numbers.coregistration is None and not force
     return replace(found, finding=finding, passed_on=passed_on, faces_certain=certain)
