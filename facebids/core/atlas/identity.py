@@ -24,6 +24,7 @@ from facebids.core.atlas.variation import (
     MODES,
     PAD,
     TYPICAL,
+    Fold,
     Landmark,
 )
 
@@ -101,22 +102,12 @@ class Identity:
         ndarray, shape (N, 3)
             Atlas mm.
         """
-        return points - self._shift(points)
-
-    def points(self, places: FloatArray) -> FloatArray:
-        """Return the points of this face at places of the generic face: inverse of `places`."""
-        points = places
-        for _ in range(60):  # converges because the warp stretches by less than 1
-            points = places + self._shift(points)
-        return points
-
-    def _shift(self, points: FloatArray) -> FloatArray:
         shift = np.zeros(np.shape(points))
         for centre, width, displacement in self.displacements:
             offset = points - np.array(centre)
             weight = np.exp(-(offset**2).sum(1) / (2 * width**2))
             shift += weight[:, None] * displacement
-        return shift
+        return points - shift
 
     def stretch(self, points: FloatArray) -> FloatArray:
         """Return the spectral norm of the displacement gradient of the warp.
@@ -166,13 +157,10 @@ def typical_identity() -> Identity:
     displacements: list[Displacement] = []
     for name, landmark in LANDMARKS.items():
         displacements += _sides(landmark, np.array(TYPICAL.get(name, (0, 0, 0)), float), lambda: 0)
-    folds: list[tuple[Shape, float, float]] = []
-    for fold in FOLDS.values():
-        line = Capsule(fold.start, fold.end, 0.0)
-        paired = fold.start[0] or fold.end[0]
-        sides = (line, mirrored(line)) if paired else (line,)
-        folds += [(side, fold.width, fold.typical) for side in sides]
-    return Identity(tuple(displacements), tuple(folds))
+    folds = tuple(
+        (line, fold.width, fold.typical) for fold in FOLDS.values() for line in _lines(fold)
+    )
+    return Identity(tuple(displacements), folds)
 
 
 def draw_identity(rng: np.random.Generator) -> Identity:
@@ -248,15 +236,19 @@ def _draw_folds(
     rng: np.random.Generator, modes: Mapping[str, float]
 ) -> Iterator[tuple[Shape, float, float]]:
     for name, fold in FOLDS.items():
-        line = Capsule(fold.start, fold.end, 0.0)
         height = fold.typical + _draw(rng) * fold.spread
         for mode, heights in FOLDS_OF_MODES.items():
             height += modes[mode] * heights.get(name, 0)
-        if not (fold.start[0] or fold.end[0]):
-            yield line, fold.width, height
-            continue
-        for side in (line, mirrored(line)):
-            yield side, fold.width, height + ASYMMETRY * _draw(rng) * fold.spread
+        lines = _lines(fold)
+        for line in lines:
+            difference = ASYMMETRY * _draw(rng) * fold.spread if len(lines) > 1 else 0.0
+            yield line, fold.width, height + difference
+
+
+def _lines(fold: Fold) -> tuple[Shape, ...]:
+    """Return the line of a fold, or of one beside the midline those of both sides."""
+    line = Capsule(fold.start, fold.end, 0.0)
+    return (line, mirrored(line)) if fold.start[0] or fold.end[0] else (line,)
 
 
 def _slopes(points: FloatArray, places: tuple[Place, ...]) -> FloatArray:
