@@ -33,6 +33,7 @@ EVERYONE = {
     'facebids.filesystem',
     'facebids.processes',
     'facebids.provenance',
+    'facebids.signals',
 }
 GROUND = {
     f'facebids.core.{name}'
@@ -63,6 +64,7 @@ DOWNWARDS = {
     'facebids.filesystem': {'facebids.errors'},
     'facebids.processes': set(),
     'facebids.provenance': set(),
+    'facebids.signals': set(),
     'facebids.core.atlas': {'facebids.core.atlas', *GROUND},
     'facebids.core.alignment': {
         'facebids.core.alignment',
@@ -152,6 +154,7 @@ DOWNWARDS = {
         'facebids.studies.photographs',
         'facebids.stages.locks',
         'facebids.cli.arguments',
+        'facebids.cli.extras',
         'facebids.bids',
         'facebids.core.arrays',
         *TABLES,
@@ -165,6 +168,7 @@ DOWNWARDS = {
         'facebids.studies.photographs.read',
         'facebids.reports',
         'facebids.cli.arguments',
+        'facebids.cli.extras',
         'facebids.cli.console',
     },
     'facebids.api': {'facebids.core'},

@@ -12,6 +12,7 @@ from facebids.cli.parser import parse
 from facebids.config import Settings
 from facebids.errors import FacebidsError
 from facebids.filesystem import is_full
+from facebids.signals import handled
 
 INTERRUPTED = 130  # 128 + SIGINT, the convention of shells
 
@@ -31,9 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     settings = parse(argv)
     set_environment(settings.work_dir / 'cache', settings.omp_nthreads)
-    before = signal.signal(signal.SIGTERM, _interrupt)  # job time limit, `docker stop`
     try:
-        return run(settings)
+        # job time limit, `docker stop`
+        with handled(signal.default_int_handler, signal.SIGTERM):
+            return run(settings)
     except FacebidsError as error:
         _say(str(error), error)
         return error.exit_code
@@ -45,12 +47,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if settings.verbose or not getattr(error, '__notes__', None):  # a note names the log
             traceback.print_exc()
         return FacebidsError.exit_code
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(*_) -> None:
-    raise KeyboardInterrupt
 
 
 def set_environment(cache: Path, nthreads: int) -> None:

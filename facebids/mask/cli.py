@@ -10,9 +10,10 @@ from typing import Any
 
 from facebids import __version__
 from facebids.cli.arguments import whole_number
+from facebids.cli.extras import reported
 from facebids.errors import FacebidsError, OutputError, UsageError
+from facebids.signals import handled
 
-EXTRA = 'This needs the packages for video ({} is missing): pip install "facebids[video]".'
 INTERRUPTED = 130
 DESCRIPTION = """\
 Show the motion of faces on photographs and videos on a generic face: pose, expression of each
@@ -91,17 +92,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if rendering
         else make_parser().parse_args(arguments)
     )
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does
+    command = _render if rendering else _mask
     try:
-        return _render(options) if rendering else _mask(options)
-    except FacebidsError as error:
-        sys.stderr.write(f'facebids-mask: {error}\n')
-        return error.exit_code
-    except ModuleNotFoundError as error:
-        if (error.name or 'facebids').startswith('facebids'):
-            raise
-        sys.stderr.write(f'facebids-mask: {EXTRA.format(error.name)}\n')
-        return UsageError.exit_code
+        with handled(signal.default_int_handler, signal.SIGTERM):
+            return reported('facebids-mask', 'video', 'for video', lambda: command(options))
     except OSError as error:
         where = f'{error.filename}: ' if error.filename else ''
         sys.stderr.write(
@@ -113,8 +107,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             'facebids-mask: interrupted. The same command goes on where it stopped.\n'
         )
         return INTERRUPTED
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _mask(options: argparse.Namespace) -> int:

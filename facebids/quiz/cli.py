@@ -10,12 +10,13 @@ from pathlib import Path
 
 from facebids import __version__
 from facebids.cli.arguments import whole_number
-from facebids.errors import FacebidsError, UsageError
+from facebids.cli.extras import reported
+from facebids.errors import UsageError
 from facebids.quiz.study import ARMS, CHOICES, QUESTIONS, Study
+from facebids.signals import handled
 
 DATABASE = 'FACEBIDS_QUIZ_DATABASE'
 RATE = 240
-EXTRA = 'This needs the packages of the quiz ({} is missing): pip install "facebids[quiz]".'
 DESCRIPTION = """\
 Ask people whether they recognise renders of heads, before or after defacing.
 Build a study from a run of the participant level, serve it as a web page, and score the answers.
@@ -42,16 +43,7 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code."""
     options = make_parser().parse_args(argv)
-    try:
-        return options.run(options)
-    except FacebidsError as error:
-        sys.stderr.write(f'facebids-quiz: {error}\n')
-        return error.exit_code
-    except ModuleNotFoundError as error:
-        if (error.name or 'facebids').startswith('facebids'):
-            raise
-        sys.stderr.write(f'facebids-quiz: {EXTRA.format(error.name)}\n')
-        return UsageError.exit_code
+    return reported('facebids-quiz', 'quiz', 'of the quiz', lambda: options.run(options))
 
 
 def _add_build(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
@@ -258,15 +250,11 @@ def _serve(options: argparse.Namespace) -> int:
         rate=options.rate_limit,
     )
     # also where a shell has made its background processes ignore Ctrl-C
-    ends = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, signal.default_int_handler) for number in ends}
     try:
-        serve(settings, lambda line: print(line, flush=True))
+        with handled(signal.default_int_handler, signal.SIGINT, signal.SIGTERM):
+            serve(settings, lambda line: print(line, flush=True))
     except KeyboardInterrupt:
         print('Stopped.')
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     return 0
 
 

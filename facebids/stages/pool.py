@@ -24,6 +24,7 @@ from nipype.pipeline.plugins.tools import report_crash
 
 from facebids.filesystem import is_full
 from facebids.processes import end_with_parent, kill
+from facebids.signals import handled
 
 ENDS = (signal.SIGINT, signal.SIGTERM)
 
@@ -105,20 +106,19 @@ class SurvivingMultiProcPlugin(MultiProcPlugin):
         if current_thread() is not main_thread():  # where signals arrive
             yield
             return
-        before = {number: signal.signal(number, self._note) for number in ENDS}
-        try:
+        with handled(self._note, *ENDS):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        self._end_if_interrupted()  # by a signal that came after the last poll
 
     def _note(self, *_: Any) -> None:
         self.interrupted = True
 
-    def _send_procs_to_workers(self, updatehash: bool = False, graph: Any = None) -> None:
-        # called several times a second
+    def _end_if_interrupted(self) -> None:
         if self.interrupted:
             raise KeyboardInterrupt
+
+    def _send_procs_to_workers(self, updatehash: bool = False, graph: Any = None) -> None:
+        self._end_if_interrupted()  # called several times a second
         super()._send_procs_to_workers(updatehash, graph)
 
     def _start(self) -> ProcessPoolExecutor:
