@@ -51,7 +51,13 @@ def audited(request, chromium):
 def submit(page):
     """Press the button of the form, whatever the browser thinks of its fields."""
     page.eval_on_selector('form', 'form => form.noValidate = true')
-    page.click('form button')
+    follow(page, 'form button')
+
+
+def follow(page, selector):
+    """Click and wait for the page that follows: a click does not wait on a busy machine."""
+    with page.expect_navigation():
+        page.click(selector)
 
 
 def test_every_page_is_accessible(serve, audited):
@@ -66,7 +72,7 @@ def test_every_page_is_accessible(serve, audited):
     check('About you')
     submit(page)
     check('Your personal link')
-    page.click('text=Begin')
+    follow(page, 'text=Begin')
     seen = set()
     for number in (1, 2):
         check(f'Question {number} of 2')
@@ -170,7 +176,7 @@ def test_a_personal_link_continues_in_another_browser(serve, chromium):
         page.goto(quiz.url + link)
         assert page.get_by_role('heading', name='Question 2 of 6').is_visible()
         assert link not in page.url
-        page.click('text=Pause')
+        follow(page, 'text=Pause')
         assert page.get_by_text('You have answered 1 of 6 questions.').is_visible()
         assert page.locator(f'a[href$="{link}"]').count() == 1
 
