@@ -68,7 +68,8 @@ from facebids.core.alignment import coregistration, registration
 from facebids.core.atlas import generic_atlas
 
 for schedule in registration.SCHEDULES.values():
-    schedule['aff_iterations'] = 3, 1  # enough for the seed to change the result
+    levels = len(schedule['aff_iterations'])
+    schedule['aff_iterations'] = (3, 1)[:levels]  # enough for the seed to change the result
 coregistration.SCHEDULE['aff_iterations'] = 3, 1, 0
 scan, truth = images.read_volume(sys.argv[1]), np.load(sys.argv[2])
 moved = images.Volume(scan.data, np.diag([1.05, 1, 1, 1]) @ scan.affine)

@@ -25,6 +25,7 @@ from facebids.core.alignment.starts import Pose, Search
 from facebids.core.arrays import AnyArray, FloatArray
 from facebids.core.contrasts import CONTRASTS, HOUNSFIELD
 from facebids.core.foreground import AIR_HU, TISSUE_HU, tissue_threshold
+from facebids.core.grids import rescale
 
 if TYPE_CHECKING:
     from facebids.core.alignment.space_template import Target
@@ -32,23 +33,17 @@ if TYPE_CHECKING:
 RESOLUTION = 3.0  # mm
 # ANTs options of each step: iterations and downsampling per level, share of voxels sampled.
 SCHEDULES: dict[str, dict[str, Any]] = {
-    'pose': {
-        'aff_iterations': (100, 50),
-        'aff_shrink_factors': (4, 2),
-        'aff_smoothing_sigmas': (2, 1),
-        'aff_random_sampling_rate': 0.25,
-    },
     'head': {
-        'aff_iterations': (60, 20),
-        'aff_shrink_factors': (2, 1),
-        'aff_smoothing_sigmas': (1, 0),
+        'aff_iterations': (60,),
+        'aff_shrink_factors': (2,),
+        'aff_smoothing_sigmas': (1,),
         'aff_random_sampling_rate': 0.15,
     },
     'brain': {
         'aff_iterations': (60, 30),
         'aff_shrink_factors': (2, 1),
         'aff_smoothing_sigmas': (1, 0),
-        'aff_random_sampling_rate': 0.5,
+        'aff_random_sampling_rate': 0.25,
     },
 }
 # Correlation ratio inside the brain at which no further start is tried; over the brain, that is
@@ -166,9 +161,7 @@ def resample_isotropic(
     volume = ndimage.gaussian_filter(volume, np.where(step > 1, step * 0.4, 0))
     shape = np.maximum(np.ceil(np.array(volume.shape) / step), 1).astype(int)
     first = (step - 1) / 2
-    volume = ndimage.affine_transform(
-        volume, np.diag(step), first, output_shape=tuple(shape), order=1, mode='nearest'
-    )
+    volume = rescale(volume, step, first, tuple(shape))
     affine = image.affine @ np.diag([*step, 1.0])
     affine[:3, 3] = image.affine[:3, :3] @ first + image.affine[:3, 3]
     return volume, affine
@@ -250,7 +243,7 @@ def itk_text(affine: FloatArray) -> str:
 def _fit(
     atlas: Target, modality: str, moving: Any, start: FloatArray, seed: int
 ) -> list[tuple[str, FloatArray]]:
-    """Return names and affines of the two steps, beginning with the affine `start`."""
+    """Return the name and the affine of each step, beginning with the affine `start`."""
     import ants
 
     set_seed(seed)
@@ -260,27 +253,26 @@ def _fit(
     brain = to_ants(ndimage.gaussian_filter(brain_only, 0.4), atlas.affine)
     near_brain = to_ants((atlas.brain < BRAIN_MARGIN_MM).astype(np.float32), atlas.affine)
     steps = (
-        ('pose', 'Similarity', head, None),
-        ('head', 'Affine', head, None),
-        ('brain', 'Affine', brain, near_brain),
+        ('head', head, None),
+        ('brain', brain, near_brain),
     )
-    affines = {}
+    affines = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'start.txt'
         path.write_text(itk_text(start))
-        for name, kind, fixed, mask in steps:
+        for name, fixed, mask in steps:
             result = ants.registration(
                 fixed,
                 moving,
-                kind,
+                'Affine',
                 initial_transform=str(path),
                 mask=mask,
                 outprefix=str(Path(folder) / f'{name}_'),
                 **SCHEDULES[name],
             )
             path = result['fwdtransforms'][0]
-            affines[name] = from_itk(ants.read_transform(path))
-    return [(name, affines[name]) for name in ('head', 'brain')]
+            affines.append((name, from_itk(ants.read_transform(path))))
+    return affines
 
 
 def register(

@@ -41,6 +41,8 @@ SHIFTS_MM = np.stack(
     np.meshgrid((-25, 0, 25), (-30, 0, 30), np.arange(-100, 76, 25), indexing='ij'), -1
 ).reshape(-1, 3)
 REFINED = 16  # poses of each size
+FINAL, ALIKE = 8, 4  # poses that are refined further, and of them those at most that are alike
+FIRST, FURTHER = 80, 180  # evaluations of each refinement
 APART_DEG, APART_MM = 15.0, 20.0  # poses closer than that count as the same start
 
 
@@ -61,7 +63,7 @@ class Pose:
 
 
 class CoarsePose(NamedTuple):
-    """A pose that is not refined yet.
+    """A pose by its parameters.
 
     Parameters
     ----------
@@ -181,13 +183,21 @@ class Search:
         list of Pose
             Best first.
         """
-        poses = [pose for scale in scales for pose in self._coarse(candidates, scale)]
-        refined = sorted((self._refine(pose) for pose in poses), key=lambda pose: -pose.score)
-        chosen: list[Pose] = []
-        for pose in refined:
-            if all(apart(pose.affine, other.affine, self.middle) for other in chosen):
+        coarse = (pose for scale in scales for pose in self._coarse(candidates, scale))
+        refined = sorted((self._refine(pose, FIRST) for pose in coarse), key=_best_first)
+        final = self._varied(refined, ALIKE)[:FINAL]
+        refined = sorted((self._refine(pose, FURTHER) for pose in final), key=_best_first)
+        return [self._pose(found) for found in self._varied(refined, 1)[:count]]
+
+    def _varied(self, poses: Sequence[CoarsePose], most: int) -> list[CoarsePose]:
+        """Return poses without those that are like at least `most` others before them."""
+        chosen: list[CoarsePose] = []
+        for pose in poses:
+            affine = self._pose(pose).affine
+            alike = (not apart(affine, self._pose(other).affine, self.middle) for other in chosen)
+            if sum(alike) < most:
                 chosen.append(pose)
-        return chosen[:count]
+        return chosen
 
     def _coarse(self, candidates: Rotation, scale: float) -> list[CoarsePose]:
         """Return the best poses of one size."""
@@ -198,7 +208,7 @@ class Search:
             scores = self._scores(turned, shifts)
             number = int(np.argmax(scores))
             tried.append(CoarsePose(scores[number], rotation.as_rotvec(), shifts[number], scale))
-        tried.sort(key=lambda pose: -pose.score)
+        tried.sort(key=_best_first)
         return tried[:REFINED]
 
     def score(self, affine: FloatArray) -> float:
@@ -227,27 +237,36 @@ class Search:
         scores = between / np.maximum(spread, 1e-12) * share**SHARE_POWER
         return np.where(share > LEAST_IN_VIEW, scores, 0)
 
-    def _refine(self, pose: CoarsePose) -> Pose:
+    def _refine(self, pose: CoarsePose, evaluations: int) -> CoarsePose:
         """Improve rotation, position and scale of a pose."""
         units = np.array([0.2, 0.2, 0.2, 12.0, 12.0, 12.0, 0.1])
 
-        def affine(parameters: FloatArray) -> FloatArray:
+        def moved(parameters: FloatArray, score: float = np.nan) -> CoarsePose:
             change = parameters * units
-            result = np.eye(4)
-            rotation = Rotation.from_rotvec(change[:3]) * Rotation.from_rotvec(pose.turn)
-            size = np.clip(pose.scale * np.exp(change[6]), *SCALES)
-            result[:3, :3] = size * rotation.as_matrix()
-            result[:3, 3] = pose.position + change[3:6] - result[:3, :3] @ self.middle
-            return result
+            turn = Rotation.from_rotvec(change[:3]) * Rotation.from_rotvec(pose.turn)
+            scale = float(np.clip(pose.scale * np.exp(change[6]), *SCALES))
+            return CoarsePose(score, turn.as_rotvec(), pose.position + change[3:6], scale)
 
         simplex = np.vstack([np.zeros(7), np.eye(7)])
         found = optimize.minimize(
-            lambda parameters: -self.score(affine(parameters)),
+            lambda parameters: -self.score(self._pose(moved(parameters)).affine),
             np.zeros(7),
             method='Nelder-Mead',
-            options={'initial_simplex': simplex, 'maxfev': 250, 'xatol': 0.05, 'fatol': 1e-4},
-        )
-        return Pose(affine(found.x), -float(found.fun))
+            options={
+                'initial_simplex': simplex, 'maxfev': evaluations, 'xatol': 0.05, 'fatol': 1e-4,
+            },
+        )  # fmt: skip
+        return moved(found.x, -float(found.fun))
+
+    def _pose(self, pose: CoarsePose) -> Pose:
+        affine = np.eye(4)
+        affine[:3, :3] = pose.scale * Rotation.from_rotvec(pose.turn).as_matrix()
+        affine[:3, 3] = pose.position - affine[:3, :3] @ self.middle
+        return Pose(affine, pose.score)
+
+
+def _best_first(pose: CoarsePose) -> float:
+    return -pose.score
 
 
 def apart(one: FloatArray, other: FloatArray, middle: FloatArray) -> bool:
