@@ -151,6 +151,45 @@ def resample(
     )
 
 
+def rescale(data: AnyArray, step: ArrayLike, first: ArrayLike, shape: Shape) -> FloatArray:
+    """Resample an array along its own axes by linear interpolation.
+
+    Axis by axis, in a third of the time of `resample`.
+
+    Parameters
+    ----------
+    data : ndarray, shape (X, Y, Z)
+    step : array of 3 floats, or float
+        Voxels of `data` from one voxel of the new grid to the next.
+    first : array of 3 floats, or float
+        Voxel of `data` at which the new grid begins.
+    shape : tuple of 3 ints
+        Shape of the new grid.
+
+    Returns
+    -------
+    ndarray of float32, shape `shape`
+        Outside of `data`, the value at its border.
+    """
+    data = np.asarray(data, np.float32)
+    steps, firsts = (np.broadcast_to(np.asarray(number, float), 3) for number in (step, first))
+    growth = np.array(shape) / data.shape
+    for axis in sorted((2, 1, 0), key=lambda axis: growth[axis]):  # while there are few voxels
+        size, last = shape[axis], data.shape[axis] - 1
+        where = np.clip(firsts[axis] + steps[axis] * np.arange(size), 0, last)
+        low = np.minimum(where.astype(int), max(last - 1, 0))
+        share = (
+            (where - low).astype(np.float32).reshape([-1 if i == axis else 1 for i in range(3)])
+        )
+        result = data.take(low, axis)
+        above = data.take(np.minimum(low + 1, last), axis)
+        above -= result
+        above *= share
+        result += above
+        data = result
+    return data
+
+
 def carry_over(
     field: AnyArray, atlas: HeadModel, shape: Shape, affine: FloatArray, transform: FloatArray
 ) -> FloatArray:

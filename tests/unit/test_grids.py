@@ -51,3 +51,14 @@ def test_the_box_of_a_mask_has_the_same_distances(corner):
 
 def test_a_mask_of_nothing_has_no_distances():
     assert grids.distance_inside(np.zeros((9, 9, 9), bool), (1, 1, 1)).shape == (0,)
+
+
+@pytest.mark.parametrize('step', [(0.7, 0.7, 0.7), (2.3, 1.0, 0.3)])
+@pytest.mark.parametrize('first', [0.0, -0.4, 1.25])
+def test_rescaling_is_linear_interpolation(step, first):
+    data = np.random.default_rng(0).normal(size=(13, 1, 9)).astype(np.float32)
+    shape = (17, 4, 11)
+    expected = ndimage.affine_transform(
+        data, np.diag(step), np.full(3, first), shape, order=1, mode='nearest'
+    )
+    np.testing.assert_allclose(grids.rescale(data, step, first, shape), expected, atol=1e-5)

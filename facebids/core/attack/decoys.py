@@ -26,10 +26,9 @@ from facebids.core.attack import completion, depth, engines, recognition, render
 from facebids.core.attack.attacker import AttackResult
 from facebids.core.attack.engines import FaceTemplate
 from facebids.core.attack.head import Head, moved
-from facebids.core.attack.rays import Scene
 from facebids.core.attack.recognition import NO_BOX, Recognition
 from facebids.core.attack.surface import Level, Mesh
-from facebids.core.grids import carry_over
+from facebids.core.grids import carry_over, rescale
 from facebids.core.images import Volume
 from facebids.errors import NotAHeadError
 
@@ -231,7 +230,7 @@ def _shape(level: Level, sight: Sight) -> tuple[Mesh, FloatArray]:
     mesh = moved(surface.mesh(level), sight.pose)
     if not len(mesh.faces):
         return mesh, np.full(depth.SHAPE, np.nan)
-    return mesh, depth.measure(Scene(mesh.vertices, mesh.faces), sight.in_view)
+    return mesh, depth.measure(mesh.scene, sight.in_view)
 
 
 def _not_searched(sight: Sight, embeddings: FloatArray) -> Recognition:
@@ -320,9 +319,7 @@ class Place(NamedTuple):
 
         bend = spread(gap[near]) / np.maximum(spread(None), 1e-4)
         bend *= np.exp(-((self.inside / FADE_MM) ** 2))
-        return ndimage.affine_transform(
-            bend, np.eye(3) / self.stride, output_shape=level.values.shape, order=1, mode='nearest'
-        )
+        return rescale(bend, 1 / self.stride, 0, level.values.shape)
 
 
 def _box(where: BoolArray) -> tuple[slice, ...]:
@@ -354,13 +351,10 @@ def _displacement(rng: np.random.Generator, level: Level) -> FloatArray:
     coarse = np.ceil(np.array(level.values.shape) / stride).astype(int) + 1
     return np.stack(
         [
-            ndimage.affine_transform(
-                rng.normal(0, SHIFT_MM / zoom, coarse).astype(np.float32),
-                np.diag(1 / stride), output_shape=level.values.shape, order=1, mode='nearest',
-            )
+            rescale(rng.normal(0, SHIFT_MM / zoom, coarse), 1 / stride, 0, level.values.shape)
             for zoom in level.zooms
         ]
-    )  # fmt: skip
+    )
 
 
 __all__ = ['COUNT', 'Panel', 'panel', 'rescan']

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from facebids.core.alignment import registration
 from facebids.core.arrays import FloatArray, IntArray
 from facebids.core.attack import completion, depth, recognition, render, surface
-from facebids.core.attack.rays import Scene
 from facebids.core.attack.recognition import Recognition
 from facebids.core.attack.render import View
 from facebids.core.attack.surface import Mesh
@@ -86,10 +85,14 @@ def view_head(
     skin = surface.skin_surface(volume.data, volume.affine, hounsfield=volume.hounsfield)
     pose = known.pose if known else _face_pose(skin, volume, registration.pose(affine))
     mesh = moved(skin, pose)
-    in_view = depth.field_of_view(pose @ volume.affine, volume.data.shape)
-    shape = depth.measure(Scene(mesh.vertices, mesh.faces), in_view)
+    in_view = depth.field_of_view(volume.affine, volume.data.shape)
+    shape = depth.measure(skin.scene, in_view, pose)
     views = _views(seed)
-    pictures = render.render(completion.complete(mesh, shape), np.eye(4), views)
+    whole = completion.complete(mesh, shape)
+    if whole is mesh:  # the scene of the skin is there already
+        pictures = render.render(skin, pose, views)
+    else:
+        pictures = render.render(whole, np.eye(4), views)
     found = recognition.recognise(pictures, tuple(view.name for view in views))
     return Head(mesh, shape, pose, pictures, found, _at_known_place(pictures, known))
 
@@ -132,10 +135,9 @@ def _at_known_place(pictures: NDArray[np.uint8], known: KnownFace | None) -> Flo
 
 def _face_pose(skin: Mesh, volume: Volume, pose: FloatArray) -> FloatArray:
     """Refine the pose of the registration until the face is aligned with the generic face."""
-    scene = Scene(skin.vertices, skin.faces)
     in_view = depth.field_of_view(volume.affine, volume.data.shape)
     for rounds in (8, 3):  # from the new pose, rays meet other parts of the skin
-        pose = depth.align(depth.measure(scene, in_view, pose), rounds) @ pose
+        pose = depth.align(depth.measure(skin.scene, in_view, pose), rounds) @ pose
     return pose
 
 

@@ -8,8 +8,7 @@ import numpy as np
 from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
-from facebids.core.arrays import BoolArray, FloatArray, IntArray
-from facebids.core.attack.rays import Scene
+from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.attack.surface import Mesh
 
 CENTRE = np.array([0.0, 62.0, -62.0])  # centre of an average face in the posed frame, mm
@@ -100,13 +99,11 @@ def render(
     ndarray of uint8, shape (V, size, size, 3)
         RGB.
     """
-    vertices = (apply_affine(pose, mesh.vertices) - CENTRE).astype(np.float32)
-    normals = (mesh.normals @ pose[:3, :3].T).astype(np.float32)
-    scene, rays = Scene(vertices, mesh.faces), _camera(size)
+    rays = _camera(size)
     pictures = np.empty((len(views), size * size, 3), np.uint8)
     pictures[...] = BACKGROUND
     for picture, view in zip(pictures, views, strict=True):
-        seen, colours = _render_view(scene, mesh.faces, normals, view, rays)
+        seen, colours = _render_view(mesh, pose, view, rays)
         picture[seen] = colours.clip(0, 255)
     return pictures.reshape(len(views), size, size, 3)
 
@@ -122,16 +119,17 @@ def _camera(size: int) -> FloatArray:
 
 
 def _render_view(
-    scene: Scene, faces: IntArray, normals: FloatArray, view: View, rays: FloatArray
+    mesh: Mesh, pose: FloatArray, view: View, rays: FloatArray
 ) -> tuple[BoolArray, FloatArray]:
     """Return which pixels show the head, and their colours, shape (N, 3)."""
+    turn = pose[:3, :3].astype(np.float32)  # mesh axes to head axes
     to_head = _rotation(view).T.astype(np.float32)  # camera axes to head axes
     rays = rays @ to_head.T
-    camera = to_head @ np.array([0, DISTANCE, 0], np.float32)
-    hits = scene.cast(np.broadcast_to(camera, rays.shape), rays)
+    camera = apply_affine(np.linalg.inv(pose), CENTRE + to_head @ (0, DISTANCE, 0))
+    hits = mesh.scene.cast(np.broadcast_to(camera, rays.shape), rays @ turn)
     seen = hits.found
     u, v = hits.u[seen, None], hits.v[seen, None]
-    corners = normals[faces[hits.triangle[seen]]]
+    corners = mesh.normals[mesh.faces[hits.triangle[seen]]] @ turn.T
     normal = (1 - u - v) * corners[:, 0] + u * corners[:, 1] + v * corners[:, 2]
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     light = to_head @ direction(view.light).astype(np.float32)

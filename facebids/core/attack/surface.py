@@ -2,14 +2,16 @@
 """The skin: a smooth mesh of the outer surface of the head."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from nibabel.affines import apply_affine
 from scipy import ndimage
 
 from facebids.core.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from facebids.core.attack.rays import Scene
 from facebids.core.foreground import AIR_HU, TISSUE_HU, head_mask
-from facebids.core.grids import coarse_slices, refine
+from facebids.core.grids import coarse_slices, refine, rescale
 
 SPACING_MM = 1.5  # distance of vertices
 SMOOTH_MM, SMOOTH_VOXELS = 0.9, 0.75  # standard deviation of the smoothing, the larger of the two
@@ -34,6 +36,11 @@ class Mesh:
     vertices: FloatArray
     faces: IntArray
     normals: FloatArray
+
+    @cached_property
+    def scene(self) -> Scene:
+        """The mesh to cast rays at."""
+        return Scene(self.vertices, self.faces)
 
 
 @dataclass(frozen=True)
@@ -107,7 +114,7 @@ def mesh(level: Level, spacing: float = SPACING_MM) -> Mesh:
         field = ndimage.gaussian_filter(field, np.maximum(SMOOTH_MM / zooms, SMOOTH_VOXELS))
     else:
         field = _distance_in_slices(field, level.thick, zooms)
-    field = ndimage.affine_transform(field, np.diag(fine), output_shape=shape, order=1)
+    field = rescale(field, fine, 0, shape)
     if level.thick is not None:
         field = ndimage.gaussian_filter(np.clip(0.5 - field / 4, 0, 1), 1.2 / spacing)
     index = level.affine @ index @ np.diag([*fine, 1.0])
@@ -130,9 +137,7 @@ def _averaged(
         return data, step
     smooth = ndimage.gaussian_filter(data, np.where(step > 1, 0.35 * step, 0), truncate=2.5)
     shape = np.maximum(np.floor((np.array(data.shape) - 1) / step).astype(int) + 1, 2)
-    return ndimage.affine_transform(
-        smooth, np.diag(step), output_shape=tuple(shape), order=1
-    ), step
+    return rescale(smooth, step, 0, tuple(shape)), step
 
 
 def _level(data: FloatArray, zooms: FloatArray, *, hounsfield: bool) -> FloatArray:
