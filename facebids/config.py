@@ -89,6 +89,8 @@ class Settings:
         Mask of what to keep in a single image, or folder of masks for each image, or None.
     force
         Whether to deface images that are already defaced.
+    deface_only
+        Whether to leave out the attack, so that nothing is proven.
     template
         TemplateFlow template that images are registered to first, as
         ``'NAME[:cohort-X][:res-Y]'``, or None.
@@ -127,6 +129,7 @@ class Settings:
     keep: tuple[str, ...] = ()
     keep_mask: Path | None = None
     force: bool = False
+    deface_only: bool = False
     template: str | None = None
     release: ReleaseSettings | None = None
     clean_workdir: bool = False

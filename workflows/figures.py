@@ -7,8 +7,13 @@ from nipype.pipeline import engine as pe
 from facebids.interfaces.figures import Figures
 
 
-def init_figures_wf():
+def init_figures_wf(*, settings):
     """Build the workflow that draws slices and renders of the original and the defaced image.
+
+    Parameters
+    ----------
+    settings : facebids.config.Settings
+        Settings of the run. Without the attack, there are no renders.
 
     Returns
     -------
@@ -38,11 +43,14 @@ def init_figures_wf():
                 (source, 'in_file'),
                 ('mask', 'mask_file'),
                 ('registration', 'registration'),
-                (attack, 'attack'),
             ]),
-            (node, outputnode, [
-                ('slices', f'slices{suffix}'),
-                ('renders', f'renders{suffix}'),
-            ]),
+            (node, outputnode, [('slices', f'slices{suffix}')]),
         ])  # fmt: skip
+        if not settings.deface_only:
+            workflow.connect(
+                [
+                    (inputnode, node, [(attack, 'attack')]),
+                    (node, outputnode, [('renders', f'renders{suffix}')]),
+                ]
+            )
     return workflow

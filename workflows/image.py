@@ -42,19 +42,18 @@ def init_image_wf(*, item, settings, template=None):
     visible_wf = init_visible_wf(item=item)
     register_wf = init_register_wf(item=item, settings=settings, template=template)
     deface_wf = init_deface_wf(item=item, settings=settings)
-    identify_wf = init_identify_wf(item=item, settings=settings)
-    utility_wf = init_utility_wf(item=item, settings=settings, template=template)
     judge = pe.Node(
         Judge(
             relative_path=image.relative_path,
             mode=settings.mode,
             seed=settings.seed,
             keep_masks={mask.name: mask.sha256 for mask in item.keep_masks},
+            attacked=not settings.deface_only,
         ),
         name='judge',
         mem_gb=0.2,
     )
-    figures_wf = init_figures_wf()
+    figures_wf = init_figures_wf(settings=settings)
     sink = pe.Node(
         Sink(
             relative_path=image.relative_path,
@@ -66,42 +65,53 @@ def init_image_wf(*, item, settings, template=None):
     )
     workflow.connect([
         (inputnode, deface_wf, [('in_file', 'inputnode.in_file')]),
-        (inputnode, identify_wf, [('in_file', 'inputnode.in_file')]),
         (register_wf, visible_wf, _same('registration', 'source_registration')),
         (visible_wf, deface_wf, _same(*SEEN)),
-        (visible_wf, identify_wf, _same('seen', 'anatomy', 'outline')),
-        *(
-            (register_wf, step, _same('registration'))
-            for step in (deface_wf, utility_wf, identify_wf, figures_wf)
-        ),
-        (deface_wf, identify_wf, _same(
-            'screening', 'mask', 'coverage', 'defaced', 'seen_defaced', 'defacing',
-        )),
-        (visible_wf, utility_wf, [('outputnode.anatomy', 'inputnode.in_file')]),
-        (identify_wf, utility_wf, _same('defaced' if item.is_magnitude else 'mask')),
-        (register_wf, judge, [('outputnode.registration', 'registration')]),
-        (deface_wf, judge, [('outputnode.screening', 'screening')]),
-        (utility_wf, judge, [('outputnode.utility', 'utility')]),
-        (identify_wf, judge, [
-            (f'outputnode.{name}', name)
-            for name in ('coverage', 'defacing', 'before', 'after', 'decoys', 'steps')
-        ]),
+        (register_wf, deface_wf, _same('registration')),
+        (register_wf, figures_wf, _same('registration')),
+        (register_wf, judge, _from('registration')),
+        (deface_wf, judge, _from('screening')),
         (inputnode, figures_wf, [('in_file', 'inputnode.in_file')]),
-        (identify_wf, figures_wf, _same('mask', 'defaced', 'before', 'after')),
         (inputnode, sink, [('in_file', 'in_file')]),
-        (register_wf, sink, [('outputnode.registration', 'registration')]),
-        (identify_wf, sink, [
-            (f'outputnode.{name}', name) for name in ('mask', 'defaced', 'before', 'after')
-        ]),
+        (register_wf, sink, _from('registration')),
         (judge, sink, [('out_file', 'record')]),
-        (figures_wf, sink, [
-            (f'outputnode.{name}', name)
-            for name in ('slices', 'renders', 'slices_before', 'renders_before')
-        ]),
+        (figures_wf, sink, _from('slices', 'slices_before')),
     ])  # fmt: skip
+    kept = deface_wf
+    if not settings.deface_only:
+        kept = init_identify_wf(item=item, settings=settings)
+        utility_wf = init_utility_wf(item=item, settings=settings, template=template)
+        workflow.connect([
+            (inputnode, kept, [('in_file', 'inputnode.in_file')]),
+            (visible_wf, kept, _same('seen', 'anatomy', 'outline')),
+            (register_wf, kept, _same('registration')),
+            (deface_wf, kept, _same(
+                'screening', 'mask', 'coverage', 'defaced', 'seen_defaced', 'defacing',
+            )),
+            (register_wf, utility_wf, _same('registration')),
+            (visible_wf, utility_wf, [('outputnode.anatomy', 'inputnode.in_file')]),
+            (kept, utility_wf, _same('defaced' if item.is_magnitude else 'mask')),
+            (utility_wf, judge, _from('utility')),
+            (kept, judge, _from('before', 'after', 'decoys', 'steps')),
+            (kept, figures_wf, _same('before', 'after')),
+            (kept, sink, _from('before', 'after')),
+            (figures_wf, sink, _from('renders', 'renders_before')),
+        ])  # fmt: skip
+    workflow.connect(
+        [
+            (kept, judge, _from('coverage', 'defacing')),
+            (kept, figures_wf, _same('mask', 'defaced')),
+            (kept, sink, _from('mask', 'defaced')),
+        ]
+    )
     return workflow
 
 
 def _same(*names):
     """Return connections between outputs and inputs of two workflows that have these names."""
     return [(f'outputnode.{name}', f'inputnode.{name}') for name in names]
+
+
+def _from(*names):
+    """Return connections between outputs of a workflow and inputs of a step of these names."""
+    return [(f'outputnode.{name}', name) for name in names]

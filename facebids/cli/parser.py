@@ -188,6 +188,11 @@ def _add_defacing(group: Group) -> None:
         help='deface images that are already defaced; by default they are copied unchanged',
     )
     group.add_argument(
+        '--deface-only', action='store_true',
+        help='leave out the attack and what the image loses, which take most of the time; the '
+        'verdict is review at best, and the image cannot be released',
+    )  # fmt: skip
+    group.add_argument(
         '--template', type=_template, metavar='NAME[:cohort-X][:res-Y]',
         help='T1w template of TemplateFlow to register images to first, for instance of children '
         'or infants (MNIPediatricAsym:cohort-3); read from TEMPLATEFLOW_HOME, or else downloaded '

@@ -493,6 +493,8 @@ class Record:
         The numbers by section; None if an error stopped the image.
     steps
         The attempts at defacing, in the order in which they were made.
+    attacked
+        Whether the defaced image was attacked. Without that nothing is proven.
     """
 
     image: str
@@ -509,6 +511,7 @@ class Record:
     identifiability: Identifiability | None = None
     provenance: Provenance | None = None
     steps: tuple[Step, ...] = ()
+    attacked: bool = True
 
     @property
     def passed_on(self) -> bool:

@@ -90,6 +90,10 @@ JUDGED_IF_PASSED_ON = {
 }
 
 
+# What is known of an image that was defaced and not attacked.
+DEFACED = ('registration', 'screening', 'mask')
+
+
 def judge(record: Record) -> Record:
     """Judge an image by its numbers.
 
@@ -105,6 +109,8 @@ def judge(record: Record) -> Record:
         reasons, or notes.
     """
     asked, explain = _questions(record)
+    if not record.attacked:
+        asked, explain = [t for t in asked if t.metric.section in DEFACED], _not_attacked
     missed = [_reported(reason, record) for reason in _missed(record, asked)]
     reasons = _most_severe_first([*missed, *explain(record), *_kept(record), *_dropped(record)])
     gravest = reasons[0].severity if reasons else 'note'
@@ -243,6 +249,15 @@ def _blind_attack(record: Record) -> list[Reason]:
         'afterwards proves nothing.'
     )
     return [Reason('attack_blind', 'review' if known else 'fail', message, found, 1)]
+
+
+def _not_attacked(record: Record) -> list[Reason]:
+    """Return the reason that nothing was proven."""
+    message = (
+        'The image was not attacked, so that nothing is proven: --deface-only was given. Run the '
+        'participant level without it.'
+    )
+    return [Reason('not_attacked', 'review', message)]
 
 
 def _already_defaced(record: Record) -> list[Reason]:

@@ -12,12 +12,12 @@ class _FiguresInputSpec(BaseInterfaceInputSpec):
     in_file = File(exists=True, mandatory=True, desc='head image, original or defaced')
     mask_file = File(exists=True, mandatory=True, desc='from FaceMask')
     registration = File(exists=True, mandatory=True, desc='from Register')
-    attack = File(exists=True, mandatory=True, desc='from Attack')
+    attack = File(exists=True, desc='from Attack')
 
 
 class _FiguresOutputSpec(TraitedSpec):
     slices = File(desc='PNG with slices in three planes')
-    renders = File(desc='PNG with the renders of all views')
+    renders = File(desc='PNG with the renders of all views, if the image was attacked')
 
 
 class Figures(SimpleInterface):
@@ -32,11 +32,10 @@ class Figures(SimpleInterface):
         volume = images.read_volume(self.inputs.in_file)
         mask = images.read_mask(self.inputs.mask_file)
         affine = files.read_alignment(self.inputs.registration).affine
-        attack = AttackResult.from_arrays(files.read_arrays(self.inputs.attack))
-        drawn = {
-            'slices': figures.slice_mosaic(volume.data, mask, volume.affine, affine),
-            'renders': figures.contact_sheet(attack.pictures, attack.recognition.boxes),
-        }
+        drawn = {'slices': figures.slice_mosaic(volume.data, mask, volume.affine, affine)}
+        if self.inputs.attack:
+            attack = AttackResult.from_arrays(files.read_arrays(self.inputs.attack))
+            drawn['renders'] = figures.contact_sheet(attack.pictures, attack.recognition.boxes)
         for name, pixels in drawn.items():
             self._results[name] = f'{runtime.cwd}/{name}.png'
             Image.fromarray(pixels).save(self._results[name], optimize=True)

@@ -43,12 +43,12 @@ class _SinkInputSpec(BaseInterfaceInputSpec):
     defaced = File(exists=True, mandatory=True)
     mask = File(exists=True, mandatory=True)
     registration = File(exists=True, mandatory=True)
-    before = File(exists=True, mandatory=True, desc='attack on the original')
-    after = File(exists=True, mandatory=True, desc='attack on the defaced image')
+    before = File(exists=True, desc='attack on the original, if it was attacked')
+    after = File(exists=True, desc='attack on the defaced image')
     slices = File(exists=True, mandatory=True, desc='figure of the defaced image')
-    renders = File(exists=True, mandatory=True, desc='figure of the defaced image')
+    renders = File(exists=True, desc='figure of the defaced image, if it was attacked')
     slices_before = File(exists=True, mandatory=True)
-    renders_before = File(exists=True, mandatory=True)
+    renders_before = File(exists=True)
 
 
 class _SinkOutputSpec(TraitedSpec):
@@ -68,7 +68,8 @@ class Sink(SimpleInterface):
         self._check_unchanged(record.provenance)
         failed = record.verdict == 'fail'
         destination = self._withheld if failed else self._released
-        self._write_private(image, enrolled=not record.passed_on)
+        enrolled = bool(self.inputs.before) and not record.passed_on
+        self._write_private(image, enrolled=enrolled)
         # the successor lies beside the image of an earlier run before that is touched
         with filesystem.atomic_path(destination(names.defaced(image))) as path:
             shutil.copyfile(self.inputs.defaced, path)
@@ -117,9 +118,10 @@ class Sink(SimpleInterface):
         }
         copies = {
             names.figure(image, 'slices'): self.inputs.slices,
-            names.figure(image, 'renders'): self.inputs.renders,
             names.mask(image): self.inputs.mask,
         }
+        if self.inputs.renders:
+            copies[names.figure(image, 'renders')] = self.inputs.renders
         for name, source in copies.items():
             _copy(source, destination(name))
         for name, text in texts.items():
@@ -148,7 +150,7 @@ class Sink(SimpleInterface):
     def _write_private(self, image, *, enrolled):
         root = Path(self.inputs.private_dir)
         for state in names.STATES:
-            if not enrolled:  # an image that arrived defaced is not enrolled
+            if not enrolled:  # it arrived defaced, or was not attacked
                 (root / names.private_templates(image, state)).unlink(missing_ok=True)
                 continue
             arrays = files.read_arrays(getattr(self.inputs, state))
@@ -163,7 +165,11 @@ class Sink(SimpleInterface):
                     **brains.pack(brains.unpack(arrays)),
                 )
         _copy(self.inputs.slices_before, root / names.private_figure(image, 'slices'))
-        _copy(self.inputs.renders_before, root / names.private_figure(image, 'renders'))
+        renders = root / names.private_figure(image, 'renders')
+        if self.inputs.renders_before:
+            _copy(self.inputs.renders_before, renders)
+        else:
+            renders.unlink(missing_ok=True)
 
 
 def _copy(source, target):

@@ -41,11 +41,12 @@ class _JudgeInputSpec(BaseInterfaceInputSpec):
     screening = File(exists=True, mandatory=True, desc='from Screen')
     coverage = File(exists=True, mandatory=True, desc='from FaceMask')
     defacing = File(exists=True, mandatory=True, desc='from Deface')
-    utility = File(exists=True, mandatory=True, desc='from Utility')
-    before = File(exists=True, mandatory=True, desc='attack on the original')
-    after = File(exists=True, mandatory=True, desc='attack on the defaced image')
-    decoys = File(exists=True, mandatory=True, desc='from Decoys')
-    steps = File(exists=True, mandatory=True, desc='from Improve')
+    attacked = traits.Bool(True, usedefault=True, desc='whether the image was attacked')
+    utility = File(exists=True, desc='from Utility, of what was attacked')
+    before = File(exists=True, desc='attack on the original')
+    after = File(exists=True, desc='attack on the defaced image')
+    decoys = File(exists=True, desc='from Decoys')
+    steps = File(exists=True, desc='from Improve')
 
 
 class _JudgeOutputSpec(TraitedSpec):
@@ -73,6 +74,19 @@ class Judge(SimpleInterface):
             registration=files.read_alignment(self.inputs.registration).numbers,
             screening=screening,
             mask=defacing.numbers(coverage),
+            provenance=replace(defacing.provenance, keep_masks=dict(self.inputs.keep_masks)),
+            attacked=self.inputs.attacked,
+        )
+        if self.inputs.attacked:
+            record = self._with_attack(record)
+        path = Path(runtime.cwd) / 'record.json'
+        path.write_text(json.dumps(to_json([judge(record)])))
+        self._results['out_file'] = str(path)
+        return runtime
+
+    def _with_attack(self, record):
+        return replace(
+            record,
             utility=files.read_numbers(Utility, self.inputs.utility),
             identifiability=evidence.compare(
                 AttackResult.from_arrays(files.read_arrays(self.inputs.before)),
@@ -80,10 +94,5 @@ class Judge(SimpleInterface):
                 Panel.from_arrays(files.read_arrays(self.inputs.decoys)),
                 self.inputs.seed,
             ),
-            provenance=replace(defacing.provenance, keep_masks=dict(self.inputs.keep_masks)),
             steps=files.read_numbers(Steps, self.inputs.steps).tried,
         )
-        path = Path(runtime.cwd) / 'record.json'
-        path.write_text(json.dumps(to_json([judge(record)])))
-        self._results['out_file'] = str(path)
-        return runtime

@@ -191,7 +191,7 @@ def remove_stale(settings: Settings, image: HeadImage, result: Record) -> None:
     public = public_paths(settings.output_dir, image)
     withheld = public_paths(settings.private_dir / names.withheld(''), image)
     stale = withheld if result.verdict != 'fail' else public
-    if result.identifiability is None:
+    if result.mask is None:
         stale = public + withheld
     for path in stale:
         path.unlink(missing_ok=True)

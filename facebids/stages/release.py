@@ -228,7 +228,8 @@ def _missing_templates(settings: Settings, decisions: Sequence[Decision]) -> lis
     replaced = [item for item in decisions if item.action == gate.REPLACE]
     return [
         f'{item.path}: its templates are not in the private folder, so it cannot be attacked. '
-        'Give the folder of the participant level with --private-dir or --work-dir.'
+        'Give the folder of the participant level with --private-dir or --work-dir, and run that '
+        'level without --deface-only.'
         for item, image in zip(replaced, _released_images(decisions), strict=True)
         if item.record is not None
         and was_defaced(item.record)

@@ -43,6 +43,7 @@ def write(tmp_path, monkeypatch):
         template=None,
         passed_on=False,
         changed_meanwhile=None,
+        files=FILES,
     ):
         found = replace(make.alignment(np.eye(4)), template=template)
         make.written(tmp_path, 'registration', RegistrationFile(found))
@@ -66,7 +67,7 @@ def write(tmp_path, monkeypatch):
             relative_path=IMAGE.relative_path,
             in_file=str(tmp_path / 'in_file'),
             **{f'{name}_dir': str(tmp_path / name) for name in ('output', 'private', 'work')},
-            **{name: str(tmp_path / name) for name in (*FILES, *ALWAYS)},
+            **{name: str(tmp_path / name) for name in (*files, *ALWAYS)},
         ).run()
 
     return run
@@ -89,6 +90,22 @@ def test_a_released_image_is_there_with_all_that_belongs_to_it(write, tmp_path):
     assert all((tmp_path / 'output' / name).is_file() for name in names.public_files(IMAGE))
     assert verdicts(tmp_path) == ['pass']
     assert records.read(tmp_path / 'work' / names.record(IMAGE)).verdict == 'pass'
+
+
+def test_nothing_of_an_earlier_attack_stays_where_there_is_none(write, tmp_path, monkeypatch):
+    write('pass')
+    monkeypatch.undo()  # of what is private
+    monkeypatch.chdir(tmp_path)
+    private = [names.private_templates(IMAGE, state) for state in names.STATES]
+    private.append(names.private_figure(IMAGE, 'renders'))
+    for path in (tmp_path / 'private' / name for name in private):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('of an earlier run')
+    write('review', files=('mask', 'slices', 'slices_before'))
+    assert defaced(tmp_path) == 'new'
+    assert not (tmp_path / 'output' / names.figure(IMAGE, 'renders')).exists()
+    assert not any((tmp_path / 'private' / name).exists() for name in private)
+    assert (tmp_path / 'private' / names.private_figure(IMAGE, 'slices')).is_file()
 
 
 def test_the_record_tells_which_files_the_verdict_is_on(write, tmp_path):

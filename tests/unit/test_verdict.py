@@ -76,6 +76,18 @@ def test_what_was_not_measured_never_passes(column, missing):
     assert all(reason.value is None for reason in found.reasons)
 
 
+@pytest.mark.parametrize('kind', ['face', 'no face', 'passed on'])
+def test_without_the_attack_an_image_is_reviewed_at_best(kind):
+    record = faceless(0) if kind == 'no face' else GOOD
+    record = replace(record, attacked=False, identifiability=None, utility=None)
+    passed_on = {'passed_on': True, 'finding': 'defaced'} if kind == 'passed on' else {}
+    unproven = changed(record, screening=passed_on)
+    found = judge(unproven)
+    assert (found.verdict, found.codes) == ('review', ('not_attacked',))
+    changed_outside = changed(unproven, mask={'voxels_changed_outside': 3})
+    assert judge(changed_outside).verdict == 'fail'
+
+
 def test_blind_attack_proves_nothing():
     """A head that faces the wrong way has something like a face in a view or two."""
     back = {'faces_certain_before': 0, 'face_likeness': 0.2}

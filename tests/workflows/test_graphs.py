@@ -29,7 +29,7 @@ def workflow(tmp_path):
     return graph(tmp_path)
 
 
-def make_settings(tmp_path, mode='remove'):
+def make_settings(tmp_path, mode='remove', **options):
     return Settings(
         bids_dir=tmp_path / 'raw',
         output_dir=tmp_path / 'out',
@@ -40,11 +40,12 @@ def make_settings(tmp_path, mode='remove'):
         seed=5,
         omp_nthreads=2,
         force=True,
+        **options,
     )
 
 
-def graph(tmp_path, mode='remove'):
-    settings = make_settings(tmp_path, mode)
+def graph(tmp_path, mode='remove', **options):
+    settings = make_settings(tmp_path, mode, **options)
     images = tuple(HeadImage.from_relative_path(name, str(tmp_path)) for name in NAMES)
     return init_facebids_wf(settings=settings, plans=make_plan(images))
 
@@ -69,6 +70,15 @@ def test_no_cache_is_shared_with_other_code(tmp_path, monkeypatch):
 )
 def test_every_image_has_every_step(workflow, image):
     assert set(nodes(workflow, image)) == STEPS
+
+
+@pytest.mark.parametrize('mode', ['remove', 'reface'])
+def test_what_is_only_defaced_has_no_step_of_the_attack(tmp_path, mode):
+    steps = nodes(graph(tmp_path, mode, deface_only=True), 'sub_01_ses_A_T1w')
+    attack = {'attack_before', 'attack_after', 'decoys', 'improve', 'utility'}
+    assert set(steps) == STEPS - attack
+    assert steps['judge'].inputs.attacked is False
+    assert not isdefined(steps['sink'].inputs.before)
 
 
 def test_a_refaced_image_is_registered_again(tmp_path):
