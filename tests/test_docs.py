@@ -253,26 +253,54 @@ def test_links_between_pages_lead_somewhere():
     assert not broken
 
 
-def test_the_array_job_takes_one_participant_each(tmp_path):
-    script = re.search(r'```sh\n(#!/bin/sh.*?)```', _page('hpc/index.md'), re.S)[1]
-    (tmp_path / 'array.sh').write_text(script)
-    command = tmp_path / 'bin' / 'facebids'
-    command.parent.mkdir()
-    command.write_text('#!/bin/sh\necho "$@"\n')
-    command.chmod(0o755)
-    for label in ('01', '02', '03'):
-        (tmp_path / 'my data' / f'sub-{label}').mkdir(parents=True)
+def _write_command(path: Path) -> None:
+    """Write a program that prints its arguments."""
+    path.parent.mkdir()
+    path.write_text('#!/bin/sh\necho "$@"\n')
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ('task', 'labels'), [('1', 'sub-0001'), ('2', 'sub-0002 sub-1002'), ('7', None)]
+)
+def test_the_array_job_takes_its_participants(tmp_path, task, labels):
+    """How it does on a cluster is tested in ``integration/test_slurm.py``."""
+    _write_command(tmp_path / 'bin' / 'facebids')
+    for number in range(7 if labels is None else 1003):
+        (tmp_path / 'my data' / f'sub-{number:04}').mkdir(parents=True)
     environment = {
-        'PATH': f'{command.parent}{os.pathsep}{os.environ["PATH"]}',
-        'SLURM_ARRAY_TASK_ID': '1',
+        'PATH': f'{tmp_path / "bin"}{os.pathsep}{os.environ["PATH"]}',
+        'SLURM_ARRAY_TASK_ID': task,
     }
-    arguments = [str(tmp_path / 'my data'), 'out', 'scratch']
+    arguments = [str(tmp_path / 'my data'), 'out', 'scratch', '--mode', 'blur']
     done = subprocess.run(
-        ['sh', str(tmp_path / 'array.sh'), *arguments],
+        ['sh', str(ROOT / 'docs/hpc/slurm-array.sbatch'), *arguments],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if not labels:
+        assert (done.returncode, done.stdout) == (2, '')
+        assert 'no participant for task 7' in done.stderr
+        return
+    assert f'--participant-label {labels} ' in done.stdout
+    assert make_parser().parse_args(done.stdout.replace(arguments[0], 'bids').split())
+
+
+def test_the_container_is_called_as_the_command_is(tmp_path):
+    script = re.search(r'```sh\n(#!/bin/sh.*?)```', _page('hpc/apptainer.md'), re.S)[1]
+    (tmp_path / 'facebids').write_text(script)
+    _write_command(tmp_path / 'bin' / 'apptainer')
+    environment = {
+        'PATH': f'{tmp_path / "bin"}{os.pathsep}{os.environ["PATH"]}',
+        'HOME': str(tmp_path),
+        'SCRATCH': str(tmp_path / 'scratch'),
+    }
+    done = subprocess.run(
+        ['sh', str(tmp_path / 'facebids'), 'bids', 'out', 'participant'],
         env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert '--participant-label sub-02 ' in done.stdout
-    assert make_parser().parse_args(done.stdout.replace(arguments[0], 'bids').split())
+    assert done.stdout.startswith('run --containall ')
+    assert done.stdout.endswith('/facebids.sif bids out participant\n')
+    assert (tmp_path / 'scratch/tmp').is_dir()
 
 
 def test_every_fault_has_its_test():

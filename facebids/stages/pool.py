@@ -9,6 +9,7 @@ MultiProc plugin also waits forever for the result of a worker that was killed f
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -27,6 +28,7 @@ from facebids.processes import end_with_parent, kill
 from facebids.signals import handled
 
 ENDS = (signal.SIGINT, signal.SIGTERM)
+GRACE = 0.5  # s; a cluster ends all processes of a job, and a worker may be the first to end
 
 
 def _place(node: Any) -> str:
@@ -137,6 +139,8 @@ class SurvivingMultiProcPlugin(MultiProcPlugin):
     def _get_result(self, taskid: int) -> dict[str, Any] | None:
         future = self._task_obj[taskid]
         if future.done() and (error := future.exception()):
+            time.sleep(GRACE)
+            self._end_if_interrupted()
             return {'taskid': taskid, 'result': None, 'traceback': format_exception(error)}
         return super()._get_result(taskid)
 

@@ -64,6 +64,17 @@ class ToyStep(SimpleInterface):
             time.sleep(60)
         if outcome == 'killed':
             os.kill(os.getpid(), signal.SIGKILL)
+        if outcome == 'waits' and not (begun := Path(self.inputs.work_dir, 'waits')).exists():
+            begun.touch()
+            time.sleep(60)
+        if outcome == 'terminated':  # all processes of a job are; the run notices it last
+            parent = os.getppid()
+            if not os.fork():
+                os.closerange(3, 256)  # the run would wait for the end of this process, too
+                time.sleep(0.2)
+                os.kill(parent, signal.SIGTERM)
+                os._exit(0)
+            os.kill(os.getpid(), signal.SIGTERM)
         if outcome == 'interrupted':
             raise KeyboardInterrupt
         if outcome == 'ended':  # the whole run is, by the cluster, while this step is at work
@@ -137,6 +148,31 @@ def _factory(outcomes):
     return init_facebids_wf
 
 
+def toy_modules(outcomes):
+    """Return the modules that put the graph of toys in the place of the real one, by name."""
+    base = ModuleType('facebids.workflows.base')
+    base.init_facebids_wf = _factory(outcomes)
+    return {'facebids.workflows': ModuleType('workflows'), 'facebids.workflows.base': base}
+
+
+def write_command(path, outcomes=None):
+    """Write a program that is the command with toy steps."""
+    support = Path(__file__).parent
+    places = [str(support), str(support.parents[1] / 'benchmarks')]
+    lines = [
+        f'#!{sys.executable}',
+        'import os, sys',
+        f'sys.path[:0] = {places!r}',
+        f'os.environ["PYTHONPATH"] = {os.pathsep.join(places)!r}',
+        'import toys',
+        f'sys.modules.update(toys.toy_modules({outcomes or {}!r}))',
+        'sys.exit(toys.main())',
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('\n'.join(lines) + '\n')
+    path.chmod(0o755)
+
+
 class Runner:
     """Runs the command on the skeleton and remembers where everything is."""
 
@@ -146,10 +182,8 @@ class Runner:
         self.monkeypatch = monkeypatch
 
     def __call__(self, *options, level='participant', **outcomes):
-        base = ModuleType('facebids.workflows.base')
-        base.init_facebids_wf = _factory(outcomes.get('outcomes', {}))
-        self.monkeypatch.setitem(sys.modules, 'facebids.workflows', ModuleType('workflows'))
-        self.monkeypatch.setitem(sys.modules, 'facebids.workflows.base', base)
+        for name, module in toy_modules(outcomes.get('outcomes', {})).items():
+            self.monkeypatch.setitem(sys.modules, name, module)
         places = [str(self.bids), str(self.out), level, '-w', str(self.work)]
         return main([*places, '--nprocs', '1', *options])
 

@@ -60,6 +60,12 @@ def test_a_killed_worker_fails_its_own_image_only(run):
     assert run.reason(T1W_A).code == 'worker_killed'
 
 
+def test_a_worker_that_ends_before_an_interrupted_run_gives_no_verdict(run):
+    status = _in_child(lambda: run('--nprocs', '2', outcomes={T1W_2: 'terminated'}))
+    assert os.waitstatus_to_exitcode(status) == 130
+    assert T1W_2 not in run.verdicts()
+
+
 def _wait_for_end_of(pid):
     place = Path('/proc', str(pid))
     for _ in range(100):
