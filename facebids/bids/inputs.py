@@ -16,7 +16,7 @@ from facebids.bids.names import HEAD_ATLAS, HeadImage
 from facebids.bids.plan import Refusal
 from facebids.config import Settings
 from facebids.errors import DatasetError, FacebidsError, NoImagesError, UsageError
-from facebids.filesystem import temporary_name, why_unreadable
+from facebids.filesystem import one_at_a_time, temporary_name, why_unreadable
 
 __all__ = ['HeadImage', 'Inputs', 'collect_images', 'read_description']
 
@@ -184,14 +184,12 @@ def _index(settings: Settings, closed: Iterable[str]) -> Any:
     kept = settings.bids_database_dir
     if kept is None:
         return _layout(settings, closed)
-    layout = _kept_layout(settings, closed) if (kept / INDEX).exists() else None
+    layout = _kept_layout(settings, closed)
     if layout is None:
-        # made aside and moved in one step, as jobs that start together share the folder
-        with TemporaryDirectory(prefix=temporary_name(), dir=kept) as aside:
-            made = _layout(settings, closed, Path(aside))
-            made.connection_manager.session.close()
-            os.replace(Path(aside, INDEX), kept / INDEX)
-        layout = _layout(settings, closed, kept)
+        with one_at_a_time(kept):  # of jobs that start together one makes it, the others wait
+            layout = _kept_layout(settings, closed)
+            if layout is None:
+                layout = _new_layout(settings, closed, kept)
     if Path(layout.root) != settings.bids_dir:
         raise UsageError(
             f'--bids-database-dir {kept} is the index of another dataset. Choose another folder.'
@@ -200,14 +198,26 @@ def _index(settings: Settings, closed: Iterable[str]) -> Any:
 
 
 def _kept_layout(settings: Settings, closed: Iterable[str]) -> Any:
-    """Return the layout of an earlier run, or None if its index is broken or unfinished."""
+    """Return the layout of an earlier run, or None if its index is missing or broken."""
+    kept = settings.bids_database_dir
+    if kept is None or not (kept / INDEX).exists():
+        return None
     try:
-        layout = _layout(settings, closed, settings.bids_database_dir)
+        layout = _layout(settings, closed, kept)
         return layout if layout.get_files() else None
     except FacebidsError:
         raise
     except Exception:  # of SQLAlchemy, or of pybids, which expects a record that is not there
         return None
+
+
+def _new_layout(settings: Settings, closed: Iterable[str], kept: Path) -> Any:
+    """Return a new layout, whose index is made aside and moved in one step."""
+    with TemporaryDirectory(prefix=temporary_name(), dir=kept) as aside:
+        made = _layout(settings, closed, Path(aside))
+        made.connection_manager.session.close()
+        os.replace(Path(aside, INDEX), kept / INDEX)
+    return _layout(settings, closed, kept)
 
 
 def _layout(settings: Settings, closed: Iterable[str], database: Path | None = None) -> Any:
@@ -258,7 +268,8 @@ def _query(layout: Any, settings: Settings, **entities: Any) -> list[str]:
     """Return the absolute paths of the images of the participants with these entities."""
     labels = list(settings.participant_label)
     asked = {'subject': labels} if labels else {}
-    found = layout.get(return_type='filename', **{'extension': list(suffixes.NIFTI), **entities})
+    wanted = {'extension': list(suffixes.NIFTI), **asked, **entities}
+    found = layout.get(return_type='filename', **wanted)
     within = set(layout.get(return_type='filename', **asked))
     return sorted(path for path in found if path in within)
 

@@ -2,6 +2,7 @@
 import json
 import os
 import sqlite3
+import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -9,7 +10,7 @@ from multiprocessing import get_context
 
 import pytest
 
-from facebids.bids import suffixes
+from facebids.bids import inputs, suffixes
 from facebids.bids.inputs import collect_images, read_description
 from facebids.config import Settings
 from facebids.errors import DatasetError, NoImagesError, UsageError
@@ -209,15 +210,29 @@ def test_a_broken_database_is_made_anew(settings, tmp_path, damage):
     assert [path.name for path in database.iterdir()] == ['layout_index.sqlite']
 
 
-def test_jobs_that_start_together_share_a_database(settings, tmp_path):
-    database = tmp_path / 'database'
+def _collect_slowly(settings, started):
+    """Collect images, and tell when an index is made, which takes as long as for many files."""
+
+    def new_layout(*arguments):
+        (started / str(os.getpid())).touch()
+        time.sleep(1)
+        return make(*arguments)
+
+    make, inputs._new_layout = inputs._new_layout, new_layout
+    return collect_images(settings)
+
+
+def test_jobs_that_start_together_make_one_database_and_share_it(settings, tmp_path):
+    database, started = tmp_path / 'database', tmp_path / 'started'
     database.mkdir()
+    started.mkdir()
     labels = ['01', '02'] * 3
-    with ProcessPoolExecutor(3, mp_context=get_context('spawn')) as pool:
+    with ProcessPoolExecutor(3, mp_context=get_context('fork')) as pool:
         jobs = [
             pool.submit(
-                collect_images,
+                _collect_slowly,
                 replace(settings, bids_database_dir=database, participant_label=(label,)),
+                started,
             )
             for label in labels
         ]
@@ -225,6 +240,7 @@ def test_jobs_that_start_together_share_a_database(settings, tmp_path):
         expected = [path for path in ALL if path.startswith(f'sub-{label}')]
         assert [image.relative_path for image in job.result().images] == expected
     assert [path.name for path in database.iterdir()] == ['layout_index.sqlite']
+    assert len(list(started.iterdir())) == 1
 
 
 def test_a_database_that_is_out_of_date_is_refused(settings, bids_dir, tmp_path):
