@@ -14,6 +14,14 @@ LinkMode = Literal['auto', 'hard', 'copy']
 MetadataMode = Literal['report', 'scrub']
 HeadPointsMode = Literal['drop', 'sensors', 'keep']
 
+# The plugins that run the steps, and the arguments that each takes from a file.
+PLUGINS = {
+    'MultiProc': ('memory_gb', 'n_procs'),
+    'Linear': (),
+    'SLURM': ('max_jobs', 'max_tries', 'retry_timeout', 'sbatch_args', 'template'),
+    'SLURMGraph': ('sbatch_args', 'template'),
+}
+
 PHANTOM_MODALITIES = ('T1w', 'FLAIR', 'T2w', 'PDw')  # BIDS has no suffix for CT in `anat`
 
 
@@ -76,6 +84,10 @@ class Settings:
         Whether to accept a dataset that is not fully valid BIDS.
     nprocs, omp_nthreads
         Number of parallel processes, and of threads of each step.
+    plugin, plugin_args
+        The plugin of Nipype that runs the steps, out of `PLUGINS`, and its arguments.
+    resource_monitor
+        Whether to measure what each step uses.
     seed
         Random seed.
     mode, fill
@@ -122,6 +134,9 @@ class Settings:
     skip_bids_validation: bool = False
     nprocs: int = 1
     omp_nthreads: int = 1
+    plugin: str = 'MultiProc'
+    plugin_args: dict[str, Any] = field(default_factory=dict)
+    resource_monitor: bool = False
     seed: int = 0
     mode: str = 'remove'
     fill: str = 'air'

@@ -196,6 +196,7 @@ OWNERS = {
         'facebids.workflows',
         'facebids.stages.graph',
         'facebids.stages.pool',
+        'facebids.stages.slurm',
     },
     'rich': {'facebids.cli', 'facebids.mask.cli'},
     'sqlalchemy': {'facebids.quiz.database', 'facebids.quiz.migrations'},
@@ -208,7 +209,14 @@ OWNERS = {
 # Nipype interfaces and plugins: classes, whose base must exist when the module is imported.
 SLOW = {'ants', 'av', 'bids', 'dlib', 'jinja2', 'matplotlib', 'mediapipe', 'nilearn', 'nipype'}
 SLOW |= {'pandas', 'skimage', 'sklearn', 'statsmodels', 'templateflow', 'trimesh'}
-SLOW_ALLOWED = {'nipype': {'facebids.interfaces', 'facebids.workflows', 'facebids.stages.pool'}}
+SLOW_ALLOWED = {
+    'nipype': {
+        'facebids.interfaces',
+        'facebids.workflows',
+        'facebids.stages.pool',
+        'facebids.stages.slurm',
+    }
+}
 
 # The modules that `facebids --help` imports.
 STDLIB_ONLY = {'facebids', 'facebids.cli', 'facebids.cli.parser', 'facebids.config'}

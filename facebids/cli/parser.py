@@ -14,7 +14,7 @@ import facebids
 from facebids.bids.names import Template
 from facebids.bids.suffixes import BY_KEY, ON_REQUEST
 from facebids.cli.arguments import millimetres, whole_number
-from facebids.config import ReleaseSettings, Settings
+from facebids.config import PLUGINS, ReleaseSettings, Settings
 from facebids.core.modes import MODES
 from facebids.errors import UsageError
 
@@ -47,7 +47,8 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
     """
     parser = make_parser()
     options = vars(parser.parse_args(argv))
-    nprocs = options['nprocs'] or len(os.sched_getaffinity(0))
+    plugin_args = _plugin_args(parser, options)
+    nprocs = options['nprocs'] or plugin_args.pop('n_procs', None) or len(os.sched_getaffinity(0))
     if options['omp_nthreads'] > nprocs:
         parser.error(
             f'--omp-nthreads {options["omp_nthreads"]} is more than --nprocs {nprocs}, so no step '
@@ -57,11 +58,27 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
     release = _release(parser, options)
     changed = {
         'nprocs': nprocs,
+        'plugin_args': plugin_args,
         'private_dir': private,
         'keep': tuple(options['keep']),
         'release': release,
     }
     return Settings(**options | changed)
+
+
+def _plugin_args(parser: argparse.ArgumentParser, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of the plugin, all of which it must know."""
+    plugin, given = options['plugin'], dict(options['plugin_args'])
+    known = PLUGINS[plugin]
+    if unknown := sorted(set(given) - set(known)):
+        parser.error(
+            f'--plugin-args: {plugin} has no argument {", ".join(unknown)}. '
+            f'It has {", ".join(known) or "none"}.'
+        )
+    for name in ('n_procs', 'max_jobs'):
+        if name in given and (not isinstance(given[name], int) or given[name] < 1):
+            parser.error(f'--plugin-args: {name} must be a whole number of at least 1.')
+    return given
 
 
 def _release(parser: argparse.ArgumentParser, options: dict[str, Any]) -> ReleaseSettings | None:
@@ -269,6 +286,20 @@ def _add_resources(group: Group) -> None:
         '(default: 1)',
     )  # fmt: skip
     group.add_argument(
+        '--plugin', choices=tuple(PLUGINS), default='MultiProc',
+        help='how to run the steps. MultiProc: in --nprocs processes; Linear: one by one; SLURM: '
+        'each as a job of Slurm; SLURMGraph: the same, submitted all at once (default: MultiProc)',
+    )  # fmt: skip
+    group.add_argument(
+        '--plugin-args', type=_object, default={}, metavar='FILE',
+        help='JSON file with arguments of the plugin of Nipype, such as {"memory_gb": 16} or '
+        '{"sbatch_args": "--mem=4G", "max_jobs": 100}',
+    )  # fmt: skip
+    group.add_argument(
+        '--resource-monitor', action='store_true',
+        help='measure the time and memory of each step; see resources.tsv beside the log',
+    )  # fmt: skip
+    group.add_argument(
         '--random-seed', type=whole_number(0), default=0, dest='seed', metavar='N',
         help='random seed (default: 0)',
     )  # fmt: skip
@@ -329,11 +360,22 @@ def _path(text: str) -> Path:
     return Path(os.path.abspath(os.path.expanduser(text)))
 
 
-def _filters(text: str) -> dict[str, dict[str, Any]]:
+def _json(text: str) -> Any:
     try:
-        filters = json.loads(Path(text).read_text(encoding='utf-8'))
+        return json.loads(Path(text).read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(f'{text} cannot be read as JSON: {error}') from error
+
+
+def _object(text: str) -> dict[str, Any]:
+    value = _json(text)
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f'{text} must hold a JSON object: {{...}}')
+    return value
+
+
+def _filters(text: str) -> dict[str, dict[str, Any]]:
+    filters = _json(text)
     if not isinstance(filters, dict) or not all(isinstance(v, dict) for v in filters.values()):
         raise argparse.ArgumentTypeError(f'{text} must have the form {{"t1w": {{"run": 1}}}}')
     if unknown := set(filters) - set(BY_KEY):

@@ -16,6 +16,7 @@ from facebids.filesystem import is_full
 from facebids.stages.reporter import Progress
 
 LOGGER = logging.getLogger('facebids')
+CLUSTERS = ('SLURM', 'SLURMGraph')
 
 
 @contextmanager
@@ -101,7 +102,9 @@ def run_graph(
         crashdump_dir=str(crash_dir),
         crashfile_format='txt',
         stop_on_first_crash=str(settings.stop_on_first_crash).lower(),
-        poll_sleep_duration='0.05',  # with the default, ten trivial steps take 22 s
+        # with the default of 2 s, ten trivial steps take 22 s, but a cluster is asked by a command
+        poll_sleep_duration='2' if settings.plugin in CLUSTERS else '0.05',
+        job_finished_timeout='30',  # s until results of another machine are seen
         create_report='false',
     )
     if settings.write_graph:
@@ -119,13 +122,18 @@ def run_graph(
 
 
 def _make_plugin(settings: Settings, progress: Progress) -> Any:
+    arguments = {**settings.plugin_args, 'status_callback': progress}
+    if settings.plugin in CLUSTERS:
+        from facebids.stages.slurm import AllAtOncePlugin, StepByStepPlugin
+
+        kind = StepByStepPlugin if settings.plugin == 'SLURM' else AllAtOncePlugin
+        return kind(plugin_args=arguments)
     from facebids.stages.pool import OneByOnePlugin, SurvivingMultiProcPlugin
 
-    if settings.nprocs == 1 or not _has_shared_memory():
-        return OneByOnePlugin({'status_callback': progress})
-    return SurvivingMultiProcPlugin(
-        {'status_callback': progress, 'n_procs': settings.nprocs, 'raise_insufficient': False}
-    )
+    if settings.plugin == 'Linear' or settings.nprocs == 1 or not _has_shared_memory():
+        return OneByOnePlugin(arguments)
+    arguments |= {'n_procs': settings.nprocs, 'raise_insufficient': False}
+    return SurvivingMultiProcPlugin(arguments)
 
 
 def _has_shared_memory() -> bool:

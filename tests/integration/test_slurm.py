@@ -4,6 +4,8 @@
 import json
 import re
 import shutil
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -136,3 +138,47 @@ def test_an_array_of_jobs_that_deface_phantoms(tmp_path, cluster):
     cohort = Cohort(tmp_path, cluster)
     steps = 'nipype/*/sub_02_wf/*/deface_wf/*'
     _check_recovery(cohort, lambda: list(cohort.work.glob(steps)))
+
+
+def _start(cohort, plugin, outcomes, people):
+    write_command(cohort.root / 'bin/facebids', outcomes)
+    arguments = cohort.root / 'plugin.json'
+    arguments.write_text(json.dumps({'sbatch_args': '--mem=1G --time=5'}))
+    folders = [str(cohort.raw), str(cohort.out), 'participant', '--work-dir', str(cohort.work)]
+    options = ['--plugin', plugin, '--plugin-args', str(arguments), '--participant-label', *people]
+    return subprocess.Popen(
+        [str(cohort.root / 'bin/facebids'), *folders, *options],
+        env=cohort.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize('plugin', ['SLURM', 'SLURMGraph'])
+def test_each_step_may_be_a_job(tmp_path, cluster, plugin):
+    cohort = Cohort(tmp_path, cluster)
+    process = _start(cohort, plugin, {IMAGES[1]: 'empty'}, ['01', '02'])
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 1, said
+    assert f'{IMAGES[0]}: pass' in said
+    assert f'{IMAGES[1]}: error' in said
+    found = {item.image: item.codes for item in records.read_all(cohort.out)}
+    assert found == {IMAGES[0]: (), IMAGES[1]: ('empty_image_error',)}
+    assert _whole(cohort.out, of_toys=True) == IMAGES[:1]
+    assert not cluster.run('squeue', '-h')
+
+
+@pytest.mark.parametrize('plugin', ['SLURM', 'SLURMGraph'])
+def test_an_interrupt_ends_the_jobs_of_the_steps(tmp_path, cluster, plugin):
+    cohort = Cohort(tmp_path, cluster)
+    process = _start(cohort, plugin, {IMAGES[0]: 'waits'}, ['01'])
+    while not (cohort.work / 'waits').exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert (process.returncode, 'interrupted' in said) == (130, True), said
+    for _ in range(100):
+        if not (queue := cluster.run('squeue', '-h')):
+            break
+        time.sleep(0.2)
+    assert not queue
+    assert not records.read_all(cohort.out)

@@ -23,6 +23,8 @@ def test_the_defaults_of_all_options(tmp_path, monkeypatch):
 def test_every_option_sets_its_setting(tmp_path):
     filters = tmp_path / 'filters.json'
     filters.write_text('{"t1w": {"acquisition": null}}')
+    plugin = tmp_path / 'plugin.json'
+    plugin.write_text('{"sbatch_args": "--mem=4G", "max_jobs": 3}')
     settings = parse(
         [
             '/data', '/out', 'group', '--participant-label', 'sub-01', '02', '--session-label',
@@ -31,6 +33,7 @@ def test_every_option_sets_its_setting(tmp_path):
             '--clean-workdir', '--nprocs', '4', '--omp-nthreads', '2', '--random-seed', '7',
             '--stop-on-first-crash', '--dry-run', '--write-graph', '-vv', '--photos', '/photos',
             '--include', 'func', 'dwi', '--include', 'func', '--keep-mask', '/keep',
+            '--plugin', 'SLURM', '--plugin-args', str(plugin), '--resource-monitor',
         ]
     )  # fmt: skip
     assert settings.analysis_level == 'group'
@@ -44,6 +47,9 @@ def test_every_option_sets_its_setting(tmp_path):
     assert (settings.work_dir, settings.private_dir) == (Path('/scratch'), Path('/secret'))
     assert (settings.nprocs, settings.omp_nthreads, settings.seed) == (4, 2, 7)
     assert settings.verbose == 2
+    assert settings.plugin == 'SLURM'
+    assert settings.plugin_args == {'sbatch_args': '--mem=4G', 'max_jobs': 3}
+    assert settings.resource_monitor
     flags = ('skip_bids_validation', 'clean_workdir', 'stop_on_first_crash', 'dry_run')
     assert all(getattr(settings, flag) for flag in (*flags, 'write_graph'))
 
@@ -56,6 +62,37 @@ def test_other_names_of_options(option):
         ('01',),
         ('A',),
     )
+
+
+def test_the_number_of_processes_may_be_an_argument_of_the_plugin(tmp_path):
+    path = tmp_path / 'plugin.json'
+    path.write_text('{"n_procs": 3, "memory_gb": 16}')
+    settings = parse([*BASE, '--plugin-args', str(path)])
+    assert (settings.nprocs, settings.plugin_args) == (3, {'memory_gb': 16})
+    assert parse([*BASE, '--plugin-args', str(path), '--nprocs', '2']).nprocs == 2
+
+
+@pytest.mark.parametrize(
+    ('plugin', 'text', 'message'),
+    [
+        ('SLURM', '["--mem=4G"]', 'must hold a JSON object'),
+        ('SLURM', '{mem: 4}', 'cannot be read as JSON'),
+        ('SLURM', '{"qsub_args": "-q all"}', 'SLURM has no argument qsub_args. It has max_jobs, '),
+        ('SLURM', '{"max_jobs": 0}', 'max_jobs must be a whole number of at least 1'),
+        ('Linear', '{"n_procs": 2}', 'Linear has no argument n_procs. It has none.'),
+        ('MultiProc', '{"n_procs": "2"}', 'n_procs must be a whole number of at least 1'),
+        ('PBS', '{}', 'invalid choice'),
+    ],
+)
+def test_arguments_that_a_plugin_does_not_know_are_refused(
+    tmp_path, capsys, plugin, text, message
+):
+    path = tmp_path / 'plugin.json'
+    path.write_text(text)
+    with pytest.raises(SystemExit) as end:
+        parse([*BASE, '--plugin', plugin, '--plugin-args', str(path)])
+    assert end.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 def test_labels_may_be_repeated_and_count_once():
