@@ -195,6 +195,7 @@ OWNERS = {
         'facebids.interfaces',
         'facebids.workflows',
         'facebids.stages.graph',
+        'facebids.stages.measured',
         'facebids.stages.pool',
         'facebids.stages.slurm',
     },
@@ -213,6 +214,7 @@ SLOW_ALLOWED = {
     'nipype': {
         'facebids.interfaces',
         'facebids.workflows',
+        'facebids.stages.measured',
         'facebids.stages.pool',
         'facebids.stages.slurm',
     }

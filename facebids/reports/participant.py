@@ -12,6 +12,7 @@ from pathlib import Path
 
 from facebids.bids import citation, names, records
 from facebids.bids.names import HeadImage
+from facebids.bids.usage import Usage
 from facebids.core.metrics import SECTIONS, Metric, values
 from facebids.core.record import VERDICTS, Record
 from facebids.filesystem import write_text_atomic
@@ -52,7 +53,12 @@ class ImageSection:
     views: list[tuple[str, bool | None, bool | None]]
 
 
-def write_pages(output_dir: str | Path, private_dir: str | Path, participant: str) -> None:
+def write_pages(
+    output_dir: str | Path,
+    private_dir: str | Path,
+    participant: str,
+    used: Sequence[Usage] = (),
+) -> None:
     """Write the public report of a participant and its private copy.
 
     Parameters
@@ -63,6 +69,8 @@ def write_pages(output_dir: str | Path, private_dir: str | Path, participant: st
         Folder with the figures that show faces.
     participant
         Label without ``sub-``.
+    used
+        What the steps of all images used; the pages show those of the participant.
     """
     found = records.read_all(output_dir, [participant])
     for private in (False, True):
@@ -76,6 +84,7 @@ def write_pages(output_dir: str | Path, private_dir: str | Path, participant: st
             private=private,
             sections=sections,
             verdicts=VERDICTS,
+            usage=usage_of([record.image for record in found], used),
             headings={section: heading for section, (_, heading) in SECTIONS.items()},
             methods=citation.paragraphs(),
             references=citation.REFERENCES,
@@ -83,6 +92,13 @@ def write_pages(output_dir: str | Path, private_dir: str | Path, participant: st
         )
         folder = Path(private_dir if private else output_dir)
         write_text_atomic(folder / names.page(participant), text)
+
+
+def usage_of(images: Sequence[str], used: Sequence[Usage]) -> dict[str, list[Usage]]:
+    """Return what the steps of each image used, in the order in which they started."""
+    by_time = sorted(used, key=lambda item: item.started)
+    steps = {image: [item for item in by_time if item.image == image] for image in images}
+    return {image: items for image, items in steps.items() if items}
 
 
 def make_section(record: Record, output_dir: Path, private_dir: Path | None) -> ImageSection:

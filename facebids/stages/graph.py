@@ -96,6 +96,10 @@ def run_graph(
     from facebids.workflows.base import init_facebids_wf
 
     workflow = init_facebids_wf(settings=settings, plans=plans, template=template)
+    if settings.resource_monitor:
+        from facebids.stages.measured import measure
+
+        measure(workflow)
     _silence_nipype()
     workflow.base_dir = str(settings.work_dir / 'nipype')
     workflow.config.setdefault('execution', {}).update(

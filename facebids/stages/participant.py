@@ -17,6 +17,7 @@ from facebids.bids.keep_masks import with_keep_masks
 from facebids.bids.metadata import public_paths, write_dataset_files
 from facebids.bids.names import HeadImage
 from facebids.bids.plan import ParticipantPlan, complete, count_not_defaced, describe, make_plan
+from facebids.bids.usage import Usage
 from facebids.config import Settings
 from facebids.core.record import Record
 from facebids.filesystem import TEMPORARY, own_temporary_folder, sweep, write_text_atomic
@@ -25,6 +26,7 @@ from facebids.stages.crashes import FULL, NOT_REACHED, read_crashes, reason_for_
 from facebids.stages.folders import create_folders, full, make_writable
 from facebids.stages.graph import logged, run_graph
 from facebids.stages.locks import hold
+from facebids.stages.monitor import Monitor
 from facebids.stages.reporter import Reporter
 from facebids.stages.space_template import check_template, prepare_template
 
@@ -130,7 +132,11 @@ def _process(
         return records.read(settings.work_dir / names.record(image))
 
     with reporter.follow(images, read_record) as progress:
-        finished = run_graph(settings, planned, progress, crash_dir, log_dir, template)
+        monitor = Monitor(progress, planned)
+        callback = monitor if settings.resource_monitor else progress
+        finished = run_graph(settings, planned, callback, crash_dir, log_dir, template)
+    if settings.resource_monitor:
+        monitor.write(log_dir)
     crashes = read_crashes(crash_dir)
     if any(crash.code == FULL for crash in crashes):
         raise full(settings)
@@ -151,7 +157,7 @@ def _process(
                 continue
             found = records.failed(image, reason.code, reason.message)
         results[image] = _strip_paths(_require_output(image, found, settings.output_dir), settings)
-    publish(settings, results)
+    publish(settings, results, tuple(monitor.used.values()))
     if not finished:
         raise KeyboardInterrupt
     seconds = {image.relative_path: progress.seconds_of(image) for image in results}
@@ -161,7 +167,9 @@ def _process(
     return int(left_out or any(result.verdict == 'fail' for result in results.values()))
 
 
-def publish(settings: Settings, results: dict[HeadImage, Record]) -> None:
+def publish(
+    settings: Settings, results: dict[HeadImage, Record], used: Sequence[Usage] = ()
+) -> None:
     """Remove stale files, and write metrics and reports.
 
     Parameters
@@ -170,6 +178,8 @@ def publish(settings: Settings, results: dict[HeadImage, Record]) -> None:
         The settings of the run.
     results
         The record of each image, including images that failed.
+    used
+        What the steps of the images used, if it was measured.
     """
     from facebids.reports.participant import write_pages
 
@@ -179,7 +189,7 @@ def publish(settings: Settings, results: dict[HeadImage, Record]) -> None:
     for metrics_name, session in groupby(by_session, key=names.metrics):
         records.merge(settings.output_dir, metrics_name, [results[image] for image in session])
     for participant in sorted({image.participant for image in results}):
-        write_pages(settings.output_dir, settings.private_dir, participant)
+        write_pages(settings.output_dir, settings.private_dir, participant, used)
 
 
 def remove_stale(settings: Settings, image: HeadImage, result: Record) -> None:

@@ -145,7 +145,8 @@ def _start(cohort, plugin, outcomes, people):
     arguments = cohort.root / 'plugin.json'
     arguments.write_text(json.dumps({'sbatch_args': '--mem=1G --time=5'}))
     folders = [str(cohort.raw), str(cohort.out), 'participant', '--work-dir', str(cohort.work)]
-    options = ['--plugin', plugin, '--plugin-args', str(arguments), '--participant-label', *people]
+    options = ['--plugin', plugin, '--plugin-args', str(arguments), '--resource-monitor']
+    options += ['--participant-label', *people]
     return subprocess.Popen(
         [str(cohort.root / 'bin/facebids'), *folders, *options],
         env=cohort.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -163,6 +164,9 @@ def test_each_step_may_be_a_job(tmp_path, cluster, plugin):
     found = {item.image: item.codes for item in records.read_all(cohort.out)}
     assert found == {IMAGES[0]: (), IMAGES[1]: ('empty_image_error',)}
     assert _whole(cohort.out, of_toys=True) == IMAGES[:1]
+    (path,) = cohort.work.glob('log/*/resources.tsv')
+    steps = [line.split('\t')[:2] for line in path.read_text().splitlines()[1:]]
+    assert sorted(steps) == [[IMAGES[0], 'sink'], [IMAGES[0], 'step'], [IMAGES[1], 'step']]
     assert not cluster.run('squeue', '-h')
 
 

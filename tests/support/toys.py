@@ -49,13 +49,17 @@ class ToyStep(SimpleInterface):
     _always_run = True
 
     def _run_interface(self, runtime):
-        outcome, image = self.inputs.outcome, self.inputs.image
+        outcome, image, begun = self.inputs.outcome, self.inputs.image, time.process_time()
         if outcome == 'empty':
             raise EmptyImageError(f'{self.inputs.work_dir}/x/{Path(image).name}: only zeros.')
         if outcome == 'bug':
             raise ValueError(f'secret of {self.inputs.work_dir}')
         if outcome == 'slow':
             time.sleep(3)
+        if outcome == 'busy':
+            filled = bytearray(200 * 2**20)
+            while time.process_time() < begun + 0.3:
+                filled[::4096] = bytes(len(filled) // 4096)
         if outcome == 'full':
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if outcome == 'orphaned':  # the parent alone is killed
@@ -64,8 +68,8 @@ class ToyStep(SimpleInterface):
             time.sleep(60)
         if outcome == 'killed':
             os.kill(os.getpid(), signal.SIGKILL)
-        if outcome == 'waits' and not (begun := Path(self.inputs.work_dir, 'waits')).exists():
-            begun.touch()
+        if outcome == 'waits' and not (flag := Path(self.inputs.work_dir, 'waits')).exists():
+            flag.touch()
             time.sleep(60)
         if outcome == 'terminated':  # all processes of a job are; the run notices it last
             parent = os.getppid()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole command, with a graph of toy steps in the place of the real one."""
 
+import dataclasses
 import gc
 import json
 import logging
@@ -14,6 +15,7 @@ import pytest
 from toys import FLAIR_A, T1W_2, T1W_A, T1W_B, image_of
 
 from facebids.bids import names, records
+from facebids.bids.usage import Usage
 from facebids.cli.run import main
 from facebids.core.record import Reason
 from facebids.filesystem import TEMPORARY
@@ -348,3 +350,25 @@ def test_a_dry_run_of_the_group_writes_nothing(run, capsys):
     assert run('--dry-run', level='group') == 0
     assert sorted(run.out.rglob('*')) == before
     assert f'{T1W_2}: pass' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('nprocs', ['1', '2'])
+def test_what_each_step_used_is_written_and_shown(run, nprocs):
+    wanted = ['--participant-label', '02', '--nprocs', nprocs, '--resource-monitor']
+    assert run(*wanted, outcomes={T1W_2: 'busy'}) == 0
+    (path,) = run.work.glob('log/*/resources.tsv')
+    header, *lines = [line.split('\t') for line in path.read_text().splitlines()]
+    assert header == list(json.loads(path.with_suffix('.json').read_text()))
+    assert header == [item.name for item in dataclasses.fields(Usage)]
+    busy, sink = (dict(zip(header, line, strict=True)) for line in lines)
+    assert (busy['image'], busy['step'], sink['step']) == (T1W_2, 'step', 'sink')
+    assert 0.3 <= float(busy['cpu_s']) <= float(busy['wall_s']) + 0.1
+    if busy['memory_mib'] != 'n/a':  # the memory of the first step is free again
+        assert float(busy['memory_mib']) > float(sink['memory_mib']) + 100
+    for folder in (run.out, run.private):
+        page = (folder / 'sub-02.html').read_text()
+        assert page.index('id="errors"') < page.index('id="usage"')
+        assert f'{float(busy["wall_s"]):.1f} s' in page
+    assert run(*wanted[:-1]) == 0
+    assert len(list(run.work.glob('log/*/resources.tsv'))) == 1
+    assert 'id="usage"' not in (run.out / 'sub-02.html').read_text()
