@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Terminal output: one line per image, and a table of results at the end."""
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,6 +13,8 @@ from facebids.bids.names import HeadImage
 from facebids.core.record import Record
 from facebids.studies.results import Results, strongest
 
+LOGGER = logging.getLogger('facebids')
+REFRESH = 1.0  # s between two drawings of the bar
 STYLES = {'pass': 'green', 'review': 'yellow', 'fail': 'red'}
 
 
@@ -25,7 +28,7 @@ def make_console(*, error: bool = False) -> Any:
 
 
 class ImageProgress:
-    """Status callback of a Nipype run that reports each image when it ends.
+    """Status callback of a Nipype run that reports each image when it ends, also in the log.
 
     An image has ended when its record exists or when one of its steps has crashed.
 
@@ -53,6 +56,7 @@ class ImageProgress:
         self.started: dict[str, float] = {}
         self.seconds = dict.fromkeys(self.images, 0.0)
         self.ended: set[str] = set()
+        self.begun = self.drawn = time.monotonic()
         self.bar = self._make_bar() if self.console.is_terminal else None
 
     def __enter__(self) -> 'ImageProgress':
@@ -81,6 +85,8 @@ class ImageProgress:
         record = self.read_record(self.images[key]) if status == 'end' else None
         if record or status == 'exception':
             self._end(key, record.verdict if record else 'error')
+        if now > self.drawn + REFRESH or key in self.ended:
+            self._draw(now)
 
     def seconds_of(self, image: HeadImage) -> float:
         """Return the total run time (s) of the steps of an image."""
@@ -91,19 +97,61 @@ class ImageProgress:
         count = f'[{len(self.ended)}/{len(self.images)}]'
         line = f'{count} {self.images[key].relative_path}: {outcome}, {self.seconds[key]:.0f} s'
         self.console.print(line, style=STYLES.get(outcome, 'red'))
+        LOGGER.info('%s', line)
+
+    def _draw(self, now: float) -> None:
+        self.drawn = now
         if self.bar:
-            self.bar.update(self.bar.task_ids[0], completed=len(self.ended), refresh=True)
+            ended = [spent for key, spent in self.seconds.items() if key in self.ended]
+            others = [spent for key, spent in self.seconds.items() if key not in self.ended]
+            left = time_left(ended, others, now - self.begun)
+            words = '' if left is None else f'about {_duration(left)} left'
+            task = self.bar.task_ids[0]
+            self.bar.update(task, completed=len(ended), left=words, refresh=True)
 
     def _make_bar(self) -> Any:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+        )
 
         # No refresh thread: Nipype forks, and a child could inherit a lock held by the thread.
         bar = Progress(
             'images', BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn('{task.fields[left]}'),
             console=self.console, auto_refresh=False, transient=True,
         )  # fmt: skip
-        bar.add_task('images', total=len(self.images))
+        bar.add_task('images', total=len(self.images), left='')
         return bar
+
+
+def time_left(ended: Sequence[float], others: Sequence[float], elapsed: float) -> float | None:
+    """Estimate the time until all images have ended (s), or None before the first has.
+
+    Each image is expected to take as long as those that have ended did on average, and as many
+    steps to run at a time as until now.
+
+    Parameters
+    ----------
+    ended, others
+        Time of all steps (s) of each image that has ended, and of the others until now.
+    elapsed
+        Time since the run began (s).
+    """
+    work = sum(ended) + sum(others)
+    if not ended or not work:
+        return None
+    each = sum(ended) / len(ended)
+    return sum(max(each - spent, 0) for spent in others) * elapsed / work
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f'{seconds:.0f} s'
+    return f'{seconds / 60:.0f} min' if seconds < 100 * 60 else f'{seconds / 3600:.0f} h'
 
 
 class Terminal:

@@ -3,12 +3,14 @@
 
 import dataclasses
 import gc
+import io
 import json
 import logging
 import os
 import re
 import shutil
 import signal
+import sys
 import time
 
 import pytest
@@ -16,6 +18,7 @@ from toys import FLAIR_A, T1W_2, T1W_A, T1W_B, image_of
 
 from facebids.bids import names, records
 from facebids.bids.usage import Usage
+from facebids.cli.console import time_left
 from facebids.cli.run import main
 from facebids.core.record import Reason
 from facebids.filesystem import TEMPORARY
@@ -372,3 +375,34 @@ def test_what_each_step_used_is_written_and_shown(run, nprocs):
     assert run(*wanted[:-1]) == 0
     assert len(list(run.work.glob('log/*/resources.tsv'))) == 1
     assert 'id="usage"' not in (run.out / 'sub-02.html').read_text()
+
+
+def test_the_time_left_follows_from_what_images_took():
+    assert time_left([], [3], 3) is None
+    assert time_left([0], [0], 1) is None
+    assert time_left([40, 60], [50, 0, 0], 75) == pytest.approx(50)  # two steps at a time
+    assert time_left([10], [30], 20) == 0
+
+
+class _FakeTerminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_shows_a_bar_with_the_time_left(run, monkeypatch):
+    monkeypatch.setenv('TERM', 'xterm')
+    monkeypatch.setattr(sys, 'stdout', terminal := _FakeTerminal())
+    assert run(outcomes={T1W_2: 'busy'}) == 0
+    assert '1/4' in terminal.getvalue()
+    assert re.search(r'about \d+ s left', terminal.getvalue())
+
+
+def test_the_log_has_a_line_for_each_image(run):
+    assert run(outcomes={T1W_2: 'empty'}) == 1
+    (log,) = run.work.glob('log/*/facebids.log')
+    found = re.findall(r'\[(\d)/4\] (\S+): (\w+), \d+ s', log.read_text())
+    assert [number for number, _, _ in found] == ['1', '2', '3', '4']
+    assert {image: outcome for _, image, outcome in found} == {
+        **dict.fromkeys([FLAIR_A, T1W_A, T1W_B], 'pass'),
+        T1W_2: 'error',
+    }
