@@ -2,6 +2,7 @@
 """Worker processes that end with the process that started them."""
 
 import ctypes
+import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
@@ -10,6 +11,15 @@ from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 
 PR_SET_PDEATHSIG = 1
+
+
+def no_shared_memory() -> str | None:
+    """Return why processes cannot be synchronised, or None; some containers do not allow it."""
+    try:
+        multiprocessing.Semaphore()
+    except (OSError, ImportError) as error:
+        return str(error)
+    return None
 
 
 @contextmanager

@@ -246,12 +246,13 @@ def doi_url(doi: str) -> str:
 def _link(bids_dir: str | Path, output_dir: str | Path) -> str:
     """Return the relative path from the derivative dataset to its source, or a name for it.
 
-    Only the path of a dataset beside this one is returned. Any other path would reveal folders of
-    this machine, such as user names.
+    Only the path of a dataset beside or around this one is returned. Any other path would reveal
+    folders of this machine, such as user names.
     """
     path = Path(os.path.relpath(os.path.realpath(bids_dir), os.path.realpath(output_dir)))
-    beside = len(path.parts) == 2 and path.parts[0] == '..' != path.parts[1]
-    return quote(path.as_posix()) if beside else 'urn:x-facebids:raw'
+    around = set(path.parts) == {'..'}
+    beside = len(path.parts) == 2 and path.parts[0] == '..'
+    return quote(path.as_posix()) if around or beside else 'urn:x-facebids:raw'
 
 
 def public_paths(root: str | Path, image: HeadImage) -> list[Path]:

@@ -29,6 +29,40 @@ or template; 3 release refused; 65 invalid BIDS dataset; 66 no matching image; 7
 130 interrupted: run the same command again to resume.
 """
 
+# Options that only one level reads; the other one would run as if they were not there.
+OF_LEVEL = {
+    'participant': {
+        '--session-label': 'session_label',
+        '--include': 'include',
+        '--bids-filter-file': 'bids_filters',
+        '--bids-database-dir': 'bids_database_dir',
+        '--mode': 'mode',
+        '--fill': 'fill',
+        '--keep-ears, --keep-eyes': 'keep',
+        '--keep-mask': 'keep_mask',
+        '--brain-margin': 'brain_margin',
+        '--force': 'force',
+        '--deface-only': 'deface_only',
+        '--template': 'template',
+        '--clean-workdir': 'clean_workdir',
+        '--stop-on-first-crash': 'stop_on_first_crash',
+        '--write-graph': 'write_graph',
+        '--plugin': 'plugin',
+        '--plugin-args': 'plugin_args',
+        '--resource-monitor': 'resource_monitor',
+    },
+    'group': {
+        '--photos': 'photos_dir',
+        '--release-dir': 'release_dir',
+        '--exclude-failed': 'exclude_failed',
+        '--accept': 'accept_file',
+        '--sign-key': 'sign_key',
+        '--link': 'link',
+        '--metadata': 'metadata',
+        '--head-points': 'head_points',
+    },
+}
+
 Group = argparse._ArgumentGroup  # what add_argument_group returns; it has no public name
 
 
@@ -47,6 +81,7 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
     """
     parser = make_parser()
     options = vars(parser.parse_args(argv))
+    _refuse_other_level(parser, options)
     plugin_args = _plugin_args(parser, options)
     nprocs = options['nprocs'] or plugin_args.pop('n_procs', None) or len(os.sched_getaffinity(0))
     if options['omp_nthreads'] > nprocs:
@@ -81,26 +116,28 @@ def _plugin_args(parser: argparse.ArgumentParser, options: dict[str, Any]) -> di
     return given
 
 
+def _given(parser: argparse.ArgumentParser, options: dict[str, Any], level: str) -> list[str]:
+    """Return the options of a level that do not have their default."""
+    known = OF_LEVEL[level].items()
+    return [option for option, name in known if options[name] != parser.get_default(name)]
+
+
+def _refuse_other_level(parser: argparse.ArgumentParser, options: dict[str, Any]) -> None:
+    (other,) = OF_LEVEL.keys() - {options['analysis_level']}
+    if given := _given(parser, options, other):
+        parser.error(
+            f'{", ".join(given)}: only the {other} level reads this. Omit it, or run that level.'
+        )
+
+
 def _release(parser: argparse.ArgumentParser, options: dict[str, Any]) -> ReleaseSettings | None:
     """Move the options of the release from ``options`` into settings of their own."""
+    given = [option for option in _given(parser, options, 'group') if option != '--photos']
     chosen = {item.name: options.pop(item.name) for item in fields(ReleaseSettings)}
     if chosen['release_dir']:
-        if options['analysis_level'] != 'group':
-            parser.error(
-                '--release-dir belongs to the group level. Run the participant level first.'
-            )
         return ReleaseSettings(**chosen)
-    given = {
-        '--accept': chosen['accept_file'],
-        '--exclude-failed': chosen['exclude_failed'] is not None,
-        '--link': chosen['link'] != 'auto',
-        '--metadata': chosen['metadata'] != 'report',
-        '--head-points': chosen['head_points'] != 'drop',
-        '--sign-key': chosen['sign_key'],
-    }
-    if any(given.values()):
-        names = ', '.join(name for name, value in given.items() if value)
-        parser.error(f'{names}: nothing is released without --release-dir.')
+    if given:
+        parser.error(f'{", ".join(given)}: nothing is released without --release-dir.')
     return None
 
 

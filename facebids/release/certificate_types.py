@@ -269,7 +269,8 @@ def read_certificate(path: Path) -> Certificate:
         first = error.errors(include_url=False, include_input=False)[0]
         fault = ': '.join(filter(None, ('.'.join(map(str, first['loc'])), first['msg'])))
         raise DatasetError(
-            f'{path}: this is not the certificate of a release ({fault}). Move it away if it is '
-            'damaged or of an earlier version, and release again.'
+            f'{path}: this is not the certificate of a release ({fault}). Give CERTIFICATE.json, '
+            'which lies beside a release. If it is damaged or of an earlier version, move it away '
+            'and release again.'
         ) from error
     return certificate

@@ -15,7 +15,7 @@ from facebids import provenance
 from facebids.core import images, metrics_file
 from facebids.errors import FacebidsError, ImageError
 from facebids.filesystem import sha256, write_text_atomic
-from facebids.processes import workers
+from facebids.processes import no_shared_memory, workers
 from facebids.release import attack
 from facebids.release.attack import Attacked, Target
 from facebids.release.gate import COPY, EXCLUDE, MASKS, NIFTI, REFUSE, Decision, suffix_of
@@ -119,7 +119,7 @@ def _looked(paths: Mapping[str, Path], known: Path, nprocs: int) -> dict[str, At
 
 
 def _attack(paths: Sequence[Path], targets: Sequence[Target], nprocs: int) -> list[Attacked]:
-    if nprocs == 1 or len(paths) == 1:
+    if nprocs == 1 or len(paths) == 1 or no_shared_memory():
         return list(map(attack.attack, paths, targets))
     try:
         with workers(min(nprocs, len(paths))) as pool:

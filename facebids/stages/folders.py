@@ -19,9 +19,16 @@ WORK_FOLDERS = ('nipype', 'records', 'crash', 'log', 'cache')
 # folders that must not be inside a folder whose intermediate files are deleted
 NEVER_DELETED = ('the input', 'the output', 'the photo folder')
 
+# does not hold for a folder in `derivatives`, which neither the index nor a release reads
+OUTPUT_IN_INPUT = (
+    'the output',
+    'the input',
+    'FaceBIDS never writes to the input. Choose a folder outside it, or a new one in its '
+    'derivatives folder.',
+)
 # which folder must not be inside which, and why
 NESTING_RULES = (
-    ('the output', 'the input', 'FaceBIDS never writes to the input. Choose a folder outside it.'),
+    OUTPUT_IN_INPUT,
     ('the input', 'the output', 'they would mix. Choose an output folder outside the input.'),
     ('the work folder', 'the input', 'FaceBIDS never writes to the input. Use --work-dir.'),
     ('the private folder', 'the input', 'FaceBIDS never writes to the input. Use --private-dir.'),
@@ -100,6 +107,8 @@ def check_folders(settings: Settings) -> None:
         where[f'the folder {name}'] = settings.work_dir / name
         why = 'intermediate files are deleted there. Use --work-dir.'
         rules += [(what, f'the folder {name}', why) for what in NEVER_DELETED]
+    if _in_derivatives(settings):
+        rules.remove(OUTPUT_IN_INPUT)
     for inner, outer, why in rules:
         inside, around = where[inner], where[outer]
         if inside and around and _inside(inside, around):
@@ -244,6 +253,12 @@ def _make_private(folder: Path) -> None:
 def _is_readable_by_others(folder: Path) -> bool:
     """Return whether a folder is accessible to other users (the ``others`` permission bits)."""
     return bool(stat.S_IMODE(folder.stat().st_mode) & 0o007)
+
+
+def _in_derivatives(settings: Settings) -> bool:
+    """Return whether the output is a folder below ``derivatives`` of the input."""
+    derivatives = Path(os.path.realpath(settings.bids_dir)) / 'derivatives'
+    return derivatives in Path(os.path.realpath(settings.output_dir)).parents
 
 
 def _inside(inner: Path, outer: Path) -> bool:

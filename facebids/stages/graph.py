@@ -2,7 +2,6 @@
 """Run the Nipype workflow of all images, with the messages of Nipype sent to a log file."""
 
 import logging
-import multiprocessing
 import shutil
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import Any
 from facebids.bids.plan import ParticipantPlan
 from facebids.config import Settings
 from facebids.filesystem import is_full
+from facebids.processes import no_shared_memory
 from facebids.stages.reporter import Progress
 
 LOGGER = logging.getLogger('facebids')
@@ -134,20 +134,14 @@ def _make_plugin(settings: Settings, progress: Progress) -> Any:
         return kind(plugin_args=arguments)
     from facebids.stages.pool import OneByOnePlugin, SurvivingMultiProcPlugin
 
-    if settings.plugin == 'Linear' or settings.nprocs == 1 or not _has_shared_memory():
+    alone = settings.plugin == 'Linear' or settings.nprocs == 1
+    why = None if alone else no_shared_memory()
+    if why:
+        LOGGER.warning('Steps run one by one, as there is no shared memory (%s)', why)
+    if alone or why:
         return OneByOnePlugin(arguments)
     arguments |= {'n_procs': settings.nprocs, 'raise_insufficient': False}
     return SurvivingMultiProcPlugin(arguments)
-
-
-def _has_shared_memory() -> bool:
-    """Return whether processes can be synchronised, which some containers do not allow."""
-    try:
-        multiprocessing.Semaphore()
-    except (OSError, ImportError) as error:
-        LOGGER.warning('Steps run one by one, as there is no shared memory (%s)', error)
-        return False
-    return True
 
 
 def _silence_nipype() -> None:

@@ -41,7 +41,8 @@ def run_group(settings: Settings, reporter: Reporter) -> int:
     NoImagesError
         If the output folder has no metrics.
     UsageError
-        If a requested participant has no metrics.
+        If a requested participant has no metrics, or the private folder is not that of the
+        participant level.
     ReleaseRefused
         If a release was requested and something must not be released.
     """
@@ -57,6 +58,8 @@ def run_group(settings: Settings, reporter: Reporter) -> int:
             f'--participant-label: no metrics for {", ".join(missing)}. '
             'Run the participant level for them first.'
         )
+    if settings.release:
+        release.check_options(settings, settings.release)
     if settings.dry_run:
         reporter.say(_dry_run(settings, found))
         return 0
@@ -70,6 +73,7 @@ def run_group(settings: Settings, reporter: Reporter) -> int:
         found = records.read_all(settings.output_dir, settings.participant_label)
         for folder in (*folders, settings.work_dir, Path(gettempdir())):
             sweep(folder.glob(f'{TEMPORARY}*'))
+        _check_templates(settings, found)
         with own_temporary_folder():
             return _run(settings, _with_images(settings.output_dir, found), reporter)
 
@@ -93,6 +97,22 @@ def _run(settings: Settings, found: list[Record], reporter: Reporter) -> int:
         release.report(settings, settings.release, certificate, reporter)
         return 0
     return int(any(record.verdict == 'fail' for record in found))
+
+
+def _check_templates(settings: Settings, found: list[Record]) -> None:
+    """Refuse a private folder without any template: it would empty an earlier page."""
+    enrolled = [record for record in found if record.identifiability and not record.passed_on]
+    templates = [
+        settings.private_dir
+        / names.private_templates(HeadImage.from_relative_path(record.image), 'after')
+        for record in enrolled
+    ]
+    if templates and not any(path.is_file() for path in templates):
+        raise UsageError(
+            f'{settings.private_dir}: this private folder has no template of any of the '
+            f'{len(templates)} attacked images, so nothing could be compared. Give the folder of '
+            'the participant level with --work-dir or --private-dir. Nothing was written.'
+        )
 
 
 def _with_images(output_dir: Path, found: list[Record]) -> list[Record]:

@@ -64,12 +64,40 @@ def reserved(release_settings: ReleaseSettings) -> Iterator[None]:
     Raises
     ------
     OutputError
-        If another run builds a release there, or the folder cannot be written.
+        If another run builds a release there, if the folder cannot be written, or if the release
+        would replace anything but an unchanged release.
+    DatasetError
+        If the certificate of an earlier release cannot be read.
     """
     above = release_settings.release_dir.parent
     make_writable(above, 'release')
     with hold([above], 'the release'):
+        with build.prepared(release_settings.release_dir):
+            _resume_install(release_settings)
+            check_own(release_settings.release_dir)
         yield
+
+
+def check_options(settings: Settings, release_settings: ReleaseSettings) -> None:
+    """Check what a release can be refused for before anything is computed.
+
+    Raises
+    ------
+    UsageError
+        If only some participants were requested, or an option cannot be applied.
+    DatasetError
+        If the input is not a raw dataset.
+    """
+    if settings.participant_label:
+        raise UsageError(
+            '--release-dir releases the whole dataset. Omit --participant-label, and exclude '
+            'files that must not be released with --exclude-failed.'
+        )
+    read_description(settings.bids_dir, required=not settings.skip_bids_validation)
+    if release_settings.accept_file:
+        gate.read_accepted(release_settings.accept_file)
+    if release_settings.sign_key:
+        signature.public_key_of(release_settings.sign_key)
 
 
 def run_release(
@@ -106,8 +134,6 @@ def run_release(
         If the release cannot be written to the requested folder.
     """
     with build.prepared(release_settings.release_dir):
-        _resume_install(release_settings)
-        check_own(release_settings.release_dir)
         return _release(settings, release_settings, found, run_studies)
 
 
@@ -117,7 +143,6 @@ def _release(
     found: list[Record],
     run_studies: RunStudies,
 ) -> Certificate:
-    read_description(settings.bids_dir, required=not settings.skip_bids_validation)
     new = build.staging_dir(release_settings.release_dir) / build.NEW
     key = release_settings.sign_key
     public_key = signature.public_key_of(key) if key else None
@@ -177,11 +202,6 @@ def decide(
     found
         Records of all images.
     """
-    if settings.participant_label:
-        raise UsageError(
-            '--release-dir releases the whole dataset. Omit --participant-label, and exclude '
-            'files that must not be released with --exclude-failed.'
-        )
     failed = release_settings.exclude_failed
     accepted = (
         gate.read_accepted(release_settings.accept_file) if release_settings.accept_file else {}

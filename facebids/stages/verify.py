@@ -8,7 +8,7 @@ from pathlib import Path
 from facebids.errors import UsageError
 from facebids.release import signature
 from facebids.release.attack import Attacked, attack, to_attack
-from facebids.release.certificate import differences
+from facebids.release.certificate import JSON, differences
 from facebids.release.certificate_types import Certificate, read_certificate
 
 
@@ -44,18 +44,35 @@ def compare(path: Path, root: Path, public_key: Path | None = None) -> Compariso
     Raises
     ------
     UsageError
-        If the folder of the release does not exist, or the key cannot be used.
+        If a path is not that of a certificate or of its release, or the key cannot be used.
     DatasetError
         If the certificate cannot be read.
     """
+    if path.is_dir():
+        raise UsageError(f'{path} is a folder. Give the file {JSON}, which lies beside a release.')
     certificate = read_certificate(path)
-    if not root.is_dir():
-        raise UsageError(f'{root}: no such folder.')
+    _check_root(root, certificate)
     found = differences(certificate, root)
     if public_key:
         beside = path.with_name(f'{path.name}.sig')
         found += filter(None, [signature.problem(path.read_bytes(), beside, public_key)])
     return Comparison(certificate, tuple(found))
+
+
+def _check_root(root: Path, certificate: Certificate) -> None:
+    """Refuse a folder that is another one than that of the release, instead of listing it all."""
+    if not root.is_dir():
+        raise UsageError(f'{root}: no such folder.')
+    # every dataset has a description
+    listed = [name for name in certificate.files if name.startswith('sub-')]
+    if not listed or any((root / name).exists() for name in listed):
+        return
+    inner = root / certificate.release
+    remedy = f'Give {inner}.' if inner.is_dir() else 'Give the folder that it certifies.'
+    raise UsageError(
+        f'{root}: none of the {len(listed)} certified files of participants is in this folder, '
+        f'so it is not the release "{certificate.release}". {remedy}'
+    )
 
 
 def attack_release(root: Path, certificate: Certificate) -> Iterator[Attacked]:

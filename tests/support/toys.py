@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import make
+import numpy as np
 from nipype import Node, Workflow
 from nipype.interfaces.base import BaseInterfaceInputSpec, SimpleInterface, TraitedSpec, traits
 
@@ -91,7 +92,7 @@ class ToyStep(SimpleInterface):
 
 
 class ToySink(ToyStep):
-    """Writes what the real sink would: released or withheld files, and the record."""
+    """Writes what the real sink would: released or withheld files, templates and the record."""
 
     def _run_interface(self, runtime):
         image = HeadImage.from_relative_path(self.inputs.image)
@@ -108,6 +109,10 @@ class ToySink(ToyStep):
             withheld = Path(self.inputs.private_dir) / names.withheld(name)
             if self.inputs.outcome != 'lost':
                 write_text_atomic(withheld if verdict == 'fail' else public, 'x')
+        for state in names.STATES:
+            path = Path(self.inputs.private_dir) / names.private_templates(image, state)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(path)
         records.write(Path(self.inputs.work_dir) / names.record(image), record)
         self._results['image'] = image.relative_path
         return runtime

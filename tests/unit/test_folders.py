@@ -22,7 +22,14 @@ def settings(tmp_path):
     ('folder', 'place', 'message'),
     [
         ('output_dir', 'raw', r'The output .* is the input .* outside it'),
-        ('output_dir', 'raw/derivatives/x', r'The output .* is inside the input .* outside it'),
+        ('output_dir', 'raw/defaced', r'The output .* is inside the input .* outside it'),
+        (
+            'output_dir',
+            'raw/derivatives',
+            r'The output .* is inside the input .* a new one in its',
+        ),
+        ('output_dir', 'raw/sub-01/derivatives/x', r'The output .* is inside the input'),
+        ('work_dir', 'raw/derivatives/w', r'The work folder .* is inside the input'),
         ('output_dir', '.', r'The input .* is inside the output .* outside the input'),
         ('work_dir', 'raw/work', r'The work folder .* is inside the input .*--work-dir'),
         ('work_dir', 'out/work', r'The work folder .* is inside the output .*--work-dir'),
@@ -80,6 +87,12 @@ def test_folders_side_by_side_are_fine(settings, tmp_path):
     check_folders(settings)
     check_folders(replace(settings, output_dir=tmp_path / 'work/out'))
     assert not settings.output_dir.exists()
+
+
+def test_the_output_may_lie_in_the_derivatives_of_the_input(settings, tmp_path):
+    check_folders(replace(settings, output_dir=tmp_path / 'raw/derivatives/facebids'))
+    (tmp_path / 'link').symlink_to(tmp_path / 'raw')
+    check_folders(replace(settings, output_dir=tmp_path / 'link/derivatives/facebids'))
 
 
 def test_another_dataset_is_not_overwritten(settings, tmp_path):

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from facebids.cli.parser import parse
+from facebids.cli.parser import OF_LEVEL, parse
+from facebids.config import ReleaseSettings, Settings
 
 BASE = ['data', 'out', 'participant']
+GROUP = ['data', 'out', 'group']
 
 
 def test_the_defaults_of_all_options(tmp_path, monkeypatch):
@@ -27,22 +30,23 @@ def test_every_option_sets_its_setting(tmp_path):
     plugin.write_text('{"sbatch_args": "--mem=4G", "max_jobs": 3}')
     settings = parse(
         [
-            '/data', '/out', 'group', '--participant-label', 'sub-01', '02', '--session-label',
-            'ses-A', '--bids-filter-file', str(filters), '--skip-bids-validation',
-            '--bids-database-dir', '/db', '-w', '/scratch', '--private-dir', '/secret',
+            '/data', '/out', 'participant', '--participant-label', 'sub-01', '02',
+            '--session-label', 'ses-A', '--bids-filter-file', str(filters),
+            '--skip-bids-validation', '--bids-database-dir', '/db',
+            '-w', '/scratch', '--private-dir', '/secret',
             '--clean-workdir', '--nprocs', '4', '--omp-nthreads', '2', '--random-seed', '7',
-            '--stop-on-first-crash', '--dry-run', '--write-graph', '-vv', '--photos', '/photos',
+            '--stop-on-first-crash', '--dry-run', '--write-graph', '-vv',
             '--include', 'func', 'dwi', '--include', 'func', '--keep-mask', '/keep',
             '--plugin', 'SLURM', '--plugin-args', str(plugin), '--resource-monitor',
         ]
     )  # fmt: skip
-    assert settings.analysis_level == 'group'
+    assert settings.analysis_level == 'participant'
     assert settings.participant_label == ('01', '02')
     assert settings.session_label == ('A',)
     assert settings.bids_filters == {'t1w': {'acquisition': None}}
     assert settings.include == ('func', 'dwi')
     assert settings.bids_database_dir == Path('/db')
-    assert settings.photos_dir == Path('/photos')
+    assert parse([*GROUP, '--photos', '/photos']).photos_dir == Path('/photos')
     assert settings.keep_mask == Path('/keep')
     assert (settings.work_dir, settings.private_dir) == (Path('/scratch'), Path('/secret'))
     assert (settings.nprocs, settings.omp_nthreads, settings.seed) == (4, 2, 7)
@@ -52,6 +56,11 @@ def test_every_option_sets_its_setting(tmp_path):
     assert settings.resource_monitor
     flags = ('skip_bids_validation', 'clean_workdir', 'stop_on_first_crash', 'dry_run')
     assert all(getattr(settings, flag) for flag in (*flags, 'write_graph'))
+
+
+def test_options_of_one_level_alone_are_those_of_the_settings():
+    read = {name for known in OF_LEVEL.values() for name in known.values()}
+    assert read <= {item.name for item in (*fields(Settings), *fields(ReleaseSettings))}
 
 
 @pytest.mark.parametrize('option', ['--nprocs', '--n-cpus', '--nthreads'])
@@ -113,7 +122,14 @@ def test_labels_may_be_repeated_and_count_once():
         ([*BASE, '--nprocs', '2', '--omp-nthreads', '3'], 'more than --nprocs 2'),
         ([*BASE, '--bids-filter-file', 'missing.json'], r'missing.json cannot be read'),
         ([*BASE, '--include', 'eeg'], 'invalid choice'),
-        ([*BASE, '--head-points', 'keep'], 'nothing is released without --release-dir'),
+        ([*GROUP, '--head-points', 'keep'], 'nothing is released without --release-dir'),
+        ([*BASE, '--photos', 'p', '--link', 'copy'], '--photos, --link: only the group level'),
+        ([*BASE, '--release-dir', 'upload'], '--release-dir: only the group level'),
+        (
+            [*GROUP, '--mode', 'reface', '--keep-eyes'],
+            '--mode, --keep-ears, --keep-eyes: only the',
+        ),
+        ([*GROUP, '--session-label', 'A'], '--session-label: only the participant level'),
         ([*BASE, '--part', '01'], 'unrecognized arguments'),
     ],
 )

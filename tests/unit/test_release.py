@@ -32,7 +32,7 @@ from facebids.errors import DatasetError, OutputError, ReleaseRefused, UsageErro
 from facebids.release import build, certificate, validator
 from facebids.release.attack import Attacked, Target
 from facebids.release.certificate_types import ListedFile, Software, read_certificate
-from facebids.stages import release
+from facebids.stages import group, release
 from facebids.stages import verify as verification
 from facebids.studies.results import Estimate, Outcome, Results, Summary
 
@@ -132,6 +132,12 @@ def releasing(settings, **changes):
 
 
 def run(settings):
+    release.check_options(settings, settings.release)
+    with release.reserved(settings.release):
+        return run_reserved(settings)
+
+
+def run_reserved(settings):
     found = records.read_all(settings.output_dir)
     release.run_release(settings, settings.release, found, lambda images: Results())
     return read_certificate(settings.release.release_dir.parent / certificate.JSON)
@@ -651,8 +657,7 @@ def _in_child(settings, at=None):
     if not child:
         try:
             sys.addaudithook(killed)
-            with release.reserved(settings.release):
-                run(settings)
+            run(settings)
             os._exit(0)
         finally:
             os._exit(99)
@@ -689,8 +694,7 @@ def test_a_release_killed_at_any_file_operation_is_repeated_without_a_trace(
             there = snapshot(settings)
             whole = not certificate.differences(read_certificate(path), root)
             assert not whole or wanted.items() <= there.items() or before.items() <= there.items()
-        with release.reserved(settings.release):
-            run(settings)
+        run(settings)
         assert snapshot(settings) == wanted, at
 
 
@@ -724,7 +728,7 @@ def test_one_release_at_a_time_in_a_folder(settings, no_validator):
                 release.reserved(ReleaseSettings(folder / name)),
             ):
                 pytest.fail('it was not refused')
-        run(settings)
+        run_reserved(settings)
     assert {path.name for path in folder.iterdir()} == {
         'dataset', certificate.JSON, certificate.MARKDOWN
     }  # fmt: skip
@@ -746,6 +750,26 @@ def test_a_folder_that_is_not_a_release_is_refused(settings, no_validator):
     (settings.release.release_dir / 'thesis.txt').write_text('mine')
     with pytest.raises(OutputError, match='not an unchanged release'):
         run(settings)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'error', 'message'),
+    [
+        ({'accept_file': 'missing.tsv'}, UsageError, 'missing.tsv: the file cannot be read'),
+        ({'release_dir': 'thesis'}, OutputError, 'not an unchanged release'),
+        ({'participant_label': ('01',)}, UsageError, 'whole dataset'),
+    ],
+)
+def test_what_stops_a_release_is_said_before_the_computation(
+    settings, tmp_path, monkeypatch, changes, error, message
+):
+    (tmp_path / 'thesis').mkdir()
+    (tmp_path / 'thesis/thesis.txt').write_text('mine')
+    monkeypatch.setattr(group, '_run', lambda *_: pytest.fail('it was computed'))
+    paths = {name: tmp_path / place for name, place in changes.items() if '_label' not in name}
+    wrong = releasing(settings, **paths) if paths else replace(settings, **changes)
+    with pytest.raises(error, match=message):
+        group.run_group(wrong, None)
 
 
 def test_the_certificate_of_another_release_is_not_overwritten(settings, no_validator):
@@ -923,6 +947,19 @@ def test_a_file_that_is_not_a_certificate_is_an_error(settings, tmp_path, capsys
     path.write_bytes(text.encode('latin-1'))
     assert verify.main([str(path), str(settings.bids_dir)]) == 65
     assert f'{path}: this is not the certificate of a release (' in capsys.readouterr().err
+
+
+def test_another_folder_than_the_release_is_said_in_a_sentence(settings, no_validator, capsys):
+    run(settings)
+    root, path = settings.release.release_dir, str(certificate_path(settings))
+    assert verify.main([path, str(root.parent)]) == 2
+    captured = capsys.readouterr()
+    assert f'is not the release "dataset". Give {root}.' in captured.err
+    assert not captured.out
+    assert verify.main([path, str(settings.output_dir)]) == 2
+    assert 'Give the folder that it certifies' in capsys.readouterr().err
+    assert verify.main([str(root.parent), str(root)]) == 2
+    assert 'is a folder. Give the file CERTIFICATE.json' in capsys.readouterr().err
 
 
 def test_a_missing_certificate_is_an_error(settings, tmp_path, capsys):

@@ -25,6 +25,17 @@ from facebids.filesystem import TEMPORARY
 from facebids.stages.crashes import NOT_REACHED, Crash, reason_for_missing_record
 
 
+def test_the_output_in_derivatives_is_no_input(run):
+    run.out = run.bids / 'derivatives/facebids'
+    assert run() == 0
+    first = run.verdicts()
+    assert len(first) == 4
+    assert run() == run(level='group') == 0
+    assert run.verdicts() == first
+    description = json.loads((run.out / 'dataset_description.json').read_text())
+    assert description['DatasetLinks'] == {'raw': '../..'}
+
+
 def test_every_image_is_released_and_described(run, capsys):
     assert run() == 0
     assert run.verdicts() == dict.fromkeys([FLAIR_A, T1W_A, T1W_B, T1W_2], 'pass')
@@ -323,6 +334,21 @@ def test_group_reduces_all_images_and_tells_of_failures(run, capsys):
     ):
         header = (run.out / table).read_text().partition('\n')[0].split('\t')
         assert set(header) == set(json.loads((run.out / described).read_text())) - {'GeneratedBy'}
+
+
+def test_group_with_another_private_folder_is_refused_and_keeps_the_page(run, tmp_path, capsys):
+    run()
+    assert run(level='group') == 0
+    before = {path: path.read_bytes() for path in run.out.glob('group*')}
+    options = ('--private-dir', str(tmp_path / 'forgotten'))
+    assert run(*options, level='group') == 2
+    assert 'no template of any of the 4 attacked images' in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in run.out.glob('group*')} == before
+
+
+def test_group_without_any_attacked_image_needs_no_templates(run, tmp_path):
+    run(outcomes=dict.fromkeys((T1W_A, FLAIR_A, T1W_B, T1W_2), 'empty'))
+    assert run('--private-dir', str(tmp_path / 'empty'), level='group') == 1
 
 
 def test_group_of_some_participants(run, capsys):
