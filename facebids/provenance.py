@@ -12,7 +12,7 @@ from pathlib import Path
 from facebids.version import __version__
 
 PACKAGE = Path(__file__).parent
-SUFFIXES = {'.css', '.j2', '.md', '.onnx', '.py', '.tsv'}
+SUFFIXES = {'.css', '.j2', '.js', '.md', '.onnx', '.py', '.tsv'}
 
 
 @cache

@@ -107,6 +107,8 @@ DOWNWARDS = {
         'facebids.release.certificate_types',
         'facebids.studies.results',
         'facebids.bids',
+        'facebids.core.thresholds',
+        'facebids.core.verdict',
         *TABLES,
     },
     'facebids.interfaces': {

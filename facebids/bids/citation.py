@@ -2,8 +2,10 @@
 """Methods boilerplate that users may copy into a paper, and its references."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from facebids.core.modes import MODES
 from facebids.version import __version__
 
 
@@ -134,20 +136,22 @@ FaceBIDS {version}, implemented as a Nipype [nipype] workflow. Each image was re
 atlas with an affine transform estimated by ANTs [ants]. The atlas is a parametric head around the
 ICBM 2009a nonlinear symmetric brain [icbm152]. The face region of the atlas was mapped to the grid
 of the image. Voxels within a margin around the brain were kept, and the remaining voxels of the
-region were replaced. All other voxels are identical to those of the source image, bit for bit.
+region were replaced{how}. All other voxels are identical to those of the source image, bit for
+bit.
 
 Each image was then attacked as in [schwarz]. The skin surface before and after defacing was
 rendered by ray casting [embree] from named views and from random views with a fixed random seed. A
 face detector was applied to all renders, and the detected faces were compared by their
-128-dimensional embeddings (dlib [dlib]). The verdict is based on the quality of the registration,
-the share of the face that was removed, the brain that was kept, the faces that were still
-detected, and their distance to the original. It is a lower bound of the risk: a stronger attack
-may find more.
+128-dimensional embeddings (dlib [dlib]) and by their shape. The verdict is based on the strength
+of evidence that the defaced head shows the participant, a likelihood ratio calibrated against
+decoys, which are faces of people who do not exist, painted into the same scan; and on the quality
+of the registration, the share of the skin of the face that was removed, and the brain that was
+kept. It is a lower bound of the risk: a stronger attack may find more.{face_left}
 
 The effect of defacing on an analysis was measured in a brain mask that was estimated from the
 image alone. The measures are the number of changed voxels, and the volumes of grey matter, white
 matter and cerebrospinal fluid segmented by Atropos [atropos] before and after defacing. The
-volumes are compared by their limits of agreement [bland].
+volumes are compared by their limits of agreement [bland].{register_again}
 
 In datasets with several participants, each participant was searched in a gallery of all
 participants, before and after defacing: scans in a gallery of scans and, where photographs were
@@ -157,21 +161,39 @@ bootstrap intervals, computed by resampling participants.
 """
 
 
-def paragraphs() -> list[str]:
-    """Return the paragraphs of the methods, with numbered citations (``[1]``)."""
+def paragraphs(modes: Iterable[str] = ()) -> list[str]:
+    """Return the paragraphs of the methods, with numbered citations (``[1]``).
+
+    Parameters
+    ----------
+    modes
+        Defacing modes that were used; none if they are not known.
+    """
+    used = [mode for name, mode in MODES.items() if name in set(modes)]
+    how = ' or '.join(mode.help for mode in used)
+    left = ' A face that is detected after defacing may be the one that was put on.'
+    again = (
+        ' Defaced images were registered again, to measure how far their new face moves the '
+        'registration.'
+    )
     order = {reference.key: number for number, reference in enumerate(REFERENCES, 1)}
-    text = METHODS.format(version=__version__)
+    text = METHODS.format(
+        version=__version__,
+        how=f' {how}' if how else '',
+        face_left=left if any(not mode.face_gone for mode in used) else '',
+        register_again=again if any(mode.register_again for mode in used) else '',
+    )
     text = re.sub(r'\[(\w+)\]', lambda match: f'[{order[match[1]]}]', text)
     return [' '.join(paragraph.split()) for paragraph in text.split('\n\n')]
 
 
-def markdown() -> str:
-    """Return the methods and references as Markdown."""
+def markdown(modes: Iterable[str] = ()) -> str:
+    """Return the methods of some defacing modes, and the references, as Markdown."""
     works = [
         f'{number}. {item.authors}. {item.title}. {item.source} ({item.year}). <{item.url}>'
         for number, item in enumerate(REFERENCES, 1)
     ]
-    return '\n\n'.join(['# Methods', *paragraphs(), '# References', '\n'.join(works)]) + '\n'
+    return '\n\n'.join(['# Methods', *paragraphs(modes), '# References', '\n'.join(works)]) + '\n'
 
 
 def bibtex() -> str:

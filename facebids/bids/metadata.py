@@ -6,7 +6,7 @@ None of them holds an absolute path of this machine.
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -217,7 +217,10 @@ def makers_of(description: Mapping[str, Any]) -> list[str]:
 
 
 def write_dataset_files(
-    output_dir: str | Path, source: dict[str, Any], bids_dir: str | Path
+    output_dir: str | Path,
+    source: dict[str, Any],
+    bids_dir: str | Path,
+    modes: Iterable[str] = (),
 ) -> None:
     """Write the files that describe the derivative dataset.
 
@@ -227,6 +230,8 @@ def write_dataset_files(
         Folder of the derivative dataset.
     source, bids_dir
         See :func:`dataset_description`.
+    modes
+        Defacing modes that the methods are to describe; none if they are not known.
     """
     root = Path(output_dir)
     description = dataset_description(source, bids_dir, output_dir)
@@ -234,7 +239,7 @@ def write_dataset_files(
     write_text_atomic(root / '.bidsignore', BIDSIGNORE)
     if not (root / 'README.md').exists():  # users may have extended it
         write_text_atomic(root / 'README.md', README)
-    write_text_atomic(root / 'logs' / 'CITATION.md', citation.markdown())
+    write_text_atomic(root / 'logs' / 'CITATION.md', citation.markdown(modes))
     write_text_atomic(root / 'logs' / 'CITATION.bib', citation.bibtex())
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from facebids.bids import names
 from facebids.bids.names import HeadImage
 from facebids.core.record import Record
-from facebids.studies.results import Results, strongest
+from facebids.studies.results import Results, strongest, too_few
 
 LOGGER = logging.getLogger('facebids')
 REFRESH = 1.0  # s between two drawings of the bar
@@ -215,7 +215,16 @@ class Terminal:
         self.out.print(table)
 
     def show_findings(self, results: Results) -> None:
-        """Print the rank-1 identification rates of each comparison before and after defacing."""
+        """Print the rank-1 identification rates of each comparison before and after defacing.
+
+        Of few people there is a sentence instead.
+        """
+        if few := too_few(results):
+            self.say()
+            self.out.print(few, style='yellow', soft_wrap=True)
+            for note in results.notes:
+                self.say(note)
+            return
         from rich.table import Table
 
         table = Table(pad_edge=False, show_edge=False)

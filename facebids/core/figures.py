@@ -10,7 +10,7 @@ SAGITTAL, CORONAL, AXIAL = (2.0, -30.0), (70.0, 30.0), (-50.0, 20.0)  # atlas mm
 STEP = 1.2  # mm per pixel
 BOX = ((-105.0, 105.0), (-146.0, 130.0), (-192.0, 116.0))  # atlas mm shown
 MASK_COLOUR = (255, 96, 64)
-FACE_COLOUR = (64, 220, 120)
+FACE_COLOUR = (176, 186, 196)  # neutral: what is in the box need not be a face
 
 
 def slice_mosaic(

@@ -34,6 +34,7 @@ class Metric:
     meaning: str
     unit: str | None = None
     safer: Safer | None = None
+    share: bool = False
 
     @property
     def column(self) -> str:

@@ -25,7 +25,12 @@ TISSUES = {'gm': 'Grey matter', 'wm': 'White matter', 'csf': 'Cerebrospinal flui
 
 
 def metric(
-    label: str, meaning: str, *, unit: str | None = None, safer: Safer | None = None
+    label: str,
+    meaning: str,
+    *,
+    unit: str | None = None,
+    safer: Safer | None = None,
+    share: bool = False,
 ) -> Any:
     """Declare a number of a section.
 
@@ -39,8 +44,14 @@ def metric(
         Unit as BIDS writes it; None for a pure number, count or share.
     safer
         Direction in which the number is safer, None if neither is.
+    share
+        Whether it is a share, which pages show as a percentage.
     """
-    return field(metadata={'label': label, 'meaning': meaning, 'unit': unit, 'safer': safer})
+    return field(
+        metadata={
+            'label': label, 'meaning': meaning, 'unit': unit, 'safer': safer, 'share': share,
+        }
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,7 +80,7 @@ class Registration:
         'Head overlap', 'Dice overlap of the head of the atlas and of the image.', safer='higher'
     )
     brain_in_view: float = metric(
-        'Brain in view', 'Share of the atlas brain inside the field of view.'
+        'Brain in view', 'Share of the atlas brain inside the field of view.', share=True
     )
     scale: float = metric(
         'Head size', 'Size of the head relative to the atlas, which is about a tenth too large.'
@@ -104,6 +115,7 @@ def _seen(zone: str) -> Any:
     return metric(
         f'{zone.capitalize()} in view',
         f'Share of the {zone} of the generic face inside the field of view on arrival.',
+        share=True,
     )
 
 
@@ -112,6 +124,7 @@ def _gone(zone: str, depth: int = 15) -> Any:
         f'{zone.capitalize()} gone',
         f'Share of the {zone} in view without tissue down to {depth} mm under the generic skin; '
         'n/a if none is in view.',
+        share=True,
     )
 
 
@@ -160,12 +173,13 @@ class Coverage:
         'Head volume removed', 'Volume of the head inside the mask.', unit='mL'
     )
     head_removed_share: float = metric(
-        'Head removed', 'Share of the voxels of the head inside the mask.'
+        'Head removed', 'Share of the voxels of the head inside the mask.', share=True
     )
     skin_removed_share: float | None = metric(
         'Face skin removed',
         'Share of the skin in the face region of the atlas that is inside the mask.',
         safer='higher',
+        share=True,
     )
     skin_in_view_ml: float = metric(
         'Face skin in view', 'Volume of that skin inside the field of view.', unit='mL'
@@ -188,6 +202,7 @@ class Coverage:
         'Share of the skin of the face that a keep mask keeps, or under which it keeps tissue '
         'within 5 mm; it does not count as removed. n/a without a keep mask.',
         safer='lower',
+        share=True,
     )
     shell_mm: float | None = metric(
         'Depth of the region', 'Depth of the face region under the generic skin.', unit='mm'
@@ -203,7 +218,9 @@ class Coverage:
         'Volumes that show a head in a position that was not found; n/a for a single volume.',
     )
     face_in_view_share: float = metric(
-        'Face in view', 'Share of the skin of the generic face inside the field of view.'
+        'Face in view',
+        'Share of the skin of the generic face inside the field of view.',
+        share=True,
     )
     no_face: bool = metric(
         'No face in view',
@@ -251,6 +268,7 @@ def _change(tissue: str) -> Any:
     return metric(
         f'{name}, change',
         f'Relative change of the volume of {name.lower()}, as a share of the volume before.',
+        share=True,
     )
 
 
@@ -358,21 +376,24 @@ class Identifiability:
         'Views attacked', 'Renders of the head, from seeded random views, searched for a face.'
     )
     faces_before: int = metric(
-        'Faces before',
-        'Views of the source image in which a face was detected. At 0 the attack is blind, and '
-        'finding no face afterwards proves nothing.',
+        'Face-like before',
+        'Views of the source image in which something like a face was detected. At 0 the attack '
+        'is blind, and finding no face afterwards proves nothing.',
     )
     faces_after: int = metric(
-        'Faces after', 'Views of the defaced image in which a face was detected.', safer='lower'
+        'Face-like after',
+        'Views of the defaced image in which something like a face was detected: detectors see it '
+        'in cut heads, too.',
+        safer='lower',
     )
     faces_certain_before: int = metric(
         'Certain faces before',
-        'Of the faces before, those detected with certainty (score of 0.5 or more).',
+        'Of these views before, those detected with certainty (score of 0.5 or more).',
     )
     faces_certain_after: int = metric(
         'Certain faces after',
-        'Of the faces after, those detected with certainty. Detectors often see something like a '
-        'face in a cut head, and are rarely certain of it.',
+        'Of these views after, those detected with certainty. Detectors often see something like '
+        'a face in a cut head, and are rarely certain of it.',
         safer='lower',
     )
     distance_within_before: float | None = metric(
@@ -407,11 +428,13 @@ class Identifiability:
         'Share of the face whose shape agrees between the source and the defaced image, from 0 to '
         '1: what remains for a comparison of depth maps.',
         safer='lower',
+        share=True,
     )
     shape_in_view_before: float = metric(
         'Shape in view',
         'Share of the compared face whose shape the source image shows, from 0 to 1. Where it is '
         'too small, shapes cannot be compared.',
+        share=True,
     )
     seed: int = metric(
         'Seed of the views',

@@ -6,13 +6,13 @@ A number that was not measured, or not as expected, is never a pass.
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from facebids.core.contrasts import BY_SUFFIX, CONTRASTS
 from facebids.core.metrics import Metric, metric_of
 from facebids.core.modes import MODES
-from facebids.core.record import Reason, Record, Registration, Severity
+from facebids.core.record import Number, Reason, Record, Registration, Severity, Verdict
 from facebids.core.thresholds import (
     ALIGNMENT,
     FACE_LIKE,
@@ -117,6 +117,60 @@ def judge(record: Record) -> Record:
     return replace(record, verdict='pass' if gravest == 'note' else gravest, reasons=reasons)
 
 
+@dataclass(frozen=True)
+class Criterion:
+    """One number that a verdict rests on.
+
+    Attributes
+    ----------
+    metric, number
+        The number; None if it could not be measured.
+    limits
+        Its limits, the strictest first.
+    outcome
+        The gravest of what the limits say about it: ``'pass'``, ``'note'``, ``'review'`` or
+        ``'fail'``.
+    """
+
+    metric: Metric
+    number: Number
+    limits: tuple[Threshold, ...]
+    outcome: Verdict | Severity
+
+
+def criteria(record: Record) -> tuple[Criterion, ...]:
+    """Return the numbers that the verdict on an image rests on, with their limits.
+
+    Numbers that its kind of image does not have are left out.
+
+    Parameters
+    ----------
+    record
+        The numbers of the image.
+    """
+    asked, _ = _questions(record)
+    contrast = record.registration.contrast if record.registration else None
+    limits: dict[Metric, list[Threshold]] = {}
+    for threshold in asked:
+        if _applies(threshold, record, contrast):
+            limits.setdefault(threshold.metric, []).append(threshold)
+    found = []
+    for metric, mine in limits.items():
+        reasons = [_reported(item, record) for t in mine for item in _objection(t, record)]
+        number = metric.read(record)
+        if number is None and not reasons:
+            continue
+        gravest = max((r.severity for r in reasons), key=SEVERITIES.index, default=None)
+        strict = sorted(mine, key=lambda t: SEVERITIES.index(t.severity))
+        found.append(Criterion(metric, number, tuple(strict), gravest or 'pass'))
+    return tuple(found)
+
+
+def _applies(threshold: Threshold, record: Record, contrast: str | None) -> bool:
+    face_gone = record.mode is None or MODES[record.mode].face_gone
+    return threshold.contrast in (None, contrast) and (face_gone or not threshold.face_gone)
+
+
 def _questions(
     record: Record,
 ) -> tuple[Sequence[Threshold], Callable[[Record], list[Reason]]]:
@@ -197,11 +251,10 @@ def _objections(registration: Registration, besides: Collection[str] = ()) -> li
 def _missed(record: Record, thresholds: Iterable[Threshold]) -> list[Reason]:
     """Return a reason for each limit that is not met."""
     contrast = record.registration.contrast if record.registration else None
-    face_gone = record.mode is None or MODES[record.mode].face_gone
     reasons = [
         reason
         for threshold in thresholds
-        if threshold.contrast in (None, contrast) and (face_gone or not threshold.face_gone)
+        if _applies(threshold, record, contrast)
         for reason in _objection(threshold, record)
     ]
     if contrast not in CONTRASTS:

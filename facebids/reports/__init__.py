@@ -4,6 +4,9 @@
 from pathlib import Path
 from typing import Any
 
+from facebids.core.metrics import Metric
+from facebids.core.thresholds import Threshold
+
 
 def render(template: str, **values: Any) -> str:
     """Return a page.
@@ -24,8 +27,25 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters['number'] = number
+    environment.filters |= {'number': number, 'measured': measured}
     return environment.get_template(template).render(**values)
+
+
+def measured(value: Any, metric: Metric) -> str:
+    """Return a value of a metric as it stands on a page: shares in percent, others with unit."""
+    if metric.share and isinstance(value, int | float):
+        return f'{100 * value:.3g} %'
+    unit = f' {metric.unit}' if metric.unit not in (None, 'arbitrary') else ''
+    return number(value) + unit if value is not None else number(value)
+
+
+def allowed(threshold: Threshold) -> str:
+    """Return a limit in words: ``'at least 95 %'``."""
+    ends = [value for value in (threshold.least, threshold.most) if value is not None]
+    unit = f' {threshold.metric.unit}' if threshold.metric.unit else ''
+    texts = [f'{100 * end:g} %' if threshold.metric.share else f'{end:g}{unit}' for end in ends]
+    word = 'at least' if threshold.most is None else 'at most'
+    return ' to '.join(texts) if len(texts) > 1 else f'{word} {texts[0]}'
 
 
 def number(value: Any) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from facebids.reports import curves, evidence
 from facebids.reports.curves import Plot
-from facebids.reports.tables import contrast
+from facebids.reports.tables import STATES, Table, contrast, percent, rate
 from facebids.studies.results import FUSED, Outcome, Results, strongest
 
 WEAK = 0.75  # ROC-AUC before defacing below which a low one after it is no evidence
@@ -31,6 +31,27 @@ def blocks(results: Results) -> list[Block]:
     shown = [item for item in results.outcomes if item.study in ('scans', 'S1', 'S2')]
     keys = dict.fromkeys(item.key for item in shown)
     return [_block([item for item in shown if item.key == key]) for key in keys]
+
+
+def headline(results: Results) -> Table:
+    """Return the rank-1 identification rates of each comparison before and after defacing."""
+    shown = [item for item in results.outcomes if item.study in ('scans', 'S1', 'S2')]
+    rows = []
+    for key in dict.fromkeys(item.key for item in shown):
+        outcomes = [item for item in shown if item.key == key]
+        engine = strongest(outcomes)
+        mine = {item.condition: item.summary for item in outcomes if item.engine == engine}
+        first = outcomes[0]
+        rows.append(
+            (
+                f'{first.title}: {contrast(first.probe)} in a gallery of '
+                f'{contrast(first.gallery)}',
+                *(rate(mine[state].rank1) if state in mine else '' for state in STATES),
+                percent(first.summary.chance),
+            )
+        )
+    header = ('Rank-1 identification rate (95 % interval)', *STATES.values(), 'chance')
+    return Table('', header, tuple(rows))
 
 
 def _block(outcomes: list[Outcome]) -> Block:

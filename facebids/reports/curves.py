@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plots of the pages."""
 
+import math
 import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from facebids.reports import number
 from facebids.reports.svg import COLOURS, NARROW, SOFT, WIDE, Draw, Tooltips, inline_svg
@@ -21,6 +22,9 @@ LIMITS = 1.96  # standard deviations: 95 % of normally distributed differences
 RANKS = 50  # of the CMC curve, as in S2
 ROW = 0.3  # height of a box with its label (inches)
 SPREAD = 0.16  # width of a column of points, of the distance between columns
+TOOLTIPS = 300  # images of a plot: more would make a page slow
+DOT: dict[str, Any] = {'markersize': 5, 'markeredgewidth': 0, 'clip_on': False}
+SMALL: dict[str, Any] = DOT | {'markersize': 3}
 CAPTIONS = {
     'before': 'before defacing',
     'after': 'defaced probes, original gallery',
@@ -189,12 +193,13 @@ def distribution(title: str, unit: str, values: Sequence[Value]) -> Plot | None:
     def draw(axes: 'Axes') -> Tooltips:
         axes.set(xlabel=unit, ylabel='share of images', xlim=(0, ordered[-1].after or 1.0))
         percent_axis(axes.yaxis)
-        return [
-            _dot(
-                axes, item.kind, item.after, rank / len(ordered), f'{item.label}: {item.after:.3g}'
-            )
-            for rank, item in enumerate(ordered, 1)
-        ]
+        return _dots(
+            axes,
+            [
+                (item.kind, item.after, rank / len(ordered), f'{item.label}: {item.after:.3g}')
+                for rank, item in enumerate(ordered, 1)
+            ],
+        )
 
     summary = f'Median {middle:.3g}, range {ordered[0].after:.3g} to {ordered[-1].after:.3g}'
     return make_plot(title, title, f'{summary} ({_count(values)})', draw)
@@ -226,16 +231,18 @@ def bland_altman(title: str, unit: str, values: Sequence[Value]) -> Plot | None:
         for limit in limits:
             axes.axhline(limit, color=SOFT, linewidth=1, linestyle=(0, (5, 4)))
         axes.margins(x=0.05)
-        return [
-            _dot(
-                axes,
-                item.kind,
-                (item.before + item.after) / 2,
-                difference,
-                f'{item.label}: {item.before:.4g}, {item.after:.4g} {unit}',
-            )
-            for item, difference in zip(values, differences, strict=True)
-        ]
+        return _dots(
+            axes,
+            [
+                (
+                    item.kind,
+                    (item.before + item.after) / 2,
+                    difference,
+                    f'{item.label}: {item.before:.4g}, {item.after:.4g} {unit}',
+                )
+                for item, difference in zip(values, differences, strict=True)
+            ],
+        )
 
     return make_plot(title, title, f'{summary} ({_count(values)})', draw, size=NARROW)
 
@@ -277,10 +284,7 @@ def paired(
         axes.tick_params(axis='x', length=0)
         axes.grid(visible=False, axis='x')
         axes.spines['left'].set_visible(False)
-        return [
-            _pair(axes, pair, SPREAD * ((number + 0.5) / len(pairs) - 0.5))
-            for number, pair in enumerate(pairs)
-        ]
+        return _pairs(axes, pairs)
 
     return make_plot(title, title, note.rstrip('.'), draw)
 
@@ -316,20 +320,40 @@ def draw_curve(
     return [(line, caption(item))]
 
 
-def _dot(axes: 'Axes', kind: str, x: float, y: float, text: str) -> tuple['Line2D', str]:
-    (dot,) = axes.plot(
-        x, y, 'o', color=COLOURS[kind], alpha=0.75, markersize=5, markeredgewidth=0, clip_on=False
-    )
-    return dot, text
+def _dots(axes: 'Axes', points: Sequence[tuple[str, float, float, str]]) -> Tooltips:
+    """Draw dots of a kind at x and y with their tooltips; too many have none."""
+    if len(points) > TOOLTIPS:
+        for kind in dict.fromkeys(kind for kind, *_ in points):
+            mine = [(x, y) for other, x, y, _ in points if other == kind]
+            axes.plot(*zip(*mine, strict=True), 'o', color=COLOURS[kind], alpha=0.4, **SMALL)
+        return []
+    return [
+        (axes.plot(x, y, 'o', color=COLOURS[kind], alpha=0.75, **DOT)[0], text)
+        for kind, x, y, text in points
+    ]
 
 
-def _pair(axes: 'Axes', pair: Pair, shift: float) -> tuple['Line2D', str]:
-    points = [(x, y) for x, y in enumerate((pair.before, pair.after)) if y is not None]
-    (line,) = axes.plot(
-        [x + shift for x, _ in points], [y for _, y in points], 'o-', color=COLOURS[pair.kind],
-        alpha=0.6, linewidth=0.8, markersize=5, markeredgewidth=0, clip_on=False,
-    )  # fmt: skip
-    return line, f'{pair.label}: {number(pair.before)}, {number(pair.after)}'
+def _pairs(axes: 'Axes', pairs: Sequence[Pair]) -> Tooltips:
+    """Draw a line for each pair with its tooltip; too many have none."""
+    lines: dict[str, list[tuple[float, float]]] = {}
+    tooltips = []
+    for place, pair in enumerate(pairs):
+        shift = SPREAD * ((place + 0.5) / len(pairs) - 0.5)
+        points = [(x + shift, y) for x, y in enumerate((pair.before, pair.after)) if y is not None]
+        if len(pairs) > TOOLTIPS:
+            lines.setdefault(pair.kind, []).extend([*points, (math.nan, math.nan)])
+            continue
+        (line,) = axes.plot(
+            *_columns(points), 'o-', color=COLOURS[pair.kind], alpha=0.6, linewidth=0.8, **DOT
+        )
+        tooltips.append((line, f'{pair.label}: {number(pair.before)}, {number(pair.after)}'))
+    for kind, points in lines.items():
+        axes.plot(*_columns(points), 'o-', color=COLOURS[kind], alpha=0.3, linewidth=0.4, **SMALL)
+    return tooltips
+
+
+def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in points], [y for _, y in points]
 
 
 def _box(axes: 'Axes', height: float, box: Sequence[float], colour: str, who: str) -> 'Rectangle':

@@ -4,19 +4,35 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from facebids.bids import citation, names
+from facebids.bids.names import HeadImage
+from facebids.config import Settings
 from facebids.core.metrics import Metric, metric_of
-from facebids.core.record import TISSUES, VERDICTS, Record
+from facebids.core.record import TISSUES, VERDICTS, Record, Verdict
 from facebids.filesystem import write_text_atomic
-from facebids.reports import comparisons, curves, render, tables
-from facebids.studies.results import Results
+from facebids.reports import about, comparisons, curves, render, tables
+from facebids.studies.results import Results, too_few
 from facebids.version import __version__
 
 
+@dataclass(frozen=True)
+class Answer:
+    """Whether the dataset may leave: a verdict, a sentence, and what to do."""
+
+    verdict: Verdict
+    sentence: str
+    remedies: tuple[str, ...]
+
+
 def write_page(
-    output_dir: str | Path, found: Sequence[Record], results: Results | None = None
+    output_dir: str | Path,
+    found: Sequence[Record],
+    results: Results | None = None,
+    settings: Settings | None = None,
+    objections: Sequence[str] = (),
 ) -> None:
     """Write the page of all images.
 
@@ -28,8 +44,15 @@ def write_page(
         Records of all images.
     results
         Results of the comparisons between participants.
+    settings
+        Settings of the run, or None if they are not known.
+    objections
+        A sentence for each comparison that recognises defaced participants.
     """
     results = results or Results()
+    few = too_few(results)
+    files = Path(output_dir).glob(names.metrics_glob('*'))
+    modes = [record.mode for record in found if record.mode]
     counts: Counter[str] = Counter(record.verdict for record in found)
     text = render(
         'group.html.j2',
@@ -40,9 +63,18 @@ def write_page(
         plots=[_faces(found), _distances(found)],
         changed=_changed(found),
         volumes=_volumes(found),
-        pages={record.image: f'{record.participant_id}.html' for record in found},
+        pages=_pages(found),
+        pictures=_pictures(Path(output_dir), found),
+        to_look_at=sorted(
+            (record for record in found if record.verdict != 'pass'),
+            key=lambda record: record.verdict != 'fail',
+        ),
+        answer=answer(found, objections, few),
+        few=few,
+        headline=comparisons.headline(results),
         participants=len({record.participant_id for record in found}),
-        methods=citation.paragraphs(),
+        made=about.rows(settings, found, files),
+        methods=citation.paragraphs(modes),
         references=citation.REFERENCES,
         version=__version__,
         results=results,
@@ -57,6 +89,67 @@ def write_page(
         studies=tables.studies(results),
     )
     write_text_atomic(Path(output_dir) / names.GROUP_PAGE, text)
+
+
+def answer(found: Sequence[Record], objections: Sequence[str], few: str | None) -> Answer:
+    """Answer whether the dataset may leave, as far as the images tell.
+
+    Parameters
+    ----------
+    found
+        Records of all images.
+    objections
+        A sentence for each comparison that recognises defaced participants.
+    few
+        Why identification rates are not shown, or None.
+    """
+    failed, doubtful = (
+        sum(record.verdict == verdict for record in found) for verdict in ('fail', 'review')
+    )
+    remedies = list(objections)
+    if failed:
+        remedies.append(
+            f'{_images(failed)} withheld. Read the reasons below, deface again, or leave them out '
+            'with --exclude-failed.'
+        )
+    if doubtful:
+        remedies.append(
+            f'{_images(doubtful)} to be looked at by a person. facebids-review shows them and '
+            'writes the table for --accept.'
+        )
+    if objections:
+        sentence = 'No: after defacing, participants are recognised more often than by chance.'
+        return Answer('fail', sentence, tuple(remedies))
+    if failed or doubtful:
+        sentence = 'Not as it is.' if failed else 'Not yet.'
+        return Answer('fail' if failed else 'review', sentence, tuple(remedies))
+    people = 'Each image passed by itself' if few else 'Each image passed, and so did the cohort'
+    return Answer('pass', f'Yes, as far as these attacks can tell. {people}.', ())
+
+
+def _images(count: int) -> str:
+    return '1 image is' if count == 1 else f'{count} images are'
+
+
+def _pages(found: Sequence[Record]) -> dict[str, str]:
+    """Return the address of each image on the page of its participant."""
+    seen: Counter[str] = Counter()
+    addresses = {}
+    for record in found:
+        seen[record.participant_id] += 1
+        number = seen[record.participant_id]
+        addresses[record.image] = f'{record.participant_id}.html#image-{number}'
+    return addresses
+
+
+def _pictures(output_dir: Path, found: Sequence[Record]) -> dict[str, str]:
+    """Return the addresses of the renders of images that need a look and are not withheld."""
+    figures = {
+        record.image: names.figure(HeadImage.from_relative_path(record.image), 'renders')
+        for record in found
+        if record.verdict == 'review'
+    }
+    return {image: name for image, name in figures.items() if (output_dir / name).is_file()}
 
 
 def paired_plot(
@@ -95,7 +188,7 @@ def _faces(found: Sequence[Record]) -> curves.Plot:
     return paired_plot(
         found,
         ('faces_before', 'faces_after'),
-        'Views with a face',
+        'Views with something face-like',
         ('before', 'after'),
         top=views or None,
     )

@@ -13,25 +13,29 @@ from pathlib import Path
 from facebids.bids import citation, names, records
 from facebids.bids.names import HeadImage
 from facebids.bids.usage import Usage
+from facebids.config import Settings
 from facebids.core.metrics import SECTIONS, Metric, values
+from facebids.core.modes import MODES
 from facebids.core.record import VERDICTS, Record
+from facebids.core.thresholds import SEEN, limit
+from facebids.core.verdict import Criterion, criteria
 from facebids.filesystem import write_text_atomic
-from facebids.reports import render
+from facebids.reports import about, allowed, render, tables
 from facebids.version import __version__
 
 FIGURES = {
     'renders': 'Renders of the head',
     'slices': 'Slices, with the outline of the mask',
 }
-
-
 NOTES = {
     'renders': 'Ten random views, followed by the frontal, half side, side and top views. A box '
-    'marks a region that the detector takes for a face. The distances below show whether it is '
-    'the face of the participant.',
+    'marks something face-like: detectors see faces in cut heads, too. Whose face it is, the '
+    'strength of evidence tells.',
     'slices': 'The mask includes air around the head, because faces wrap around and because the '
     'noise must not reveal the position of the skin.',
 }
+OUTCOMES = {'pass': 'met', 'note': 'noted', 'review': 'to review', 'fail': 'not met'}
+ARROWS = {'lower': '\N{DOWNWARDS ARROW}', 'higher': '\N{UPWARDS ARROW}', None: ''}
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,22 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Numbers of one section of a record that were measured, with their limits in words."""
+
+    heading: str
+    rows: list[tuple[Metric, object, str]]
+
+
+@dataclass(frozen=True)
 class ImageSection:
     """Section of the report on one image."""
 
     record: Record
     figures: list[Figure]
-    metrics: Sequence[tuple[Metric, object]]
+    summary: list[str]
+    criteria: tuple[Criterion, ...]
+    groups: list[Group]
     views: list[tuple[str, bool | None, bool | None]]
 
 
@@ -57,6 +71,7 @@ def write_pages(
     output_dir: str | Path,
     private_dir: str | Path,
     participant: str,
+    settings: Settings | None = None,
     used: Sequence[Usage] = (),
 ) -> None:
     """Write the public report of a participant and its private copy.
@@ -69,10 +84,15 @@ def write_pages(
         Folder with the figures that show faces.
     participant
         Label without ``sub-``.
+    settings
+        Settings of the run, or None if they are not known.
     used
         What the steps of all images used; the pages show those of the participant.
     """
     found = records.read_all(output_dir, [participant])
+    modes = [record.mode for record in found if record.mode]
+    files = Path(output_dir).glob(names.metrics_glob(participant))
+    made = about.rows(settings, found, files)
     for private in (False, True):
         sections = [
             make_section(record, Path(output_dir), Path(private_dir) if private else None)
@@ -85,8 +105,13 @@ def write_pages(
             sections=sections,
             verdicts=VERDICTS,
             usage=usage_of([record.image for record in found], used),
-            headings={section: heading for section, (_, heading) in SECTIONS.items()},
-            methods=citation.paragraphs(),
+            outcomes=OUTCOMES,
+            arrows=ARROWS,
+            allowed=allowed,
+            percent=tables.percent,
+            group_page=names.GROUP_PAGE,
+            made=made,
+            methods=citation.paragraphs(modes),
             references=citation.REFERENCES,
             version=__version__,
         )
@@ -120,14 +145,67 @@ def make_section(record: Record, output_dir: Path, private_dir: Path | None) -> 
         figures = []
     else:
         figures = [_public_figure(image, kind, output_dir) for kind in FIGURES]
-    shown = [item for item in values(record).items() if not item[0].column.startswith('named_')]
     named = record.identifiability.named if record.identifiability else {}
+    order = list(SECTIONS)
+    met = criteria(record) if record.registration else ()
+    met = tuple(sorted(met, key=lambda item: order.index(item.metric.section)))
     return ImageSection(
         record=record,
         figures=[figure for figure in figures if figure.pictures],
-        metrics=shown,
+        summary=summary(record),
+        criteria=met,
+        groups=_groups(record, met),
         views=[(view, seen.before, seen.after) for view, seen in named.items()],
     )
+
+
+def summary(record: Record) -> list[str]:
+    """Return sentences on what was done to an image, and on the evidence that its verdict has."""
+    sentences = []
+    mode = MODES.get(record.mode or '')
+    if mode and not (record.mask and record.mask.no_face):
+        sentences.append(f'The face was replaced {mode.help}.')
+        if not mode.face_gone:
+            sentences.append(
+                'A face in the pictures is that of nobody: a detector is expected to find it.'
+            )
+    found = record.identifiability
+    if found and found.log10_lr is not None and not record.passed_on:
+        limit_ = limit('person_recognised_after')
+        interval = ''
+        if found.log10_lr_low is not None and found.log10_lr_high is not None:
+            interval = f' (95 % interval {found.log10_lr_low:.2f} to {found.log10_lr_high:.2f})'
+        sentences.append(
+            f'Strength of the evidence that the defaced head shows this person: '
+            f'{found.log10_lr:.2f}{interval}, {allowed(limit_)} to pass. It is a log10 likelihood '
+            'ratio: below 0 the head is nearer to strangers, at 1 what is seen is 10 times more '
+            'probable if it shows the person.'
+        )
+        if found.log10_lr_before is not None:
+            sentences.append(
+                f'A rescan before defacing has {found.log10_lr_before:.2f}: '
+                + (
+                    'the attack tells this face from others.'
+                    if found.log10_lr_before >= SEEN
+                    else 'too little for the attack to tell this face from others.'
+                )
+            )
+    return sentences
+
+
+def _groups(record: Record, met: Sequence[Criterion]) -> list[Group]:
+    """Return the numbers that were measured, by section; named views have a table of their own."""
+    limits = {item.metric: allowed(item.limits[0]) for item in met}
+    known = [
+        (metric, value)
+        for metric, value in values(record).items()
+        if value is not None and not metric.column.startswith('named_')
+    ]
+    groups = [
+        Group(heading, [(m, v, limits.get(m, '')) for m, v in known if m.section == section])
+        for section, (_, heading) in SECTIONS.items()
+    ]
+    return [group for group in groups if group.rows]
 
 
 def _public_figure(image: HeadImage, kind: str, output_dir: Path) -> Figure:

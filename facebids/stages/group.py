@@ -19,7 +19,7 @@ from facebids.filesystem import (
     write_json_atomic,
     write_text_atomic,
 )
-from facebids.release import tree
+from facebids.release import cohort, tree
 from facebids.stages import release
 from facebids.stages.folders import make_writable
 from facebids.stages.locks import hold
@@ -181,7 +181,8 @@ def _write(settings: Settings, found: list[Record], results: Results) -> None:
         write_text_atomic(settings.output_dir / table, records.tsv(list(columns), content))
         described = {'GeneratedBy': [generated_by()], **columns}
         write_json_atomic(settings.output_dir / dictionary, described)
-    write_page(settings.output_dir, found, results)
+    objections = cohort.objections(cohort.check(results))
+    write_page(settings.output_dir, found, results, settings, objections)
 
 
 def _described(

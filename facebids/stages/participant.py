@@ -94,7 +94,7 @@ def _run(settings: Settings, plans: tuple[ParticipantPlan, ...], reporter: Repor
     write_text_atomic(log_dir / 'settings.json', settings.to_json() + '\n')
     with logged(log_dir / 'facebids.log'):
         source = read_description(settings.bids_dir, required=False)
-        write_dataset_files(settings.output_dir, source, settings.bids_dir)
+        write_dataset_files(settings.output_dir, source, settings.bids_dir, [settings.mode])
         template = prepare_template(settings)
         crash_dir = settings.work_dir / 'crash' / run_id
         return _process(settings, plans, log_dir, crash_dir, template, reporter)
@@ -189,7 +189,7 @@ def publish(
     for metrics_name, session in groupby(by_session, key=names.metrics):
         records.merge(settings.output_dir, metrics_name, [results[image] for image in session])
     for participant in sorted({image.participant for image in results}):
-        write_pages(settings.output_dir, settings.private_dir, participant, used)
+        write_pages(settings.output_dir, settings.private_dir, participant, settings, used)
 
 
 def remove_stale(settings: Settings, image: HeadImage, result: Record) -> None:

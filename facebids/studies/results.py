@@ -41,6 +41,7 @@ HIT_RANK = 5  # a search is a hit at this rank or better, as in S2 and S3
 SAME_ACQUISITION = '_same_acquisition'
 BRAIN = 'brain'  # the study of brains, which are no faces
 FUSED = 'fused'  # the engine of scores that combine those of all engines
+FEW = 20  # people: of fewer, no identification rate is shown
 GALLERIES = (50, 100, 150)  # photographs in the smaller galleries of S1
 
 
@@ -159,6 +160,23 @@ class Results:
     def missing(self, study: str) -> list[NotPossible]:
         """Return the comparisons of a study that were not possible."""
         return [item for item in self.not_possible if item.study == study]
+
+
+def too_few(results: Results) -> str | None:
+    """Return why identification rates are not shown, or None if there are people enough.
+
+    Among few people everybody is found easily, and an interval is nearly as wide as its scale.
+    """
+    if results.people >= FEW:
+        return None
+    who = {0: 'No participant was', 1: 'Only 1 participant was'}.get(
+        results.people, f'Only {results.people} participants were'
+    )
+    return (
+        f'{who} compared. Identification rates of fewer than {FEW} people prove nothing, so that '
+        'none is shown: right guesses are frequent, and intervals are wide. Each image has its '
+        'own evidence, against faces of nobody. All figures are in group_comparisons.tsv.'
+    )
 
 
 def strongest(outcomes: Sequence[Outcome]) -> str:

@@ -9,6 +9,8 @@ import pytest
 
 from facebids.bids import citation, names, records
 from facebids.bids.names import HeadImage
+from facebids.cli.console import Terminal
+from facebids.config import Settings
 from facebids.core.identifiability.summary import (
     Cmc,
     Det,
@@ -24,7 +26,9 @@ from facebids.core.identifiability.summary import (
 )
 from facebids.core.metrics import METRICS, SECTIONS
 from facebids.core.record import Reason
+from facebids.core.verdict import criteria, judge
 from facebids.filesystem import write_text_atomic
+from facebids.provenance import source_digest
 from facebids.reports import comparisons, curves, evidence, group, number, participant, tables
 from facebids.studies.results import NotPossible, Outcome, Results, Search, strongest
 
@@ -104,7 +108,7 @@ def _pages(places):
 def test_the_public_page_shows_released_pictures_alone_through_relative_links(places):
     page = _Page(_pages(places)[0])
     pictures = [address for address in page.addresses if address.endswith('.png')]
-    assert pictures == [names.figure(T1W, 'renders'), names.figure(T1W, 'slices')]
+    assert pictures == [names.figure(T1W, kind) for kind in ('renders', 'slices') for _ in 'ab']
     assert all((places[0] / picture).is_file() for picture in pictures)
     assert 'data:' not in ''.join(page.addresses)
 
@@ -136,9 +140,57 @@ def test_the_page_shows_the_verdict_its_reasons_and_every_number(places):
     assert 'A face was found in 3 of 10 views.' in text
     assert '0.912' in text
     assert '812 mL' in text
-    assert all(metric.meaning in text for metric in METRICS)
+    assert '20 %' in text
+    known = records.read_all(places[0])
+    measured = {metric: any(metric.read(item) is not None for item in known) for metric in METRICS}
+    assert all((metric.meaning in text) == there for metric, there in measured.items())
     assert 'half side' in text
     assert 'No step failed.' in text
+
+
+def test_the_summary_shows_what_decides_with_its_limits(places):
+    text = ' '.join(_Page(_pages(places)[0]).text.split())
+    assert 'shows this person: -1.00 (95 % interval -1.30 to -0.70), at most 1 to pass' in text
+    assert 'Face skin removed 100 % at least 95 % met' in text
+    assert 'Grey matter, change 0.5 % -2 % to 2 % met' in text
+
+
+def test_a_criterion_that_is_not_met_is_marked_as_its_reason(places):
+    record = make.image_record(
+        PATH, mask={'skin_removed_share': 0.92, 'voxels_changed_outside': 3}
+    )
+    outcomes = {item.metric.key: item.outcome for item in criteria(record)}
+    judged = {reason.code: reason.severity for reason in judge(record).reasons}
+    assert outcomes['skin_removed_share'] == judged['face_skin_left'] == 'review'
+    assert outcomes['voxels_changed_outside'] == judged['voxels_changed_outside'] == 'fail'
+    assert outcomes['brain'] == 'pass'
+    assert 'coregistration' not in outcomes  # its registration is its own
+
+
+@pytest.mark.parametrize(
+    ('mode', 'words', 'method'),
+    [
+        ('remove', 'The face was replaced with air.', 'were replaced with air.'),
+        ('reface', 'A face in the pictures is that of nobody', 'Defaced images were registered'),
+    ],
+)
+def test_a_page_says_how_the_face_was_replaced(places, tmp_path, mode, words, method):
+    out = places[0]
+    records.merge(out, names.metrics(OTHER), [make.image_record(OTHER.relative_path, mode=mode)])
+    settings = Settings(
+        tmp_path / 'raw', out, 'participant', tmp_path / 'w', tmp_path / 'w/p', mode=mode, seed=3
+    )
+    participant.write_pages(*places, '02', settings)
+    text = ' '.join(_Page((out / 'sub-02.html').read_text()).text.split())
+    assert words in text
+    assert method in text
+    assert f'facebids raw out participant --mode {mode}' in text
+    assert '--random-seed 3' in text
+    assert f'FaceBIDS 1.0 (source {"3" * 12})' in text
+    assert source_digest()[:12] in text
+    assert str(tmp_path) not in text
+    for package in ('Python', 'ANTs', 'dlib', 'Date of the results'):
+        assert package in text
 
 
 def test_the_page_shows_an_error_and_escapes_its_text(places):
@@ -167,9 +219,69 @@ def test_the_group_page_shows_each_number_before_beside_after(places):
     page = _Page((out / names.GROUP_PAGE).read_text())
     assert '3 images of 2\n  participants' in page.text
     assert 'No signal.' in page.text
-    assert 'sub-02.html' in page.addresses
+    assert 'sub-02.html#image-1' in page.addresses
     assert f'{PATH}: 9, 0' in page.text
     assert '2 of 3 images have no' in page.text
+
+
+@pytest.mark.parametrize(
+    ('verdicts', 'objections', 'verdict', 'words'),
+    [
+        (['pass', 'pass'], [], 'pass', 'Yes, as far as these attacks can tell'),
+        (['pass', 'review'], [], 'review', 'Not yet'),
+        (['fail', 'review'], [], 'fail', 'Not as it is'),
+        (['pass'], ['x: after defacing, 40% are at rank 1.'], 'fail', 'No: after defacing'),
+    ],
+)
+def test_the_group_page_answers_first_whether_the_dataset_may_leave(
+    verdicts, objections, verdict, words
+):
+    found = [_record(OTHER, item) for item in verdicts]
+    answer = group.answer(found, objections, None)
+    assert answer.verdict == verdict
+    assert answer.sentence.startswith(words)
+    assert len(answer.remedies) == len(objections) + len(set(verdicts) - {'pass'})
+
+
+def test_of_few_people_no_rate_is_shown_but_why(places):
+    outcomes = _outcome(), _outcome('after')
+    few, many = (_group_page(places[0], *outcomes, people=people) for people in (19, 20))
+    assert 'Only 19 participants were compared' in few
+    assert 'class="amber"' not in many
+    assert '50 % (25 to 75)' in many
+    assert not re.search('50 %|rank-1 identification rate|<h2>S1', few)
+    assert '2 photographs of 1 person.' in few
+
+
+def test_the_terminal_shows_rates_of_enough_people_alone(capsys):
+    for people, words in ((19, 'Only 19 participants were compared'), (20, '50%')):
+        Terminal().show_findings(Results((_outcome(), _outcome('after')), people=people))
+        text = capsys.readouterr().out
+        assert words in text
+        assert ('50%' in text) == (people == 20)
+
+
+def test_images_to_look_at_link_to_their_place_and_picture(places):
+    out = places[0]
+    review = [_record(image, 'review') for image in (T1W, OTHER)]
+    write_text_atomic(out / names.figure(OTHER, 'renders'), 'png')
+    group.write_page(out, [_record(FLAIR, 'fail'), *review])
+    table = (out / names.GROUP_PAGE).read_text().partition('id="to-decide"')[2]
+    addresses = re.findall('href="([^"]+)"', table.partition('</section>')[0])
+    assert addresses == [
+        'sub-01.html#image-1', 'sub-01.html#image-2', names.figure(T1W, 'renders'),
+        'sub-02.html#image-1', names.figure(OTHER, 'renders'),
+    ]  # fmt: skip
+
+
+def test_plots_of_many_images_have_dots_without_tooltips():
+    found = [_record(T1W, 'pass')] * (curves.TOOLTIPS + 1)
+    plot = group.paired_plot(found, ('faces_before', 'faces_after'), 't', ('a', 'b'))
+    values = [curves.Value('x', 'pass', after=n) for n in range(curves.TOOLTIPS + 1)]
+    spread = curves.distribution('Head removed', 'share', values)
+    assert _tooltips(plot) == _tooltips(spread) == []
+    assert plot.svg.count('<use') > 2 * len(found)
+    assert spread.svg.count('<use') > len(values)
 
 
 def test_a_paired_plot_names_each_image_and_counts_missing_numbers():
@@ -190,7 +302,7 @@ def test_a_plot_of_nothing_but_errors_has_an_axis():
 
 def test_each_number_is_in_its_section(places):
     text = _Page(_pages(places)[0]).text
-    last = text.rpartition(PATH)[2]
+    last = text.rpartition('All numbers')[2]
     headings = [heading for _, heading in SECTIONS.values()]
     assert sorted(headings, key=last.index) == headings
     utility = last.index(SECTIONS['utility'][1])
@@ -300,10 +412,10 @@ def _our_words(text):
     return text.lower()
 
 
-def _group_page(out, *outcomes, not_possible=()):
+def _group_page(out, *outcomes, not_possible=(), people=24):
     found = records.read_all(out)
     group.write_page(
-        out, found, Results(outcomes, not_possible, ('2 photographs of 1 person.',), 2)
+        out, found, Results(outcomes, not_possible, ('2 photographs of 1 person.',), people)
     )
     return (out / names.GROUP_PAGE).read_text()
 
@@ -330,7 +442,7 @@ def test_each_plot_shows_all_conditions(places):
     assert 'Rank-1 identification rate: before defacing 50%, defaced probes' in page.text
     assert 'proves nothing' in page.text.replace('\n', ' ').replace('  ', ' ')
     assert '50 % (25 to 75)' in page.text
-    assert '25 %\n' not in page.text
+    assert '25 %\n' not in page.text.partition('Which participants can be identified')[2]
     assert '1 billion' in page.text
     assert '2 photographs of 1 person.' in page.text
 
