@@ -4,6 +4,7 @@
 import json
 import os
 import runpy
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -12,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 GUARD = Path(__file__).parent / 'network_guard'
+CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'google-chrome', 'chrome'))), None)
 
 SKELETON = (
     'sub-01/ses-A/anat/sub-01_ses-A_T1w.nii.gz',
@@ -121,3 +123,17 @@ def run(bids_dir, tmp_path, monkeypatch):
     yield Runner(bids_dir, tmp_path, monkeypatch)
     os.environ.clear()
     os.environ.update(environment)
+
+
+@pytest.fixture(scope='session')
+def chromium():
+    """Return a headless Chromium that is installed, with no way to other machines."""
+    if CHROMIUM is None:
+        pytest.skip('Chromium is not installed')
+    from playwright.sync_api import sync_playwright
+
+    arguments = ['--no-sandbox', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1']
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield browser
+        browser.close()

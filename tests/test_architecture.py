@@ -142,6 +142,21 @@ DOWNWARDS = {
         'facebids.bids.suffixes',
         *TABLES,
     },
+    'facebids.review': {
+        'facebids.review',
+        'facebids.quiz.server.listen',
+        'facebids.quiz.server.responses',
+        'facebids.quiz.server.security',
+        'facebids.cli.arguments',
+        'facebids.cli.extras',
+        'facebids.stages.folders',
+        'facebids.stages.locks',
+        'facebids.release.gate',
+        'facebids.reports',
+        'facebids.core.verdict',
+        'facebids.bids',
+        *TABLES,
+    },
     'facebids.quiz.scoring': {
         'facebids.quiz',
         'facebids.reports',
@@ -203,9 +218,9 @@ OWNERS = {
     },
     'rich': {'facebids.cli', 'facebids.mask.cli'},
     'sqlalchemy': {'facebids.quiz.database', 'facebids.quiz.migrations'},
-    'starlette': {'facebids.quiz.server'},
+    'starlette': {'facebids.quiz.server', 'facebids.review.server'},
     'templateflow': {'facebids.bids.templateflow'},
-    'uvicorn': {'facebids.quiz.server'},
+    'uvicorn': {'facebids.quiz.server', 'facebids.review.server'},
 }
 
 # Libraries that take long to import, so functions import them when needed. The exceptions are
@@ -354,7 +369,8 @@ def test_only_the_command_line_prints(module):
     calls = [node for node in ast.walk(module.tree) if isinstance(node, ast.Call)]
     prints = [node.lineno for node in calls if ast.unparse(node.func) == 'print']
     assert not prints or _is_inside(
-        module.name, ['facebids.cli', 'facebids.mask.cli', 'facebids.quiz.cli']
+        module.name,
+        ['facebids.cli', 'facebids.mask.cli', 'facebids.quiz.cli', 'facebids.review.cli'],
     )
 
 

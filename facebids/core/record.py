@@ -47,11 +47,8 @@ def metric(
     share
         Whether it is a share, which pages show as a percentage.
     """
-    return field(
-        metadata={
-            'label': label, 'meaning': meaning, 'unit': unit, 'safer': safer, 'share': share,
-        }
-    )  # fmt: skip
+    how = {'unit': unit, 'safer': safer, 'share': share}
+    return field(metadata={'label': label, 'meaning': meaning, **how})
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from typing import Any
 from facebids.core.metrics import Metric
 from facebids.core.thresholds import Threshold
 
+TEMPLATES = Path(__file__).parent / 'templates'
+
 
 def render(template: str, **values: Any) -> str:
     """Return a page.
@@ -21,7 +23,7 @@ def render(template: str, **values: Any) -> str:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / 'templates'),
+        loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=lambda name: '.html' in (name or ''),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

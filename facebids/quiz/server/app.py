@@ -39,7 +39,14 @@ from facebids.quiz.server.responses import (
     set_cookie,
     text,
 )
-from facebids.quiz.server.security import Admin, FormToken, RateLimit, SecureHeaders, Signer
+from facebids.quiz.server.security import (
+    LOOPBACK,
+    Admin,
+    FormToken,
+    RateLimit,
+    SecureHeaders,
+    Signer,
+)
 from facebids.quiz.study import PICTURES, Study, files
 
 OBSERVER, VISIT, ADMIN = 'quiz_observer', 'quiz_visit', 'quiz_admin'  # cookies
@@ -47,7 +54,6 @@ NONE = 'none'  # the value of "none of the above"
 JOINS = (300, 600.0)  # new observers of one address, s: a lecture hall behind one address
 VISITS = (1200, 60.0)  # requests of one address without a valid cookie, s
 LOGINS = (5, 60.0)
-LOOPBACK = ['localhost', '127.0.0.1', '[::1]', '::1']
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Serve a quiz: one server on a folder, until it is stopped."""
 
-import ipaddress
 import socket
 from collections.abc import Callable
 from contextlib import closing
@@ -11,11 +10,12 @@ from pathlib import Path
 import uvicorn
 
 from facebids import filesystem
-from facebids.errors import DatasetError, OutputError, UsageError
+from facebids.errors import DatasetError, UsageError
 from facebids.quiz import study
 from facebids.quiz.database import Database, url_of
 from facebids.quiz.server import pages
 from facebids.quiz.server.app import Options, make_app
+from facebids.quiz.server.listen import is_loopback, listen
 from facebids.quiz.server.security import Admin
 from facebids.stages.locks import hold
 
@@ -79,10 +79,10 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     _check_pictures(settings.quiz_dir, found)
     with hold([settings.quiz_dir], 'the server'):
         database = Database(url_of(settings.quiz_dir, settings.database))
-        with closing(database), closing(_listen(settings)) as listener:
+        with closing(database), closing(listen(settings.host, settings.port)) as listener:
             database.prepare(filesystem.sha256(settings.quiz_dir / study.NAME))
             admin = Admin()
-            local = _is_loopback(settings.host) and not settings.forwarded_allow_ips
+            local = is_loopback(settings.host) and not settings.forwarded_allow_ips
             options = Options(consent, secret.encode(), settings.rate, local)
             app = make_app(settings.quiz_dir, found, database, options, admin)
             for line in _announcement(settings, listener, admin, draft=pages.is_draft(consent)):
@@ -123,7 +123,7 @@ def _announcement(
             f'DRAFT: {settings.quiz_dir / study.CONSENT} has gaps in [square brackets]. Fill them '
             'in before you show the quiz to anybody.'
         )
-    if not _is_loopback(host):
+    if not is_loopback(host):
         lines.append(
             f'NOT ENCRYPTED: {host} can be reached from other machines. Put a reverse proxy with '
             'TLS in front, and let only the proxy reach this port.'
@@ -149,25 +149,3 @@ def _check_pictures(quiz_dir: Path, found: study.Study) -> None:
             f'{quiz_dir}: {len(missing)} pictures are missing, such as {missing[0]}. Copy the '
             'whole folder again.'
         )
-
-
-def _listen(settings: Settings) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ':' in settings.host else socket.AF_INET
-        listener = socket.create_server(
-            (settings.host, settings.port), family=family, backlog=1024
-        )
-        # connections inherit it; without it, a page waits 40 ms between its header and its content
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listener
-    except OSError as error:
-        raise OutputError(
-            f'{settings.host}:{settings.port} cannot be used ({error}). Choose another --port.'
-        ) from error
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == 'localhost'

@@ -4,7 +4,7 @@
 import hmac
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.datastructures import MutableHeaders
@@ -22,6 +22,7 @@ HEADERS = {
     'X-Content-Type-Options': 'nosniff',
     'X-Robots-Tag': 'noindex, nofollow',
 }
+LOOPBACK = ['localhost', '127.0.0.1', '[::1]', '::1']  # names of this machine
 LINK_BYTES = 16  # of chance in a personal link, and of its signature
 MOST_KEYS = 20_000  # addresses and observers whose rates are remembered
 
@@ -131,17 +132,25 @@ class Admin:
 
 
 class SecureHeaders:
-    """Add `HEADERS` to every response of an application."""
+    """Add headers to every response of an application.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    Parameters
+    ----------
+    app
+        The application.
+    headers
+        By default those of a quiz.
+    """
+
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str] = HEADERS) -> None:
+        self._app, self._headers = app, dict(headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
 
         async def send_with_headers(message: Message) -> None:
             if message['type'] == 'http.response.start':
-                MutableHeaders(scope=message).update(HEADERS)
+                MutableHeaders(scope=message).update(self._headers)
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -21,8 +21,6 @@ from facebids.quiz.database import Database, url_of
 from facebids.quiz.server import app as application
 from facebids.quiz.server.security import Admin
 
-CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'google-chrome', 'chrome'))), None)
-
 
 @dataclass
 class Served:
@@ -78,20 +76,6 @@ def serve(tmp_path):
         server.should_exit = server.force_exit = True
         thread.join()
         database.close()
-
-
-@pytest.fixture(scope='session')
-def chromium():
-    """Return a headless Chromium that is installed, with no way to other machines."""
-    if CHROMIUM is None:
-        pytest.skip('Chromium is not installed')
-    from playwright.sync_api import sync_playwright
-
-    arguments = ['--no-sandbox', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1']
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope='session')
