@@ -127,6 +127,7 @@ def make_app(review: Review, key: str) -> Starlette:
             Route('/assets/{name}', ends.asset, methods=['GET']),
             Route('/figures/{number:int}/{kind}', ends.figure, methods=['GET']),
             Route('/decide', ends.decide, methods=['POST']),
+            Route('/favicon.ico', lambda request: Response(status_code=204), methods=['GET']),
         ],
         middleware=[
             Middleware(SecureHeaders, headers=OWN),
