@@ -12,6 +12,8 @@ from facebids import __version__
 from facebids.cli.console import make_console
 from facebids.cli.run import set_environment
 from facebids.errors import FacebidsError
+from facebids.filesystem import write_json_atomic
+from facebids.provenance import source_digest
 
 if TYPE_CHECKING:
     from facebids.stages.verify import Comparison
@@ -19,10 +21,11 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Check that a release holds exactly the files of its certificate, unchanged.
 With --attack, also search the released images for faces, without the originals.
+With --summary, scan any dataset, with or without a certificate, for faces and metadata.
 """
 EPILOG = (
-    'Exit codes: 0 the release is as certified; 1 it is not; 2 invalid options; '
-    '65 unreadable certificate.'
+    'Exit codes: 0 the release is as certified, or no findings; 1 it is not, or a curator has to '
+    'review it, or the scan is incomplete; 2 invalid options; 65 unreadable certificate.'
 )
 
 
@@ -34,8 +37,10 @@ def make_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('certificate', type=Path, help='CERTIFICATE.json')
-    parser.add_argument('release', type=Path, help='folder of the release')
+    parser.add_argument(
+        'certificate', type=Path, nargs='?', help='CERTIFICATE.json; may be omitted with --summary'
+    )
+    parser.add_argument('release', type=Path, help='folder of the release, or of any dataset')
     parser.add_argument(
         '--attack', action='store_true',
         help='search each image for faces, also those that were not examined (a minute for each)',
@@ -44,14 +49,31 @@ def make_parser() -> argparse.ArgumentParser:
         '--public-key', type=Path, metavar='FILE',
         help='also check that the owner of this Ed25519 key (PEM) signed the certificate',
     )  # fmt: skip
+    parser.add_argument(
+        '--summary', action='store_true',
+        help='scan all images and metadata, and tell one of three states with the reasons: no '
+        'findings, curator review required, incomplete scan',
+    )  # fmt: skip
+    parser.add_argument(
+        '--json', type=Path, metavar='FILE', help='also write the summary as JSON to this file'
+    )
     parser.add_argument('--version', action='version', version=f'%(prog)s {__version__}')
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Verify a release; return the exit code."""
-    options = make_parser().parse_args(argv)
+    parser = make_parser()
+    options = parser.parse_intermixed_args(argv)  # both paths are known by their order alone
+    if options.certificate is None and not options.summary:
+        parser.error('give CERTIFICATE.json and the folder of its release, or --summary.')
+    if options.summary and (options.attack or options.public_key):
+        parser.error('--summary searches every image, and checks no signature: omit the others.')
+    if options.json and not options.summary:
+        parser.error('--json: only --summary is written as JSON.')
     try:
+        if options.summary:
+            return summarise(options.release, options.certificate, options.json)
         return verify(
             options.certificate, options.release, options.public_key, attack=options.attack
         )
@@ -90,6 +112,45 @@ def verify(path: Path, root: Path, public_key: Path | None = None, *, attack: bo
     console.print(f'{len(certificate.files)} files, {state} the certificate of {certificate.date}')
     failures = _attack(root, compared) if attack else 0
     return int(bool(count) or bool(failures))
+
+
+def summarise(root: Path, certificate: Path | None = None, target: Path | None = None) -> int:
+    """Scan a dataset, and print its state with the reasons.
+
+    Parameters
+    ----------
+    root
+        Folder of the dataset.
+    certificate
+        Its certificate, or None.
+    target
+        File to write the summary to as JSON, or None.
+
+    Returns
+    -------
+    int
+        0 without findings if everything was scanned, else 1.
+    """
+    from facebids.stages.verify import scan_dataset
+
+    console = make_console()
+    with TemporaryDirectory(prefix='facebids-') as cache:
+        set_environment(Path(cache), 1)
+        found = scan_dataset(
+            root, certificate, lambda path: console.print(f'searching {path}', soft_wrap=True)
+        )
+    summary = found.to_json()
+    console.print(f'{summary["State"]}: {summary["Meaning"]}', soft_wrap=True)
+    console.print(f'{found.files} files read, {found.images} images searched for a face')
+    for title, issues in (('findings', found.findings), ('not scanned', found.not_scanned)):
+        if issues:
+            console.print(f'{title} ({len(issues)}):')
+        for item in issues:
+            console.print(f'  {item.path}: {item.reason}', soft_wrap=True)
+    if target:
+        software = {'Name': 'FaceBIDS', 'Version': __version__, 'SHA256': source_digest()}
+        write_json_atomic(target, {**summary, 'Software': software})
+    return int(bool(found.findings or found.not_scanned or not found.files))
 
 
 def _attack(root: Path, compared: 'Comparison') -> int:

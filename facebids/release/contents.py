@@ -262,7 +262,7 @@ def _add_file(
 ) -> None:
     path = source.relative
     if not path.endswith(TEXTS):
-        if _holds_image(source.path):
+        if holds_image(source.path):
             contents.problems.append(
                 f'{path}: the file contains an image despite its name, or is damaged. Rename it, '
                 f'or exclude it (--exclude-failed {path}).'
@@ -309,7 +309,7 @@ def _trim(contents: Contents, source: Source) -> None:
     contents.files[path] = Content(text=text)
 
 
-def _holds_image(path: Path) -> bool:
+def holds_image(path: Path) -> bool:
     """Return whether a file starts like NIfTI or DICOM (PS3.10, section 7.1), or is damaged."""
     try:
         with path.open('rb') as raw:

@@ -69,15 +69,28 @@ def look(
 
 
 def _no_need(item: Decision, path: Path) -> str | None:
-    """Return why there is no need to look at an image, or None."""
+    why = why_no_look(item.path, path)
+    return why and f'{item.reason}; {why}'
+
+
+def why_no_look(relative: str, path: Path) -> str | None:
+    """Return why there is no need to look at an image, or None.
+
+    Parameters
+    ----------
+    relative
+        Its path relative to the dataset.
+    path
+        The file.
+    """
     try:
         count = images.volume_count(path)
     except ImageError:
         return None  # the look says what is wrong
     if attack.is_small(path):
-        return f'{item.reason}; too few voxels for a head'
-    if count >= LONG and suffix_of(item.path) not in MASKS:
-        return f'{item.reason} (a series of {count} volumes)'
+        return 'too few voxels for a head'
+    if count >= LONG and suffix_of(relative) not in MASKS:
+        return f'a series of {count} volumes'
     return None
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Verification stage: compare a release with its certificate, and attack the released images."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from facebids.release import signature
 from facebids.release.attack import Attacked, attack, to_attack
 from facebids.release.certificate import JSON, differences
 from facebids.release.certificate_types import Certificate, read_certificate
+from facebids.release.scan import Scan, scan
 
 
 @dataclass(frozen=True)
@@ -48,15 +49,20 @@ def compare(path: Path, root: Path, public_key: Path | None = None) -> Compariso
     DatasetError
         If the certificate cannot be read.
     """
-    if path.is_dir():
-        raise UsageError(f'{path} is a folder. Give the file {JSON}, which lies beside a release.')
-    certificate = read_certificate(path)
-    _check_root(root, certificate)
+    certificate = _certificate(path, root)
     found = differences(certificate, root)
     if public_key:
         beside = path.with_name(f'{path.name}.sig')
         found += filter(None, [signature.problem(path.read_bytes(), beside, public_key)])
     return Comparison(certificate, tuple(found))
+
+
+def _certificate(path: Path, root: Path) -> Certificate:
+    if path.is_dir():
+        raise UsageError(f'{path} is a folder. Give the file {JSON}, which lies beside a release.')
+    certificate = read_certificate(path)
+    _check_root(root, certificate)
+    return certificate
 
 
 def _check_root(root: Path, certificate: Certificate) -> None:
@@ -73,6 +79,30 @@ def _check_root(root: Path, certificate: Certificate) -> None:
         f'{root}: none of the {len(listed)} certified files of participants is in this folder, '
         f'so it is not the release "{certificate.release}". {remedy}'
     )
+
+
+def scan_dataset(root: Path, path: Path | None, tell: Callable[[str], None]) -> Scan:
+    """Scan any dataset, compared with its certificate if there is one.
+
+    Parameters
+    ----------
+    root
+        Folder of the dataset.
+    path
+        Its certificate, or None.
+    tell
+        Receives the path of each image before it is searched.
+
+    Raises
+    ------
+    UsageError
+        If a path is not that of a certificate or of its dataset.
+    DatasetError
+        If the certificate cannot be read.
+    """
+    if path is None and not root.is_dir():
+        raise UsageError(f'{root}: no such folder.')
+    return scan(root, _certificate(path, root) if path else None, tell)
 
 
 def attack_release(root: Path, certificate: Certificate) -> Iterator[Attacked]:
