@@ -4,6 +4,8 @@
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, SimpleInterface, TraitedSpec
 
 from facebids.core import figures, images
+from facebids.core.alignment import registration
+from facebids.core.atlas import generic_atlas
 from facebids.core.attack.attacker import AttackResult
 from facebids.interfaces import files
 
@@ -32,10 +34,16 @@ class Figures(SimpleInterface):
         volume = images.read_volume(self.inputs.in_file)
         mask = images.read_mask(self.inputs.mask_file)
         affine = files.read_alignment(self.inputs.registration).affine
-        drawn = {'slices': figures.slice_mosaic(volume.data, mask, volume.affine, affine)}
+        atlas = generic_atlas(registration.RESOLUTION)
+        drawn = {
+            'slices': figures.slice_mosaic(volume.data, mask, volume.affine, affine, atlas),
+        }
         if self.inputs.attack:
             attack = AttackResult.from_arrays(files.read_arrays(self.inputs.attack))
-            drawn['renders'] = figures.contact_sheet(attack.pictures, attack.recognition.boxes)
+            seen = attack.recognition
+            drawn['renders'] = figures.contact_sheet(
+                attack.pictures, seen.boxes, seen.names.tolist(), seen.random
+            )
         for name, pixels in drawn.items():
             self._results[name] = f'{runtime.cwd}/{name}.png'
             Image.fromarray(pixels).save(self._results[name], optimize=True)

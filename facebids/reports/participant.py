@@ -25,15 +25,17 @@ from facebids.version import __version__
 
 FIGURES = {
     'renders': 'Renders of the head',
-    'slices': 'Slices, with the outline of the mask',
+    'slices': 'Slices and alignment',
 }
 NOTES = {
-    'renders': 'Ten random views, followed by the frontal, half side, side and top views. A box '
-    'marks something face-like: detectors see faces in cut heads, too. Whose face it is, the '
-    'strength of evidence tells.',
-    'slices': 'The mask includes air around the head, because faces wrap around and because the '
-    'noise must not reveal the position of the skin.',
+    'renders': 'The named views large, the random ones small. A box marks something face-like: '
+    'detectors see faces in cut heads, too. Whose face it is, the strength of evidence tells.',
+    'slices': 'Red: outline of the mask, and replaced tissue tinted. Yellow: brain of the atlas. '
+    'Blue, in the last row: skin of the atlas. Where the outlines do not fit the head, nor does '
+    'the mask. L is the left of the person. The mask includes air around the head, because faces '
+    'wrap around and because the noise must not reveal the position of the skin.',
 }
+ORDER = ('identifiability', 'mask', 'utility', 'registration', 'screening')  # of criteria
 OUTCOMES = {'pass': 'met', 'note': 'noted', 'review': 'to review', 'fail': 'not met'}
 ARROWS = {'lower': '\N{DOWNWARDS ARROW}', 'higher': '\N{UPWARDS ARROW}', None: ''}
 
@@ -146,9 +148,8 @@ def make_section(record: Record, output_dir: Path, private_dir: Path | None) -> 
     else:
         figures = [_public_figure(image, kind, output_dir) for kind in FIGURES]
     named = record.identifiability.named if record.identifiability else {}
-    order = list(SECTIONS)
     met = criteria(record) if record.registration else ()
-    met = tuple(sorted(met, key=lambda item: order.index(item.metric.section)))
+    met = tuple(sorted(met, key=lambda item: ORDER.index(item.metric.section)))
     return ImageSection(
         record=record,
         figures=[figure for figure in figures if figure.pictures],
@@ -169,6 +170,13 @@ def summary(record: Record) -> list[str]:
             sentences.append(
                 'A face in the pictures is that of nobody: a detector is expected to find it.'
             )
+    if record.mask and not record.mask.no_face and not record.passed_on:
+        sentences.append(
+            f'{tables.percent(record.mask.head_removed_share)} of the head in view was replaced: '
+            'skin, muscle, fat and bone of the face. This spoils what needs the whole head: '
+            'intracranial volume from the skull (eTIV), head models of EEG and MEG, and '
+            'simulations of brain stimulation (TMS). Compute those before defacing.'
+        )
     found = record.identifiability
     if found and found.log10_lr is not None and not record.passed_on:
         limit_ = limit('person_recognised_after')

@@ -36,7 +36,7 @@ PATH = 'sub-01/ses-A/anat/sub-01_ses-A_T1w.nii.gz'
 T1W = HeadImage.from_relative_path(PATH)
 FLAIR = HeadImage.from_relative_path(PATH.replace('T1w', 'FLAIR'))
 OTHER = HeadImage.from_relative_path('sub-02/anat/sub-02_T1w.nii.gz')
-VOID = {'meta', 'link', 'img', 'br', 'circle', 'line', 'rect', 'polygon', 'polyline'}
+VOID = {'input', 'meta', 'link', 'img', 'br', 'circle', 'line', 'rect', 'polygon', 'polyline'}
 
 
 class _Page(HTMLParser):
@@ -119,6 +119,14 @@ def test_the_private_page_has_every_picture_inside_itself(places):
     assert len(pictures) == 8
     assert 'Private copy' in page.text
     assert page.text.count('Before defacing') == page.text.count('After defacing') == 4
+
+
+def test_the_private_page_flickers_between_before_and_after_on_request(places):
+    public, private = _pages(places)
+    boxes = re.findall('<input type="checkbox" class="flicker" id="([^"]+)">', private)
+    assert len(boxes) == len(set(boxes)) == 4
+    assert 'checked>' not in private
+    assert '<input' not in public
 
 
 def test_pages_need_nothing_from_the_network_and_no_script(places):
