@@ -46,5 +46,5 @@ class Figures(SimpleInterface):
             )
         for name, pixels in drawn.items():
             self._results[name] = f'{runtime.cwd}/{name}.png'
-            Image.fromarray(pixels).save(self._results[name], optimize=True)
+            Image.fromarray(pixels).save(self._results[name])
         return runtime
