@@ -129,8 +129,8 @@ def _render_view(
     hits = mesh.scene.cast(np.broadcast_to(camera, rays.shape), rays @ turn)
     seen = hits.found
     u, v = hits.u[seen, None], hits.v[seen, None]
-    corners = mesh.normals[mesh.faces[hits.triangle[seen]]] @ turn.T
-    normal = (1 - u - v) * corners[:, 0] + u * corners[:, 1] + v * corners[:, 2]
+    corners = mesh.normals[mesh.faces[hits.triangle[seen]]]
+    normal = ((1 - u - v) * corners[:, 0] + u * corners[:, 1] + v * corners[:, 2]) @ turn.T
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     light = to_head @ direction(view.light).astype(np.float32)
     return seen, _shade(normal, -rays[seen], light, to_head[:, 1])
