@@ -27,20 +27,31 @@ class MeasuredNode(Node):
     """A step that writes beside its results what it used."""
 
     def run(self, updatehash: bool = False) -> Any:
-        """Run the step."""
+        """Run the step, unless its result is cached."""
+        before, is_new = self._written(), True
         started, wall, cpu = datetime.now(UTC), time.perf_counter(), _cpu()
         is_reset = _reset_peak_memory()
         try:
-            return super().run(updatehash)
+            result = super().run(updatehash)
+            is_new = self._written() != before
+            return result
         finally:
-            used = {
-                'started': started.isoformat(timespec='milliseconds'),
-                'wall_s': round(time.perf_counter() - wall, 3),
-                'cpu_s': round(_cpu() - cpu, 3),
-                'memory_mib': _peak_memory() if is_reset else None,
-            }
-            with suppress(OSError):  # the step may have failed before it had a folder
-                Path(self.output_dir(), FILE).write_text(json.dumps(used))
+            if is_new:
+                used = {
+                    'started': started.isoformat(timespec='milliseconds'),
+                    'wall_s': round(time.perf_counter() - wall, 3),
+                    'cpu_s': round(_cpu() - cpu, 3),
+                    'memory_mib': _peak_memory() if is_reset else None,
+                }
+                with suppress(OSError):  # the step may have failed before it had a folder
+                    Path(self.output_dir(), FILE).write_text(json.dumps(used))
+
+    def _written(self) -> int | None:
+        """Return when the result was written (ns), or None if there is none."""
+        try:
+            return Path(self.output_dir(), f'result_{self.name}.pklz').stat().st_mtime_ns
+        except OSError:
+            return None
 
 
 def measure(workflow: Any) -> None:

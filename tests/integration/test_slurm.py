@@ -38,8 +38,8 @@ def cluster():
 class Cohort:
     """Four phantoms, and the jobs that process them as the documentation says."""
 
-    def __init__(self, root, cluster):
-        self.root, self.cluster = root, cluster
+    def __init__(self, root, cluster, *options):
+        self.root, self.cluster, self.options = root, cluster, options
         self.raw, self.out, self.work = root / 'raw', root / 'out', root / 'work'
         assert not make_phantoms([str(self.raw), '--participants', '4', '--resolution', '3'])
         shutil.copy(RECIPES / 'slurm-array.sbatch', root)
@@ -50,8 +50,9 @@ class Cohort:
         """Use the command in a folder."""
         self.environment['PATH'] = f'{folder}:{self.cluster.environment["PATH"]}'
 
-    def submit(self, tasks='"$last"'):
+    def submit(self, tasks):
         """Submit array and group level with the commands of docs/hpc, and return their jobs."""
+        options = ' '.join(['--bids-database-dir', f'{self.root}/index', *self.options])
         text = (RECIPES / 'index.md').read_text()
         (commands,) = re.findall(r'```sh\n(bids=.*?)```', text, re.S)
         for old, new in {
@@ -59,7 +60,7 @@ class Cohort:
             'out=/data/defaced': f'out={self.out}',
             'work=$SCRATCH/facebids': f'work={self.work}',
             '0-"$last"': tasks,
-            '"$work")': f'"$work" --bids-database-dir {self.root}/index)',
+            '"$work")': f'"$work" {options})',
         }.items():
             assert commands.count(old) == 1, old
             commands = commands.replace(old, new)
@@ -135,8 +136,8 @@ def test_an_array_of_jobs_of_which_one_is_killed_and_submitted_again(tmp_path, c
 
 @pytest.mark.slow
 def test_an_array_of_jobs_that_deface_phantoms(tmp_path, cluster):
-    cohort = Cohort(tmp_path, cluster)
-    steps = 'nipype/*/sub_02_wf/*/deface_wf/*'
+    cohort = Cohort(tmp_path, cluster, '--deface-only')
+    steps = 'nipype/*/sub_02_wf/*/register_wf/*'
     _check_recovery(cohort, lambda: list(cohort.work.glob(steps)))
 
 
