@@ -109,8 +109,6 @@ def judge(record: Record) -> Record:
         reasons, or notes.
     """
     asked, explain = _questions(record)
-    if not record.attacked:
-        asked, explain = [t for t in asked if t.metric.section in DEFACED], _not_attacked
     missed = [_reported(reason, record) for reason in _missed(record, asked)]
     reasons = _most_severe_first([*missed, *explain(record), *_kept(record), *_dropped(record)])
     gravest = reasons[0].severity if reasons else 'note'
@@ -175,6 +173,15 @@ def _questions(
     record: Record,
 ) -> tuple[Sequence[Threshold], Callable[[Record], list[Reason]]]:
     """Return the limits that apply to an image, and what adds the reasons of its kind."""
+    asked, explain = _questions_of_kind(record)
+    if record.attacked:
+        return asked, explain
+    return [t for t in asked if t.metric.section in DEFACED], _not_attacked
+
+
+def _questions_of_kind(
+    record: Record,
+) -> tuple[Sequence[Threshold], Callable[[Record], list[Reason]]]:
     if record.passed_on:
         return [t for t in THRESHOLDS if t.metric in JUDGED_IF_PASSED_ON], _already_defaced
     if record.mask and record.mask.no_face:

@@ -62,6 +62,7 @@ def command(settings: Settings) -> str:
         words += ['--include', *settings.include] if settings.include else []
         words += ['--template', settings.template] if settings.template else []
         words += ['--force'] if settings.force else []
+        words += ['--deface-only'] if settings.deface_only else []
     words += ['--photos', 'DIR'] if settings.photos_dir else []
     return shlex.join([*words, '--random-seed', str(settings.seed)])
 

@@ -175,6 +175,19 @@ def test_a_criterion_that_is_not_met_is_marked_as_its_reason(places):
     assert 'coregistration' not in outcomes  # its registration is its own
 
 
+def test_an_image_that_was_not_attacked_is_no_error_and_proves_nothing(places):
+    record = make.image_record(
+        PATH, attacked=False, identifiability=None, utility=None, mask={'skin_removed_share': 0.5}
+    )
+    sections = {item.metric.section for item in criteria(record)}
+    assert sections == {'registration', 'screening', 'mask'}
+    records.merge(places[0], names.metrics(T1W), [judge(record)])
+    records.merge(places[0], names.metrics(T1W), [make.image_record(FLAIR.relative_path)])
+    text = _Page(_pages(places)[0]).text
+    assert 'so that nothing is proven' in text
+    assert 'No step failed.' in text
+
+
 @pytest.mark.parametrize(
     ('mode', 'words', 'method'),
     [
