@@ -24,7 +24,7 @@ MASK_COLOUR = (255, 96, 64)
 FACE_COLOUR = (176, 186, 196)  # neutral: what is in the box need not be a face
 HEAD_COLOUR, BRAIN_COLOUR = (90, 170, 255), (255, 214, 64)  # outlines of the atlas
 TINT, TISSUE = 0.35, 0.12  # share of the colour, and least intensity of tissue (of the window)
-GAP, STRIP, TEXT = 6, 20, 13  # pixels: between slices, height of a strip of text, size of text
+GAP, STRIP, TEXT = 6, 24, 16  # pixels: between slices, height of a strip of text, size of text
 FACE_LIKE = 'something face-like'
 
 

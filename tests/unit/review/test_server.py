@@ -4,10 +4,12 @@
 import http.client
 import json
 import re
+import subprocess
+import sys
 from urllib.parse import urlencode
 
 import pytest
-from review_heads import DOUBTFUL
+from review_heads import DOUBTFUL, NEAR
 
 from facebids.release.gate import read_accepted
 
@@ -117,3 +119,35 @@ def test_a_later_start_continues(browser, served, serve):
     (decision,) = again.data()['decided']
     assert (decision['number'], decision['choice'], decision['comment']) == (1, 'reject', 'a nose')
     assert (decision['by'], bool(decision['time'])) == ('Ada', True)
+
+
+def test_the_command_serves_until_it_is_stopped(output, tmp_path):
+    table = tmp_path / 'tables' / 'accepted.tsv'
+    command = [sys.executable, '-m', 'facebids.review.cli', str(output), '--by', 'Ada']
+    with subprocess.Popen(
+        [*command, '--port', '0', '--table', str(table)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            url, _, key = process.stdout.readline().split()[-1].partition('/?key=')
+            browser = _Browser(url)
+            browser.enter(key)
+            token = browser.data()['token']
+            for number, choice in enumerate(('accept', 'reject')):
+                form = {'number': number, 'choice': choice, 'token': token}
+                assert browser.ask('/decide', form)[0].status == 200
+            second = subprocess.run(
+                [*command, '--port', '0', '--table', str(table)],
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert second.returncode == 73
+            assert 'the review of process' in second.stderr
+        finally:
+            process.terminate()
+        said = process.stdout.read()
+    assert process.returncode == 0
+    assert 'Accepted 1, rejected 1, not decided 1 of 3.' in said
+    assert f'--accept {table}' in said
+    assert f'--exclude-failed {NEAR}' in said
+    assert sorted(path.name for path in table.parent.iterdir()) == [
+        'accepted.tsv', 'accepted_journal.tsv',
+    ]  # fmt: skip
