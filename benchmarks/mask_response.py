@@ -11,7 +11,7 @@ import io
 import numpy as np
 
 from facebids.filesystem import write_text_atomic
-from facebids.mask import measure
+from facebids.mask import iris, measure, movements
 from facebids.mask.landmarks import Landmarker
 from facebids.mask.parameters import EXPRESSIONS, SIZE, frame
 from facebids.mask.picture import render
@@ -26,7 +26,8 @@ def places(landmarker: Landmarker, **values: float) -> np.ndarray:
     for yaw, pitch in POSES:
         picture = render(frame(0, yaw_deg=yaw, pitch_deg=pitch, **values))
         points = landmarker.find(picture)[0]
-        found.append(measure.measures(points, SIZE)[FIRST:])
+        eyes = iris.eyes(iris.patches(picture, points), points)
+        found.append(measure.measures(points, eyes, SIZE)[FIRST:])
     return np.mean(found, axis=0)
 
 
@@ -69,7 +70,7 @@ def main() -> None:
     lines.writerow(['place', *EXPRESSIONS])
     for name, row in zip(measure.SHAPE, table, strict=True):
         lines.writerow([name, *(f'{value:.1f}' for value in row)])
-    write_text_atomic(measure.RESPONSE, stream.getvalue())
+    write_text_atomic(movements.RESPONSE, stream.getvalue())
     print(stream.getvalue())
 
 

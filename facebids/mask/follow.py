@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from facebids.core.arrays import FloatArray
+from facebids.core.arrays import AnyArray, FloatArray
 from facebids.errors import VideoError
+from facebids.mask import iris
 from facebids.mask.landmarks import MOST_FACES, Landmarker
 from facebids.mask.measure import COLUMN, MEASURES, confidence, measures
 from facebids.mask.video import Picture
@@ -58,7 +59,7 @@ def measure_video(
             progress(picture.time_s)
             if number < len(done):
                 continue
-            faces = _measured(landmarker, picture)
+            faces = [] if picture.pixels is None else measured(landmarker, picture.pixels)
             if refuse and len(faces) > 1:
                 raise VideoError(
                     f'There are {len(faces)} faces after {picture.time_s:.1f} s. Choose '
@@ -77,11 +78,13 @@ def read_rows(file: Path) -> np.ndarray:
     return np.memmap(file, ROW, 'r', shape=(count,)) if count else np.empty(0, ROW)
 
 
-def _measured(landmarker: Landmarker, picture: Picture) -> list[FloatArray]:
-    if picture.pixels is None:
-        return []
-    size = picture.pixels.shape[1], picture.pixels.shape[0]
-    return [measures(points, size) for points in landmarker.find(picture.pixels)]
+def measured(landmarker: Landmarker, pixels: AnyArray) -> list[FloatArray]:
+    """Return the measures of all faces on a picture: uint8, shape (height, width, 3)."""
+    size = pixels.shape[1], pixels.shape[0]
+    return [
+        measures(points, iris.eyes(iris.patches(pixels, points), points), size)
+        for points in landmarker.find(pixels)
+    ]
 
 
 def last_places(faces: FloatArray) -> FloatArray:

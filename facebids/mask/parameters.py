@@ -3,7 +3,7 @@
 
 No parameter describes the shape or colour of the face. Movements are relative to the neutral face
 of the person; what is constant over a recording is rounded much more coarsely than what moves
-(:mod:`facebids.mask.measure`). Columns of the table, ranges, steps and the data dictionary are
+(:mod:`facebids.mask.movements`). Columns of the table, ranges, steps and the data dictionary are
 generated from the fields of `Frame`.
 """
 
@@ -56,10 +56,11 @@ class Frame:
     confident: bool = field(
         default=True, metadata={'meaning': 'Whether a face was found and could be measured.'}
     )
-    confidence: float = _share(
+    confidence: float = _number(
         'Confidence in the measurements: 0 no face; lower when the face turns away, is small, or '
-        'does not fit.'
-    )
+        'does not fit.',
+        None, 0.0, 1.0, 0.25,
+    )  # fmt: skip
     pitch_deg: float = _angle('Head turned up.', 90.0, 1.0)
     yaw_deg: float = _angle('Head turned to the left.', 90.0, 1.0)
     roll_deg: float = _angle('Head tilted to the left shoulder.', 90.0, 1.0)
@@ -73,7 +74,8 @@ class Frame:
     )  # fmt: skip
     lid_right: float = _number('Opening of the right lids, likewise.', None, 0.0, 1.5, 0.05, 1.0)
     lid_left_mm: float = _number(
-        'Distance of the left lids at the middle of the eye, if the iris is 11.7 mm wide.',
+        'Distance of the left lids at the middle of the eye, if it is 9.5 mm in the open state of '
+        'the wider open eye.',
         'mm', 0.0, 20.0, 0.25, 9.5,
     )  # fmt: skip
     lid_right_mm: float = _number(
@@ -86,16 +88,20 @@ class Frame:
     brow_up_right: float = _share('Right brow raised: 1 is 8 mm.')
     brow_down_left: float = _share('Left brow lowered: 1 is 6 mm.')
     brow_down_right: float = _share('Right brow lowered: 1 is 6 mm.')
-    cheek_up_left: float = _share('Left cheek raised: 1 is 6 mm.')
-    cheek_up_right: float = _share('Right cheek raised: 1 is 6 mm.')
-    nose_wrinkle_left: float = _share('Left wing of the nose raised: 1 is 4 mm.')
-    nose_wrinkle_right: float = _share('Right wing of the nose raised: 1 is 4 mm.')
+    cheek_up_left: float = _share('Left cheek raised: 1 is 6 mm. It is not measured, and 0.')
+    cheek_up_right: float = _share('Right cheek raised, likewise.')
+    nose_wrinkle_left: float = _share(
+        'Left wing of the nose raised: 1 is 4 mm. It is not measured, and 0.'
+    )
+    nose_wrinkle_right: float = _share('Right wing of the nose raised, likewise.')
     smile_left: float = _share('Left corner of the mouth moved up and out: 1 is 10 mm.')
     smile_right: float = _share('Right corner of the mouth moved up and out: 1 is 10 mm.')
     frown_left: float = _share('Left corner of the mouth moved down: 1 is 8 mm.')
     frown_right: float = _share('Right corner of the mouth moved down: 1 is 8 mm.')
-    lip_up_left: float = _share('Left half of the upper lip raised: 1 is 6 mm.')
-    lip_up_right: float = _share('Right half of the upper lip raised: 1 is 6 mm.')
+    lip_up_left: float = _share(
+        'Left half of the upper lip raised: 1 is 6 mm. It is not measured, and 0.'
+    )
+    lip_up_right: float = _share('Right half of the upper lip raised, likewise.')
     lip_down_left: float = _share(
         'Left half of the lower lip lowered more than the jaw lowers it: 1 is 6 mm.'
     )

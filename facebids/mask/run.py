@@ -13,7 +13,7 @@ import numpy as np
 from facebids.core.arrays import FloatArray
 from facebids.errors import FacebidsError, VideoError
 from facebids.filesystem import sha256, why_unreadable, write_json_atomic
-from facebids.mask import files, follow, measure, parameters, rendering, report, summary, video
+from facebids.mask import files, follow, movements, parameters, rendering, report, summary, video
 from facebids.mask.files import Source
 from facebids.mask.landmarks import MODEL, MODEL_SHA256, MOST_FACES, Landmarker
 from facebids.mask.parameters import Frame, Recording
@@ -109,7 +109,7 @@ def mask(source: Source, request: Request, progress: Progress) -> list[Recording
         times, faces = _video(source.path, work, progress, refuse=request.faces == 'refuse')
     people = follow.people(faces)
     recordings = [
-        measure.recording(times, faces[:, slot].astype(float), photograph=source.kind == 'photo')
+        movements.recording(times, faces[:, slot].astype(float), photograph=source.kind == 'photo')
         for slot in (people if request.faces == 'all' else people[:1])
     ]
     recordings = [found for found in recordings if any(f.confident for f in found.frames)]
@@ -126,13 +126,11 @@ def mask(source: Source, request: Request, progress: Progress) -> list[Recording
 def _photograph(path: Path, *, refuse: bool) -> tuple[FloatArray, FloatArray]:
     pixels = read_photograph(path)
     with Landmarker() as landmarker:
-        found = landmarker.find(pixels)
+        found = follow.measured(landmarker, pixels)
     if refuse and len(found) > 1:
         raise VideoError(f'{path}: {len(found)} faces. Choose --face largest or --face all.')
-    size = pixels.shape[1], pixels.shape[0]
-    described = [measure.measures(points, size) for points in found]
     places = np.full((MOST_FACES, 2), np.nan)
-    return np.zeros(1), follow.assigned(described, places)[np.newaxis]
+    return np.zeros(1), follow.assigned(found, places)[np.newaxis]
 
 
 def _video(

@@ -14,7 +14,7 @@ SIDES = ('left', 'right')
 BLINK_SHUT = 0.5  # share of the open state of the eye that lids fall below
 BLINK_S = (0.05, 0.6)  # duration of a blink below that
 LOWEST_HZ, LEAST_S = 0.5, 2.0  # frequency, and length of a stretch, of regular eye movements
-REGULAR = 0.3  # share of the power of a regular movement around its frequency
+REGULAR = 0.5  # share of the power of a regular movement around its frequency
 LEAST_DEG = 0.5  # standard deviation of eye movements that have a frequency
 
 

@@ -8,12 +8,12 @@ import pytest
 pytest.importorskip('mediapipe', reason='facebids[video] is not installed')
 
 from facebids.errors import FacebidsError
-from facebids.mask import landmarks, measure
+from facebids.mask import follow, iris, landmarks, measure
 from facebids.mask.measure import COLUMN
 
 
 def measured(landmarker, face):
-    return measure.measures(landmarker.find(cartoon.draw(face))[0], cartoon.SIZE)
+    return follow.measured(landmarker, cartoon.draw(face))[0]
 
 
 def value(landmarker, face, name):
@@ -23,7 +23,7 @@ def value(landmarker, face, name):
 def test_the_generic_face_is_even_and_of_human_size():
     points = landmarks.generic_points()
     assert points.shape == (468, 3)
-    for left, right in (measure.CORNERS, measure.LIDS, *[p[:2] for p in measure.PLACES.values()]):
+    for left, right in (iris.CORNERS, measure.LIDS, *[p[:2] for p in measure.PLACES.values()]):
         assert points[list(left)] == pytest.approx(points[list(right)] * (-1, 1, 1), abs=0.01)
     assert 140 < np.ptp(points[:, 0]) < 170
 
@@ -54,10 +54,10 @@ def test_several_faces_are_found(landmarker):
 
 
 def test_eyes_that_turn_are_seen(landmarker):
-    for name in ('gaze_left_horizontal_deg', 'gaze_right_horizontal_deg'):
+    for name in ('iris_x_left', 'iris_x_right'):
         left = value(landmarker, cartoon.Face(gaze=(6, 6)), name)
         right = value(landmarker, cartoon.Face(gaze=(-6, -6)), name)
-        assert left - right > 10
+        assert left - right > 6
 
 
 @pytest.mark.parametrize('side', [0, 1])
