@@ -5,7 +5,7 @@ Rays find the place on the generic face that each pixel shows; colours are funct
 Where the lids are open, the pixel shows the eye behind them.
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ DISTANCE = 1200.0  # mm from the camera to the face
 HEIGHT = 290.0  # mm of the picture's height at the face
 SAME_MM = 6.0  # neighbouring rays that meet places closer than this met the same surface
 LIP_MM = 40.0  # by which the lips count as apart for that
+FRONT_DEG = 30.0  # of yaw and pitch: in a head turned less, nothing still hides what moves
 OUTLINE_STEP, MARGIN = 7, 4  # every so many vertices, and pixels around them
 LID_FOLLOWS = 0.5  # share of the vertical movement of the iris that the lids follow
 SKIN_SHINE, EYE_SHINE = 0.06, 0.25
@@ -151,13 +152,13 @@ class Painter:
         grid = np.stack(
             np.meshgrid(np.arange(left, right + 1, 2), np.arange(top, bottom + 1, 2)), -1
         )
-        coarse = self._cast(scene, attributes, camera, _rays(grid, self.size) @ rotation)
+        front = max(abs(frame.yaw_deg), abs(frame.pitch_deg)) < FRONT_DEG
+        cast = partial(self._cast, scene, attributes, camera, front)
+        coarse = cast(_rays(grid, self.size) @ rotation)
         values, same = _between(coarse.reshape(*grid.shape[:2], -1))
         unsure = np.flatnonzero(~same)
         pixels = np.column_stack([left + unsure % (right - left), top + unsure // (right - left)])
-        values.reshape(-1, values.shape[2])[unsure] = self._cast(
-            scene, attributes, camera, _rays(pixels, self.size) @ rotation
-        )
+        values.reshape(-1, values.shape[2])[unsure] = cast(_rays(pixels, self.size) @ rotation)
         width, height = self.size
         values = values[: height - top, : width - left]
         found = ~np.isnan(values[..., 0])
@@ -179,21 +180,30 @@ class Painter:
         return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
     def _cast(
-        self, moving: Scene, attributes: FloatArray, camera: FloatArray, rays: FloatArray
+        self,
+        moving: Scene,
+        attributes: FloatArray,
+        camera: FloatArray,
+        front: bool,
+        rays: FloatArray,
     ) -> FloatArray:
         """Return place, lip and normal where rays meet the head, NaN elsewhere."""
         rays = rays.reshape(-1, 3)
-        origins = np.broadcast_to(camera, rays.shape)
-        near, far = moving.cast(origins, rays), self._still_scene.cast(origins, rays)
+        near = moving.cast(np.broadcast_to(camera, rays.shape), rays)
+        rest = np.flatnonzero(~near.found) if front else np.arange(len(rays))
+        far = self._still_scene.cast(np.broadcast_to(camera, (len(rest), 3)), rays[rest])
         values = np.full((len(rays), attributes.shape[1]), np.nan, np.float32)
-        nearer = near.found & ~(far.distance < near.distance)
-        for hits, faces, chosen in (
-            (near, self._moving, nearer),
-            (far, self._still, far.found & ~nearer),
+        farther = ~near.found[rest] | (far.distance < near.distance[rest])
+        behind = far.found & farther
+        nearer = near.found.copy()
+        nearer[rest[behind]] = False
+        for hits, faces, chosen, rows in (
+            (near, self._moving, nearer, np.flatnonzero(nearer)),
+            (far, self._still, behind, rest[behind]),
         ):
             corners = faces[hits.triangle[chosen]]
             u, v = hits.u[chosen, None], hits.v[chosen, None]
-            values[chosen] = (1 - u - v) * attributes[corners[:, 0]] + (
+            values[rows] = (1 - u - v) * attributes[corners[:, 0]] + (
                 u * attributes[corners[:, 1]] + v * attributes[corners[:, 2]]
             )
         return values

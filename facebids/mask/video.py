@@ -4,7 +4,7 @@
 Sound and metadata are neither read nor written.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -190,9 +190,3 @@ def join(parts: Sequence[Path], path: Path) -> None:
                     if packet.dts is not None:
                         packet.stream = stream
                         output.mux(packet)
-
-
-def beside(left: Iterable[AnyArray], right: Callable[[int], AnyArray]) -> Iterator[AnyArray]:
-    """Yield pictures beside each other; all have the same height."""
-    for number, picture in enumerate(left):
-        yield np.hstack([picture, right(number)])

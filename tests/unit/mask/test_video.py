@@ -64,6 +64,24 @@ def test_large_pictures_are_reduced(tmp_path):
     assert next(video.pictures(tmp_path / 'a.mp4')).pixels.shape == (64, 1280, 3)
 
 
+@pytest.mark.parametrize(
+    ('name', 'transfer'), [('smpte2084', video.PQ), ('arib-std-b67', video.HLG)]
+)
+def test_a_file_in_hdr_is_shown_as_an_ordinary_one(tmp_path, name, transfer):
+    signals = np.array([0.2, 0.4, 0.5, 0.7], np.float64)
+    deep = np.repeat(signals, 16)[None, :, None] * np.full((48, 1, 3), 65535.0)
+    with av.open(str(tmp_path / 'a.mp4'), 'w') as output:
+        options = {'qp': '0', 'x264-params': f'colorprim=bt2020:transfer={name}'}
+        stream = output.add_stream('libx264', rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, 'yuv420p10le'
+        frame = av.VideoFrame.from_ndarray(deep.astype(np.uint16), format='rgb48le')
+        output.mux(stream.encode(frame.reformat(format='yuv420p10le')))
+        output.mux(stream.encode())
+    (item,) = video.pictures(tmp_path / 'a.mp4')
+    wanted = video._tone_curve(transfer)[(signals * 65535).astype(int)]
+    assert item.pixels[24, 8::16, 1] == pytest.approx(wanted.astype(float), abs=4)
+
+
 @pytest.mark.parametrize('transfer', [video.PQ, video.HLG])
 def test_hdr_becomes_ordinary_brightness(transfer):
     curve = video._tone_curve(transfer)
