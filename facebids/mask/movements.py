@@ -44,11 +44,10 @@ OPENED = ((0.05, 0.2, 0.38, 0.62, 0.85, 1.0, 1.3), (0.0, 0.16, 0.3, 0.55, 0.88, 
 # How the places of the mask move with its expressions: made by benchmarks/mask_response.py.
 RESPONSE = Path(__file__).with_name('response.tsv')
 STIFFNESS_MM = 1.0  # an expression that moves no place further is not told from noise
-# Landmarks do not tell of cheeks and of the wings of the nose. The least peak of the others:
-LEAST = {
-    'jaw_open': 0.1, 'jaw_side': 0.4, 'mouth_side': 0.4, 'brow_up': 0.2, 'brow_down': 0.4,
-    'smile': 0.2, 'frown': 0.4, 'lip_down': 0.4, 'pucker': 0.4,
-}  # fmt: skip
+# The least peaks of the expressions that are kept: those that correlate with the truth by 0.5.
+LEAST = {'jaw_open': 0.1, 'brow_up': 0.2, 'smile': 0.2, 'lip_down': 0.4}
+# Others explain movements, too, but what is found of them is more noise than movement.
+FITTED = (*LEAST, 'jaw_side', 'mouth_side', 'brow_down', 'frown', 'pucker')
 SLIGHT, FULL = 0.35, 0.7  # sizes of expressions, and for the jaw:
 JAW = (0.15, 0.35)
 FULL_FROM = 2.0  # least peaks
@@ -56,7 +55,7 @@ FULL_FROM = 2.0  # least peaks
 # Steps of levels. Each is wider than the normal variation and the error of the landmarks.
 LEVEL_POSE_DEG = 5.0  # of yaw and roll; the pitch at rest is not told from the shape of the face
 LEVEL_SQUINT_DEG, LEAST_SQUINT_DEG = 8.0, 7.0
-LEVEL_PTOSIS, LEAST_PTOSIS = 0.15, 0.2
+LEVEL_PTOSIS, LEAST_PTOSIS = 0.15, 0.25
 LEVEL_SIDES_MM, LEAST_SIDES_MM = 5.0, 2.5
 PTOSIS = 1.25  # share of the opening that is missing for a share of the sclera
 # The resting difference of the sides that is kept: place, mm, and what it is if lower or higher.
@@ -311,14 +310,14 @@ def _expressions(raw: dict[str, FloatArray], own: bool) -> dict[str, FloatArray]
     values = np.full((len(moved), len(EXPRESSIONS)), np.nan)
     for i in np.flatnonzero(np.isfinite(moved).all(axis=1)):
         values[i] = fitted(moved[i])
-    made = {name: values[:, i] for i, name in enumerate(EXPRESSIONS)}
+    found = {name: values[:, i] for i, name in enumerate(EXPRESSIONS)}
+    made = {name: value * 0 for name, value in found.items()}
     if not own:
-        jaw = np.where(made['jaw_open'] >= PHOTOGRAPH_JAW, JAW[1], made['jaw_open'] * 0)
-        made = {name: value * 0 for name, value in made.items()} | {'jaw_open': jaw}
+        made['jaw_open'] = np.where(found['jaw_open'] >= PHOTOGRAPH_JAW, JAW[1], made['jaw_open'])
     for name, least in LEAST.items() if own else ():
         sizes = JAW if name == 'jaw_open' else (SLIGHT, FULL)
         names = [name] if name in made else [f'{name}_{side}' for side in SIDES]
-        made |= zip(names, _sized([made[item] for item in names], least, sizes), strict=True)
+        made |= zip(names, _sized([found[item] for item in names], least, sizes), strict=True)
     for name, value in _uneven(raw, LEAST_SIDES_MM if own else PHOTOGRAPH_SIDES_MM).items():
         made[name] = np.where(np.isnan(made[name]), np.nan, np.maximum(made[name], value))
     return made
@@ -393,7 +392,7 @@ def _system() -> tuple[FloatArray, tuple[tuple[int, int], ...]]:
     response = np.array([[float(row[name]) for name in EXPRESSIONS] for row in rows])
     told = [
         i for i, name in enumerate(EXPRESSIONS)
-        if name.removesuffix('_left').removesuffix('_right') in LEAST
+        if name.removesuffix('_left').removesuffix('_right') in FITTED
     ]  # fmt: skip
     signs = [(i, 1) for i in told]
     signs += [(EXPRESSIONS.index(name), -1) for name in ('jaw_side', 'mouth_side')]
