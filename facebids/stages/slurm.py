@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run each step of a workflow as a job of Slurm, with the plugins of Nipype.
 
-Both end their jobs when the run is interrupted, which those of Nipype leave behind.
+Both end their jobs when the run is interrupted, which those of Nipype leave behind. Interrupts
+are handled here, as a shell lets commands in the background ignore them.
 """
 
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -13,6 +15,8 @@ from uuid import uuid4
 
 from nipype.pipeline.plugins.slurm import SLURMPlugin
 from nipype.pipeline.plugins.slurmgraph import SLURMGraphPlugin
+
+from facebids.signals import handled
 
 POLL = 2.0  # s; more often would burden the scheduler of the cluster
 
@@ -27,7 +31,8 @@ class StepByStepPlugin(SLURMPlugin):
     def run(self, graph: Any, config: dict[str, Any], updatehash: bool = False) -> None:
         """Run the steps; an interrupt, or an error that stops the run, ends all jobs."""
         try:
-            super().run(graph, config, updatehash)
+            with handled(signal.default_int_handler, signal.SIGINT, signal.SIGTERM):
+                super().run(graph, config, updatehash)
         finally:
             if self._pending:
                 subprocess.run(['scancel', *map(str, self._pending)], check=False)
@@ -47,9 +52,10 @@ class AllAtOncePlugin(SLURMGraphPlugin):
     def run(self, graph: Any, config: dict[str, Any], updatehash: bool = False) -> None:
         """Run the steps; an interrupt ends all jobs."""
         try:
-            super().run(graph, config, updatehash)
-            while self._queued():
-                time.sleep(POLL)
+            with handled(signal.default_int_handler, signal.SIGINT, signal.SIGTERM):
+                super().run(graph, config, updatehash)
+                while self._queued():
+                    time.sleep(POLL)
         except BaseException:
             if jobs := self._queued():
                 subprocess.run(['scancel', *jobs], check=False)
