@@ -11,7 +11,7 @@ from typing import Any
 from facebids.bids import names
 from facebids.bids.names import HeadImage
 from facebids.core.record import Record
-from facebids.studies.results import Results, strongest, too_few
+from facebids.studies.results import Results, of_enough_people, strongest, too_few
 
 LOGGER = logging.getLogger('facebids')
 REFRESH = 1.0  # s between two drawings of the bar
@@ -227,6 +227,7 @@ class Terminal:
             return
         from rich.table import Table
 
+        results = of_enough_people(results)
         table = Table(pad_edge=False, show_edge=False)
         table.add_column('rank-1 identification rate', overflow='fold')
         states = ('before', 'after', 'after_both')

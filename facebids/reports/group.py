@@ -14,7 +14,7 @@ from facebids.core.metrics import Metric, metric_of
 from facebids.core.record import TISSUES, VERDICTS, Record, Verdict
 from facebids.filesystem import write_text_atomic
 from facebids.reports import about, comparisons, curves, render, tables
-from facebids.studies.results import Results, too_few
+from facebids.studies.results import Results, of_enough_people, too_few
 from facebids.version import __version__
 
 
@@ -51,6 +51,7 @@ def write_page(
     """
     results = results or Results()
     few = too_few(results)
+    results = of_enough_people(results)
     files = Path(output_dir).glob(names.metrics_glob('*'))
     modes = [record.mode for record in found if record.mode]
     counts: Counter[str] = Counter(record.verdict for record in found)

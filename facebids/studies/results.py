@@ -5,7 +5,7 @@ Participants are named by their labels. Nothing of a face or of a photograph is 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from facebids.core.identifiability.summary import (
@@ -176,6 +176,26 @@ def too_few(results: Results) -> str | None:
         f'{who} compared. Identification rates of fewer than {FEW} people prove nothing, so that '
         'none is shown: right guesses are frequent, and intervals are wide. Each image has its '
         'own evidence, against faces of nobody. All figures are in group_comparisons.tsv.'
+    )
+
+
+def of_enough_people(results: Results) -> Results:
+    """Return results in which comparisons of few people are named as not shown."""
+    few = {item.key: item for item in results.outcomes if item.summary.people_with_mates < FEW}
+    reasons = (
+        NotPossible(
+            item.study,
+            key,
+            item.title,
+            f'Participants with a mate in the gallery: {item.summary.people_with_mates}. Rates of '
+            f'fewer than {FEW} are not shown; group_comparisons.tsv has them.',
+        )
+        for key, item in few.items()
+    )
+    return replace(
+        results,
+        outcomes=tuple(item for item in results.outcomes if item.key not in few),
+        not_possible=(*results.not_possible, *reasons),
     )
 
 

@@ -274,6 +274,14 @@ def test_of_few_people_no_rate_is_shown_but_why(places):
     assert '2 photographs of 1 person.' in few
 
 
+def test_a_comparison_of_few_people_is_not_shown_but_named(places):
+    few = _outcome(mates=19, key='photos_T1w', title='Photographs', study='S1')
+    text = _group_page(places[0], _outcome(), few)
+    assert 'id="photos_T1w"' not in text
+    assert 'id="sessions_T1w_in_T1w"' in text
+    assert 'Participants with a mate in the gallery: 19. Rates of fewer than 20' in text
+
+
 def test_the_terminal_shows_rates_of_enough_people_alone(capsys):
     for people, words in ((19, 'Only 19 participants were compared'), (20, '50%')):
         Terminal().show_findings(Results((_outcome(), _outcome('after')), people=people))
@@ -387,14 +395,14 @@ EXPECTED = Estimate(0.4, 0.2, 0.6)
 
 def _outcome(
     condition='before', engine='fused', study='scans', auc=0.98, gallery_size=4, expected=EXPECTED,
-    **more,
+    mates=24, **more,
 ):  # fmt: skip
     summary = Summary(
         people=2,
         probes=2,
         gallery_size=gallery_size,
         chance=1 / gallery_size,
-        people_with_mates=2,
+        people_with_mates=mates,
         missing=0,
         detection=0.9,
         rank1=Estimate(0.5, 0.25, 0.75),
@@ -578,7 +586,7 @@ def test_brains_stand_beside_faces_of_the_same_comparison(places):
     assert table.header[-3:] == ('brain, affine', 'brain, similarity', 'chance')
     half = '50 % (25 to 75)'
     title = 'Another session: T1w in a gallery of T1w'
-    assert table.rows == ((title, '2', half, half, half, half, '25 %'),)
+    assert table.rows == ((title, '24', half, half, half, half, '25 %'),)
     assert 'Found by the brain alone' in _group_page(places[0], *outcomes)
     assert 'Found by the brain alone' not in _group_page(places[0], _outcome())
 
