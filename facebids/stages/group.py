@@ -27,6 +27,8 @@ from facebids.stages.reporter import Reporter
 from facebids.studies import tables as studies_tables
 from facebids.studies.results import Results
 
+SHOWN = 10  # participants that a message names
+
 
 def run_group(settings: Settings, reporter: Reporter) -> int:
     """Search each scan in a gallery of all participants, and write the group results.
@@ -63,6 +65,7 @@ def run_group(settings: Settings, reporter: Reporter) -> int:
     if settings.dry_run:
         reporter.say(_dry_run(settings, found))
         return 0
+    _warn_of_missing(settings, there, reporter)
     make_writable(settings.output_dir, 'output')
     folders = [path for path in (settings.output_dir, settings.private_dir) if path.is_dir()]
     with (
@@ -76,6 +79,19 @@ def run_group(settings: Settings, reporter: Reporter) -> int:
         _check_templates(settings, found)
         with own_temporary_folder():
             return _run(settings, _with_images(settings.output_dir, found), reporter)
+
+
+def _warn_of_missing(settings: Settings, there: set[str], reporter: Reporter) -> None:
+    """Name the participants of the dataset without metrics, as their jobs may have been killed."""
+    if settings.participant_label:
+        return
+    people = {path.name for path in settings.bids_dir.glob('sub-*') if path.is_dir()}
+    if missing := sorted(people - {f'sub-{label}' for label in there}):
+        shown = ', '.join(missing[:SHOWN]) + (' ...' if len(missing) > SHOWN else '')
+        reporter.warn(
+            f'facebids: no metrics of {len(missing)} of {len(people)} participants ({shown}). '
+            'They have no image to deface, or their participant level has not ended.'
+        )
 
 
 def _run(settings: Settings, found: list[Record], reporter: Reporter) -> int:

@@ -432,3 +432,13 @@ def test_the_log_has_a_line_for_each_image(run):
         **dict.fromkeys([FLAIR_A, T1W_A, T1W_B], 'pass'),
         T1W_2: 'error',
     }
+
+
+def test_the_group_names_participants_whose_job_has_not_ended(run, capsys):
+    assert run('--participant-label', '01') == 0
+    assert run(level='group') == 0
+    assert 'no metrics of 1 of 2 participants (sub-02).' in capsys.readouterr().err
+    assert run('--participant-label', '01', level='group') == 0
+    assert run('--participant-label', '02') == 0
+    assert run(level='group') == 0
+    assert 'no metrics' not in capsys.readouterr().err
