@@ -24,6 +24,8 @@ Neutral: TypeAlias = Literal['own', 'generic']
 
 SIZE = (640, 480)  # pixels: width and height of the picture
 NOTHING = 'n/a'  # BIDS
+UNTOLD = ' Landmarks do not tell of it: always 0.'
+RESTING = ' Kept if it differs from the other side at rest.'
 
 
 def _number(
@@ -82,31 +84,29 @@ class Frame:
         'Distance of the right lids, likewise.', 'mm', 0.0, 20.0, 0.25, 9.5
     )
     jaw_open: float = _share('Jaw opened: 1 is the chin 40 mm lower.')
-    jaw_side: float = _share('Jaw moved to the left: 1 is 10 mm.', -1.0)
-    mouth_side: float = _share('Middle of the mouth moved to the left: 1 is 10 mm.', -1.0)
+    jaw_side: float = _share('Jaw moved to the left: 1 is 10 mm.' + UNTOLD, -1.0)
+    mouth_side: float = _share('Middle of the mouth moved to the left: 1 is 10 mm.' + UNTOLD, -1.0)
     brow_up_left: float = _share('Left brow raised: 1 is 8 mm.')
     brow_up_right: float = _share('Right brow raised: 1 is 8 mm.')
-    brow_down_left: float = _share('Left brow lowered: 1 is 6 mm.')
-    brow_down_right: float = _share('Right brow lowered: 1 is 6 mm.')
-    cheek_up_left: float = _share('Left cheek raised: 1 is 6 mm. It is not measured, and 0.')
-    cheek_up_right: float = _share('Right cheek raised, likewise.')
-    nose_wrinkle_left: float = _share(
-        'Left wing of the nose raised: 1 is 4 mm. It is not measured, and 0.'
-    )
-    nose_wrinkle_right: float = _share('Right wing of the nose raised, likewise.')
+    brow_down_left: float = _share('Left brow lowered: 1 is 6 mm.' + RESTING)
+    brow_down_right: float = _share('Right brow lowered: 1 is 6 mm.' + RESTING)
+    cheek_up_left: float = _share('Left cheek raised: 1 is 6 mm.' + UNTOLD)
+    cheek_up_right: float = _share('Right cheek raised: 1 is 6 mm.' + UNTOLD)
+    nose_wrinkle_left: float = _share('Left wing of the nose raised: 1 is 4 mm.' + UNTOLD)
+    nose_wrinkle_right: float = _share('Right wing of the nose raised: 1 is 4 mm.' + UNTOLD)
     smile_left: float = _share('Left corner of the mouth moved up and out: 1 is 10 mm.')
     smile_right: float = _share('Right corner of the mouth moved up and out: 1 is 10 mm.')
-    frown_left: float = _share('Left corner of the mouth moved down: 1 is 8 mm.')
-    frown_right: float = _share('Right corner of the mouth moved down: 1 is 8 mm.')
-    lip_up_left: float = _share(
-        'Left half of the upper lip raised: 1 is 6 mm. It is not measured, and 0.'
-    )
-    lip_up_right: float = _share('Right half of the upper lip raised, likewise.')
+    frown_left: float = _share('Left corner of the mouth moved down: 1 is 8 mm.' + RESTING)
+    frown_right: float = _share('Right corner of the mouth moved down: 1 is 8 mm.' + RESTING)
+    lip_up_left: float = _share('Left half of the upper lip raised: 1 is 6 mm.' + UNTOLD)
+    lip_up_right: float = _share('Right half of the upper lip raised: 1 is 6 mm.' + UNTOLD)
     lip_down_left: float = _share(
         'Left half of the lower lip lowered more than the jaw lowers it: 1 is 6 mm.'
     )
     lip_down_right: float = _share('Right half of the lower lip lowered, likewise: 1 is 6 mm.')
-    pucker: float = _share('Both corners of the mouth moved towards the middle: 1 is 10 mm each.')
+    pucker: float = _share(
+        'Both corners of the mouth moved towards the middle: 1 is 10 mm each.' + UNTOLD
+    )
 
 
 _FIELDS = {item.name: item for item in fields(Frame)}

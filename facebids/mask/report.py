@@ -27,8 +27,8 @@ LINKED = (
 )
 GENERIC = (
     'There were too few pictures to find the neutral face of the person, so movements are '
-    'relative to that of the generic face, and only large ones are kept. Personal proportions may '
-    'look like an expression.'
+    'relative to that of the generic face. Personal proportions look like expressions there: only '
+    'large movements of the head and eyes, closed lids and an open mouth are kept.'
 )
 LEFT, RIGHT, BOTH = '#1d5fa8', '#c2570c', '#5a4a78'
 

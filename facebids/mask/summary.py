@@ -31,8 +31,12 @@ class Summary:
     confident: float = _number('Share of pictures in which the face could be measured.')
     blinks: int | None = _number('Number of blinks: both lids closed for 0.05 to 0.6 s.')
     blinks_per_minute: float | None = _number('Blinks in a minute of confident pictures.')
-    lid_left_mm: float | None = _number('Mean opening of the left lids between blinks.', 'mm')
-    lid_right_mm: float | None = _number('Mean opening of the right lids between blinks.', 'mm')
+    lid_left_mm: float | None = _number(
+        'Mean opening of the left lids between blinks, if the wider eye opens by 9.5 mm.', 'mm'
+    )
+    lid_right_mm: float | None = _number(
+        'Mean opening of the right lids between blinks, likewise.', 'mm'
+    )
     gaze_horizontal_deg: float | None = _number(
         'Range of horizontal eye movements: 5th to 95th percentile of the mean of both eyes.',
         'degree',
@@ -55,13 +59,13 @@ class Summary:
         'the left is narrower.'
     )
     face_asymmetry: float | None = _number(
-        'Difference of the strongest movements of the left and right side (brow, smile, cheek, '
-        'upper lip), relative to their sum: 0 even, 1 the left side alone does not move, -1 the '
+        'Difference of the strongest movements of the left and right side (brow, '
+        'smile), relative to their sum: 0 even, 1 the left side alone does not move, -1 the '
         'right side alone.'
     )
 
 
-PAIRS = ('brow_up', 'smile', 'cheek_up', 'lip_up')
+PAIRS = ('brow_up', 'smile')
 LEAST_MOVEMENT = 0.3  # of the coefficients, from which sides are compared
 
 
