@@ -67,9 +67,9 @@ from facebids.core import images
 from facebids.core.alignment import coregistration, registration
 from facebids.core.atlas import generic_atlas
 
-for schedule in registration.SCHEDULES.values():
-    levels = len(schedule['aff_iterations'])
-    schedule['aff_iterations'] = (3, 1)[:levels]  # enough for the seed to change the result
+for options in (*registration.QUICK.values(), *registration.THOROUGH.values()):
+    levels = len(options['aff_iterations'])
+    options['aff_iterations'] = (3, 1)[:levels]  # enough for the seed to change the result
 coregistration.SCHEDULE['aff_iterations'] = 3, 1, 0
 scan, truth = images.read_volume(sys.argv[1]), np.load(sys.argv[2])
 moved = images.Volume(scan.data, np.diag([1.05, 1, 1, 1]) @ scan.affine)
