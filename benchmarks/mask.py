@@ -194,7 +194,8 @@ def plan(options):
 
 def accuracy(records):
     """Print how well movements are measured."""
-    gaze, turned, lid, blinks, seen, false, slopes, hertz, moved = [], [], [], 0, 0, 0, [], [], []
+    gaze, turned, lid, share, slopes, hertz, moved = [], [], [], [], [], [], []
+    blinks = seen = false = 0
     for data in records:
         good = data['confident']
         true, found = data['true'][good], data['found'][good]
@@ -204,6 +205,7 @@ def accuracy(records):
         gaze += list(np.linalg.norm(off - np.median(off, (0, 1)), axis=2)[open_])
         mm = [COLUMN[f'lid_{side}_mm'] for side in people.SIDES]
         lid += list(np.abs(found[:, mm] - true[:, mm]).ravel())
+        share += list(np.abs(opening(found[:, mm]) - opening(true[:, mm])).ravel())
         b, f = data['blinks'], data['found_blinks']
         hit = [((f[:, 0] < end) & (f[:, 1] > start)).any() for start, end in b]
         blinks, seen = blinks + len(b), seen + sum(hit)
@@ -219,6 +221,10 @@ def accuracy(records):
     print(f'gaze error, degrees: median {np.median(gaze):.2f}, 90 % {np.quantile(gaze, 0.9):.2f}')
     print(f'  with the direction in which both eyes look in the median: {np.median(turned):.2f}')
     print(f'lid error, mm: median {np.median(lid):.2f}, 90 % {np.quantile(lid, 0.9):.2f}')
+    print(
+        f'  relative to the open state, taken as {movements.LIDS_MM} mm: '
+        f'median {np.median(share):.2f}, 90 % {np.quantile(share, 0.9):.2f}'
+    )
     print(f'blinks found: {seen} of {blinks}; false: {false}')
     if slopes:
         x, y = np.array(slopes).T
@@ -240,6 +246,11 @@ def gaze_error(true, found):
         for side in people.SIDES
     ]
     return found[:, columns] - true[:, columns]
+
+
+def opening(lids_mm):
+    """Return the opening of each eye, shape (N, eyes), if its open state were the normal one."""
+    return movements.LIDS_MM * lids_mm / np.percentile(lids_mm, 75, axis=0)
 
 
 def motion_error(data):

@@ -54,7 +54,7 @@ FULL_FROM = 2.0  # least peaks
 
 # Steps of levels. Each is wider than the normal variation and the error of the landmarks.
 LEVEL_POSE_DEG = 5.0  # of yaw and roll; the pitch at rest is not told from the shape of the face
-LEVEL_SQUINT_DEG, LEAST_SQUINT_DEG = 8.0, 7.0
+LEVEL_SQUINT_DEG, LEAST_SQUINT_DEG = 8.0, 11.0  # three standard deviations of healthy eyes
 LEVEL_PTOSIS, LEAST_PTOSIS = 0.15, 0.25
 LEVEL_SIDES_MM, LEAST_SIDES_MM = 5.0, 2.5
 PTOSIS = 1.25  # share of the opening that is missing for a share of the sclera
