@@ -194,7 +194,9 @@ def _regress(mates: FloatArray, strangers: FloatArray) -> FloatArray:
 def _groups(owners: Sequence[object]) -> list[IntArray]:
     """Return the rows of each owner."""
     _, label = np.unique([str(owner) for owner in owners], return_inverse=True)
-    return [np.flatnonzero(label == number) for number in range(label.max() + 1)]
+    # not a search for each owner: there are as many rows as pairs of people
+    order = np.argsort(label, kind='stable')
+    return np.split(order, np.cumsum(np.bincount(label))[:-1])
 
 
 def _draw(groups: list[IntArray], rng: np.random.Generator) -> IntArray:
