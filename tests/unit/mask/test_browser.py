@@ -4,8 +4,6 @@
 It is skipped where no Chromium is installed.
 """
 
-import shutil
-
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -14,7 +12,6 @@ from facebids.mask import parameters, report, summary, video
 from facebids.mask.parameters import Recording
 
 av = pytest.importorskip('av', reason='facebids[video] is not installed')
-CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'google-chrome', 'chrome'))), None)
 RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 SIZES = [{'width': 1280, 'height': 900}, {'width': 360, 'height': 740}]
 
@@ -33,15 +30,12 @@ def folder(tmp_path_factory):
     return place
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason='Chromium is not installed')
 @pytest.mark.parametrize('size', SIZES, ids=['desktop', 'phone'])
-def test_the_page_plays_the_mask_and_is_accessible(folder, size):
-    from playwright.sync_api import sync_playwright
-
+def test_the_page_plays_the_mask_and_is_accessible(folder, chromium, size):
     asked = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=['--no-sandbox'])
-        page = browser.new_page(viewport=size)
+    context = chromium.new_context(viewport=size)
+    try:
+        page = context.new_page()
         page.on('request', lambda request: asked.append(request.url))
         page.goto((folder / 'a_desc-mask_report.html').as_uri())
         page.eval_on_selector('video', 'video => video.play()')
@@ -49,7 +43,8 @@ def test_the_page_plays_the_mask_and_is_accessible(folder, size):
         length = page.eval_on_selector('video', 'video => video.duration')
         width = page.evaluate('document.documentElement.scrollWidth')
         results = Axe().run(page, options={'runOnly': RULES})
-        browser.close()
+    finally:
+        context.close()
     assert length == pytest.approx(2, abs=0.1)
     assert width <= size['width']
     assert results.violations_count == 0, results.generate_report()
