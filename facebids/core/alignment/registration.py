@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -61,12 +61,7 @@ THOROUGH: Schedule = {
         'aff_smoothing_sigmas': (1, 0),
         'aff_random_sampling_rate': 0.15,
     },
-    'brain': {
-        'aff_iterations': (60, 30),
-        'aff_shrink_factors': (2, 1),
-        'aff_smoothing_sigmas': (1, 0),
-        'aff_random_sampling_rate': 0.5,
-    },
+    'brain': QUICK['brain'] | {'aff_random_sampling_rate': 0.5},
 }
 # Correlation ratio inside the brain at which no further start is tried; over the brain, that is
 # `Contrast.good_enough`. In public scans: registered correctly, T1w 0.28-0.70 over the brain and
@@ -327,15 +322,18 @@ def register(
     image = even_out(image, modality)
     found: list[Registration] = []
     attempts: dict[str, float] = {}
-    for name, start, width in _starts(Search(image, grid, atlas, modality, seed), modality):
+    for start in _starts(Search(image, grid, atlas, modality, seed), modality):
+        width = start.shading_mm
         evened = image if width is None else flatten_bias(image, RESOLUTION, width)
-        schedule = QUICK if name == 'quick' else THOROUGH
-        moving = to_ants(evened, grid)
-        for step, transform in _fit(atlas, modality, moving, start.affine, seed, schedule):
+        steps = _fit(
+            atlas, modality, to_ants(evened, grid), start.pose.affine, seed, start.schedule
+        )
+        for step, transform in steps:
             fit = quality(image, grid, transform, atlas, modality)
-            attempts[f'{name}, {step}'] = fit.score
-            found.append(Registration(transform, fit, f'{name}, {step}', attempts))
-        if _good(_best(found).quality, modality, BEYOND_DOUBT if name in FIRST else 0.0):
+            name = f'{start.name}, {step}'
+            attempts[name] = fit.score
+            found.append(Registration(transform, fit, name, attempts))
+        if _good(_best(found).quality, modality, BEYOND_DOUBT if start.name in FIRST else 0.0):
             break
     return _best(found)
 
@@ -371,17 +369,26 @@ def _good(fit: Quality, modality: str, margin: float) -> bool:
     return fit.brain >= CONTRASTS[modality].good_enough + margin and tissue
 
 
-def _starts(search: Search, modality: str) -> Iterator[tuple[str, Pose, float | None]]:
-    """Yield starts in order: name, pose, and width (mm) of the Gaussian that removes shading.
+class _Start(NamedTuple):
+    """Where a registration begins, and how it goes on."""
+
+    name: str
+    pose: Pose
+    shading_mm: float | None = None  # width of the Gaussian that removes strong shading
+    schedule: Schedule = THOROUGH
+
+
+def _starts(search: Search, modality: str) -> Iterator[_Start]:
+    """Yield starts in order.
 
     The best upright pose comes first, quickly and thoroughly, then the same with strong shading
     removed, then poses of any orientation and size.
     """
     first, *others = search.best(starts.upright())
-    yield 'quick', first, None
-    yield 'upright', first, None
+    yield _Start('quick', first, schedule=QUICK)
+    yield _Start('upright', first)
     if modality not in HOUNSFIELD:
-        yield 'strong shading', first, STRONG_SHADING_MM
+        yield _Start('strong shading', first, STRONG_SHADING_MM)
     sizes = starts.ADULTS + starts.CHILDREN
     everywhere = search.best(starts.any_orientation(), scales=sizes)
     named = [(f'any orientation {number + 1}', start) for number, start in enumerate(everywhere)]
@@ -391,4 +398,4 @@ def _starts(search: Search, modality: str) -> Iterator[tuple[str, Pose, float | 
         worth = start.score > WORTH_TRYING * max(pose.score for pose in tried)
         if worth and all(starts.apart(start.affine, t.affine, search.middle) for t in tried):
             tried.append(start)
-            yield name, start, None
+            yield _Start(name, start)
