@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 from scipy import ndimage
 
 from facebids.core.arrays import AnyArray, BoolArray, FloatArray
-from facebids.core.grids import coarse_slices, refine
+from facebids.core.grids import coarse_slices, distance, refine
 from facebids.errors import NotAHeadError
 
 HEAD_ML = (500, 12000)  # a cropped slab of a child's head; a head with neck and shoulders
@@ -113,11 +113,11 @@ def _interior(head: BoolArray, zooms: FloatArray) -> BoolArray:
     zooms = zooms * [part.step for part in slices]
     pad = int(np.ceil(BRIDGE_MM / zooms.min())) + 1
     padded = np.pad(head[slices], pad)
-    bridged = ndimage.distance_transform_edt(~padded, sampling=zooms) < BRIDGE_MM
+    bridged = distance(~padded, zooms) < BRIDGE_MM
     # Filling slice by slice also closes cavities that are open to the throat or a cropped edge.
     for axis in range(3):
         bridged = _fill_slices(bridged, axis)
-    depth = ndimage.distance_transform_edt(bridged, sampling=zooms)
+    depth = distance(bridged, zooms)
     inner = (depth > BRIDGE_MM + 2)[tuple(slice(pad, -pad) for _ in range(3))]
     return refine(inner, slices, head.shape)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from nibabel.affines import apply_affine
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike
 from scipy import ndimage
 
 from facebids.core.arrays import AnyArray, BoolArray, FloatArray
@@ -49,51 +49,38 @@ def refine(coarse: AnyArray, slices: Slices, shape: Shape) -> AnyArray:
     return coarse[tuple(slice(n) for n in shape)]
 
 
-def distance(inside: BoolArray, zooms: ArrayLike, dtype: DTypeLike = np.float64) -> FloatArray:
+def distance(inside: BoolArray, zooms: ArrayLike) -> FloatArray:
     """Return the distance from each voxel inside to the nearest one outside.
-
-    The numbers are those of `scipy.ndimage.distance_transform_edt`, bit for bit. That computes
-    them with 70 bytes for each voxel; this takes 21, and no more time.
 
     Parameters
     ----------
-    inside : ndarray of bool, shape (X, Y, Z)
-    zooms : array of 3 floats
+    inside : ndarray of bool, shape (X, Y) or (X, Y, Z)
+    zooms : float, or array of 2 or 3 floats
         Voxel sizes, mm.
-    dtype : dtype
-        To which the distances are rounded.
 
     Returns
     -------
-    ndarray, shape (X, Y, Z)
-        In mm; 0 outside.
+    ndarray of float32, shape of `inside`
+        In mm; 0 outside, infinite if nothing is outside.
     """
-    nearest = ndimage.distance_transform_edt(
-        inside, sampling=zooms, return_distances=False, return_indices=True
-    )
-    result = np.empty(inside.shape, dtype)
-    rows, columns = np.indices(inside.shape[1:])
-    for number, plane in enumerate(result):
-        offsets = nearest[:, number] - np.stack([np.full_like(rows, number), rows, columns])
-        squares = (offsets.astype(float) * np.reshape(zooms, (3, 1, 1))) ** 2
-        plane[...] = np.sqrt(squares.sum(0))
-    return result
+    from edt import edt
+
+    sizes = tuple(np.broadcast_to(np.asarray(zooms, float), inside.ndim))
+    return np.asarray(edt(np.ascontiguousarray(inside), anisotropy=sizes, parallel=1))
 
 
-def distance_up_to(
-    inside: BoolArray, zooms: ArrayLike, limit: float, dtype: DTypeLike = np.float64
-) -> FloatArray:
+def distance_up_to(inside: BoolArray, zooms: ArrayLike, limit: float) -> FloatArray:
     """Return the distances of `distance` that are at most a limit (mm); others exceed the limit.
 
     They are computed slab by slab, with the memory of a slab.
     """
     reach = int(np.ceil(limit / np.asarray(zooms)[0])) + 1
-    result = np.empty(inside.shape, dtype)
+    result = np.empty(inside.shape, np.float32)
     for first in range(0, len(inside), SLAB):
         low, last = max(first - reach, 0), first + SLAB
         part = inside[low : last + reach]
         own = slice(first - low, last - low)
-        result[first:last] = np.inf if part.all() else distance(part, zooms, dtype)[own]
+        result[first:last] = distance(part, zooms)[own]
     return result
 
 
@@ -117,8 +104,7 @@ def farther(inside: BoolArray, zooms: ArrayLike, than: float) -> BoolArray:
     for first in range(0, len(inside), SLAB):
         low, last = max(first - reach, 0), first + SLAB
         part = inside[low : last + reach]
-        far = part.copy() if part.all() else distance(part, zooms) > than
-        result[first:last] = far[first - low : last - low]
+        result[first:last] = (distance(part, zooms) > than)[first - low : last - low]
     return result
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from nibabel.affines import apply_affine
 from scipy import ndimage
 
+from facebids.core import grids
 from facebids.core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from facebids.core.atlas import SHELL_STEPS_MM, build_skin, draw_identity, generic_atlas
 from facebids.core.attack import completion, depth, engines, recognition, render, surface
@@ -271,7 +272,7 @@ class Place(NamedTuple):
         region = carry_over(field, atlas, shape, level.affine, affine) < 0
         stride = max(int(COARSE_MM / level.zooms.min()), 1)
         coarse = region[::stride, ::stride, ::stride]
-        inside = ndimage.distance_transform_edt(coarse, sampling=level.zooms * stride)
+        inside = grids.distance(coarse, level.zooms * stride)
         points = apply_affine(to_scanner, vertices)
         index = np.rint(apply_affine(np.linalg.inv(level.affine), points)).astype(int)
         index = np.clip(index, 0, np.array(shape) - 1)

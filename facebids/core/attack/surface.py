@@ -8,6 +8,7 @@ import numpy as np
 from nibabel.affines import apply_affine
 from scipy import ndimage
 
+from facebids.core import grids
 from facebids.core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from facebids.core.attack.rays import Scene
 from facebids.core.foreground import AIR_HU, TISSUE_HU, head_mask
@@ -177,8 +178,8 @@ def _distance_in_slices(level: FloatArray, axis: int, zooms: FloatArray) -> Floa
         if not mask.any():
             result[...] = FARTHEST_MM
             continue
-        out = ndimage.distance_transform_edt(~mask, sampling=zooms)
-        within = ndimage.distance_transform_edt(mask, sampling=zooms)
+        out = grids.distance(~mask, zooms)
+        within = grids.distance(mask, zooms)
         half = zooms.mean() / 2
         far = np.where(mask, half - within, out - half)
         result[...] = np.where(np.abs(far) <= 2 * half, (0.5 - part) * 2 * half, far)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from facebids.core import grids
 from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.atlas import generic_atlas
 from facebids.core.grids import resample
@@ -124,7 +125,7 @@ def _tidied(distance: FloatArray) -> FloatArray:
     if not count:
         return np.full(SHAPE, np.float32(LIMIT_MM))
     inside = ndimage.binary_fill_holes(labels == np.bincount(labels[labels > 0]).argmax())
-    far, deep = (ndimage.distance_transform_edt(m, sampling=SPACING) for m in (~inside, inside))
+    far, deep = (grids.distance(m, SPACING) for m in (~inside, inside))
     half = SPACING / 2
     measured = np.where(inside, half - deep, far - half)
     exact = (np.abs(measured) < EXACT_MM) & ((distance < 0) == inside)

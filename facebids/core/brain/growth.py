@@ -7,6 +7,7 @@ It learns nothing, and shares no assumption with `boundary` but the affine, whic
 import numpy as np
 from scipy import ndimage
 
+from facebids.core import grids
 from facebids.core.arrays import BoolArray, FloatArray
 
 REACH_MM = 10.0  # how far from the brain of the atlas the brain of the subject is searched
@@ -45,9 +46,9 @@ def grow(data: FloatArray, distance: FloatArray, skin: FloatArray, zooms: FloatA
     alike = (ratio > LIKE_BRAIN[0]) & (ratio < LIKE_BRAIN[1]) & (distance < REACH_MM)
     alike &= skin < -SCALP_MM
     solid = alike | (distance < 0)
-    eroded = ndimage.distance_transform_edt(solid, sampling=zooms) > BRIDGE_MM
+    eroded = grids.distance(solid, zooms) > BRIDGE_MM
     solid = eroded | core
     # The way is bounded: muscle outside the skull is connected to the brain around its base.
     steps = int(np.ceil(REACH_MM / min(zooms)))
     kept = ndimage.binary_dilation(solid & (distance < 0), iterations=steps, mask=solid)
-    return np.asarray(ndimage.distance_transform_edt(~kept, sampling=zooms) <= BRIDGE_MM)
+    return np.asarray(grids.distance(~kept, zooms) <= BRIDGE_MM)

@@ -11,6 +11,7 @@ import numpy as np
 from nibabel.affines import apply_affine
 from scipy import ndimage
 
+from facebids.core import grids
 from facebids.core.alignment.registration import resample_isotropic
 from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.atlas import HeadAtlas, generic_atlas
@@ -146,22 +147,19 @@ def own_brain(found: Tissues, distance: FloatArray, grown: BoolArray) -> BoolArr
         None if there is no such tissue.
     """
     tissue = (found['gm'] + found['wm'] > 0.5) & grown
-    opened = ndimage.distance_transform_edt(tissue, sampling=tissues.SPACING) > OPENING_MM
+    opened = grids.distance(tissue, tissues.SPACING) > OPENING_MM
     labels, _ = ndimage.label(opened)
     sizes = np.bincount(labels[opened & (distance < -CORE_MM)])
     if not sizes.size:
         return None
     largest = labels == sizes.argmax()
-    near = ndimage.distance_transform_edt(~largest, sampling=tissues.SPACING) <= OPENING_MM
+    near = grids.distance(~largest, tissues.SPACING) <= OPENING_MM
     return np.asarray(tissue & near)
 
 
 def signed_distance(brain: BoolArray) -> FloatArray:
     """Distance (mm, negative inside) to the surface of a mask, half-way between voxels."""
-    outside, inside = (
-        ndimage.distance_transform_edt(where, sampling=tissues.SPACING)
-        for where in (~brain, brain)
-    )
+    outside, inside = (grids.distance(where, tissues.SPACING) for where in (~brain, brain))
     half = tissues.SPACING / 2
     return np.where(brain, half - inside, outside - half).astype(np.float32)
 

@@ -148,8 +148,8 @@ def _depth(head: BoolArray, zooms: FloatArray) -> FloatArray:
     """Depth (mm, negative outside) under the skin of a head without holes, where it matters."""
     outside = ~ndimage.binary_fill_holes(head)  # bone at the border of the mask is as dark as air
     limit = PROFILE_MM + 2 * float(zooms.max())  # signal is the same in all that is deeper
-    depth = distance_up_to(~outside, zooms, limit, np.float32)
-    depth -= distance_up_to(outside, zooms, limit, np.float32)
+    depth = distance_up_to(~outside, zooms, limit)
+    depth -= distance_up_to(outside, zooms, limit)
     return depth
 
 
@@ -157,7 +157,7 @@ def _cover(mask: BoolArray, depth: FloatArray, zooms: FloatArray) -> FloatArray:
     """Signed distance of the mask to a layer of soft tissue over what is kept deep in the head."""
     deep = ~mask & (depth > COVER_MM)  # what is less deep is skin itself and would get a rim
     limit = COVER_MM + EDGE_MM + 2 * float(zooms.max())  # it is air beyond
-    return np.asarray(distance_up_to(~deep, zooms, limit, np.float32)[mask] - COVER_MM)
+    return np.asarray(distance_up_to(~deep, zooms, limit)[mask] - COVER_MM)
 
 
 def learn_profile(values: FloatArray, depth: FloatArray, half: float) -> Profile:
