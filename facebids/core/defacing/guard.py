@@ -12,7 +12,7 @@ from facebids.core.images import Volume
 MARGIN_MM = 3.0  # between the mask and the brain
 UNSURE_MM = 1.0  # by which the fluid around the brain may be found too thin
 UNSURE_DEEP_MM = 4.0  # the same deep under the skin of the atlas, where it costs hardly any skin
-DEEP_MM = 10.0  # what is deep, in the first face region
+DEEP_MM = 9.0  # what is deep, in the first face region
 DEEPER_MM = 12.0  # in the deeper ones, which are taken because skin lies that deep
 
 
