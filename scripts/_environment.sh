@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by the scripts beside it. They set $root, the checkout, and call `prepare` to get an environment in $root/.venv
-# with the packages of requirements.txt, or `prepare dev` for those of requirements-dev.txt; its commands are in $bin.
+# with the packages of requirements.txt, or `prepare NAME` for those of requirements-NAME.txt (dev, video); its commands
+# are in $bin.
 # Needs Python with its venv module, or uv; installs nothing elsewhere.
 # shellcheck shell=sh
 
@@ -62,7 +63,7 @@ install() (
     fi
 )
 
-# prepare [dev]: the stamp is written last, so that an interrupted set-up is repeated.
+# prepare [NAME]: the stamp is written last, so that an interrupted set-up is repeated.
 prepare() {
     lock="requirements${1:+-$1}.txt"
     stamp="$venv/ready${1:+-$1}"
