@@ -144,9 +144,7 @@ DOWNWARDS = {
     },
     'facebids.review': {
         'facebids.review',
-        'facebids.quiz.server.listen',
-        'facebids.quiz.server.responses',
-        'facebids.quiz.server.security',
+        'facebids.web',
         'facebids.cli.arguments',
         'facebids.cli.extras',
         'facebids.stages.folders',
@@ -165,8 +163,10 @@ DOWNWARDS = {
         'facebids.core.arrays',
         'facebids.bids',
     },
+    'facebids.web': {'facebids.web'},
     'facebids.quiz': {
         'facebids.quiz',
+        'facebids.web',
         'facebids.core.attack',
         'facebids.studies.photographs',
         'facebids.stages.locks',
@@ -218,9 +218,9 @@ OWNERS = {
     },
     'rich': {'facebids.cli', 'facebids.mask.cli'},
     'sqlalchemy': {'facebids.quiz.database', 'facebids.quiz.migrations'},
-    'starlette': {'facebids.quiz.server', 'facebids.review.server'},
+    'starlette': {'facebids.web', 'facebids.quiz.server', 'facebids.review.server'},
     'templateflow': {'facebids.bids.templateflow'},
-    'uvicorn': {'facebids.quiz.server', 'facebids.review.server'},
+    'uvicorn': {'facebids.web', 'facebids.quiz.server', 'facebids.review.server'},
 }
 
 # Libraries that take long to import, so functions import them when needed. The exceptions are

@@ -27,12 +27,12 @@ from starlette.responses import (
 )
 from starlette.routing import Route
 
-from facebids.quiz.server.listen import listen
-from facebids.quiz.server.responses import now, read_form
-from facebids.quiz.server.security import HEADERS, LOOPBACK, FormToken, SecureHeaders, Signer
 from facebids.review import decisions, page
 from facebids.review.decisions import CHOICES, Decision
 from facebids.review.items import Item
+from facebids.web.listen import listen
+from facebids.web.requests import now, read_form
+from facebids.web.security import HEADERS, LOOPBACK, FormToken, SecureHeaders, Signer
 
 HOST = '127.0.0.1'
 COOKIE, PURPOSE = 'facebids_review', 'decide'

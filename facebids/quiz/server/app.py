@@ -27,19 +27,18 @@ from facebids.quiz.database import Database, Seat
 from facebids.quiz.draw import OPEN, Question
 from facebids.quiz.server import pages
 from facebids.quiz.server.responses import (
-    Form,
     address,
     cookie_path,
-    now,
     one_of,
     page,
     problem,
-    read_form,
     redirect,
     set_cookie,
     text,
 )
-from facebids.quiz.server.security import (
+from facebids.quiz.study import PICTURES, Study, files
+from facebids.web.requests import Form, now, read_form
+from facebids.web.security import (
     LOOPBACK,
     Admin,
     FormToken,
@@ -47,7 +46,6 @@ from facebids.quiz.server.security import (
     SecureHeaders,
     Signer,
 )
-from facebids.quiz.study import PICTURES, Study, files
 
 OBSERVER, VISIT, ADMIN = 'quiz_observer', 'quiz_visit', 'quiz_admin'  # cookies
 NONE = 'none'  # the value of "none of the above"

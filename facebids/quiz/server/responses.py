@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read forms; answer with pages, redirects, cookies, and pages that say what went wrong."""
+"""Check what forms say; answer with pages, redirects, cookies, and what went wrong."""
 
-import time
 from collections.abc import Sequence
-from urllib.parse import parse_qsl
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from facebids.quiz.server import pages
-from facebids.quiz.server.security import HEADERS
-
-LARGEST_FORM = 10_000  # bytes
-Form = dict[str, str]
+from facebids.web.security import HEADERS
 
 # title, and what to do
 PROBLEMS = {
@@ -35,25 +30,6 @@ PROBLEMS = {
     429: ('That was very fast', 'Wait a minute, then open the page again.'),
     500: ('Something went wrong', 'Your answers so far are safe. Try again in a moment.'),
 }
-
-
-async def read_form(request: Request) -> Form:
-    """Return the fields of a form; of fields of the same name the last.
-
-    Raises
-    ------
-    HTTPException
-        413 if it is too long, 400 if it is not a form.
-    """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_FORM:
-            raise HTTPException(413)
-    try:
-        return dict(parse_qsl(body.decode('ascii'), keep_blank_values=True, errors='strict'))
-    except ValueError as error:
-        raise HTTPException(400) from error
 
 
 def text(value: str) -> str | None:
@@ -104,11 +80,6 @@ def root(request: Request) -> str:
 def address(request: Request) -> str:
     """Return the address of the browser, to limit rates; it is not stored."""
     return request.client.host if request.client else ''
-
-
-def now() -> int:
-    """Return the time (ms since 1970)."""
-    return time.time_ns() // 1_000_000
 
 
 def problem(request: Request, error: Exception) -> Response:

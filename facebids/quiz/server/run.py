@@ -15,9 +15,9 @@ from facebids.quiz import study
 from facebids.quiz.database import Database, url_of
 from facebids.quiz.server import pages
 from facebids.quiz.server.app import Options, make_app
-from facebids.quiz.server.listen import is_loopback, listen
-from facebids.quiz.server.security import Admin
 from facebids.stages.locks import hold
+from facebids.web.listen import is_loopback, listen
+from facebids.web.security import Admin
 
 LAST_PORT = 65535
 

@@ -19,7 +19,7 @@ from facebids.filesystem import sha256
 from facebids.quiz import study
 from facebids.quiz.database import Database, url_of
 from facebids.quiz.server import app as application
-from facebids.quiz.server.security import Admin
+from facebids.web.security import Admin
 
 
 @dataclass

@@ -18,9 +18,10 @@ from facebids.errors import DatasetError, OutputError, UsageError
 from facebids.quiz import draw, study
 from facebids.quiz.cli import main
 from facebids.quiz.database import answers_of, url_of
-from facebids.quiz.server import app, pages, run, security
-from facebids.quiz.server.security import FormToken, RateLimit, Signer
+from facebids.quiz.server import app, pages, run
 from facebids.quiz.study import read
+from facebids.web import security
+from facebids.web.security import FormToken, RateLimit, Signer
 
 PAGES = ('/', '/about', '/link', '/question', '/withdraw', '/thanks', '/withdrawn', '/admin')
 

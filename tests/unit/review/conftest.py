@@ -57,8 +57,8 @@ def serve(output, tmp_path):
     """Return a function that serves a review of the output in a thread."""
     import uvicorn
 
-    from facebids.quiz.server.listen import listen
     from facebids.review import server
+    from facebids.web.listen import listen
 
     running = []
 
