@@ -22,6 +22,40 @@ PLUGINS = {
     'SLURMGraph': ('sbatch_args', 'template'),
 }
 
+# Options that only one level reads, and the settings that they set.
+OF_LEVEL = {
+    'participant': {
+        '--session-label': 'session_label',
+        '--include': 'include',
+        '--bids-filter-file': 'bids_filters',
+        '--bids-database-dir': 'bids_database_dir',
+        '--mode': 'mode',
+        '--fill': 'fill',
+        '--keep-ears, --keep-eyes': 'keep',
+        '--keep-mask': 'keep_mask',
+        '--brain-margin': 'brain_margin',
+        '--force': 'force',
+        '--deface-only': 'deface_only',
+        '--template': 'template',
+        '--clean-workdir': 'clean_workdir',
+        '--stop-on-first-crash': 'stop_on_first_crash',
+        '--write-graph': 'write_graph',
+        '--plugin': 'plugin',
+        '--plugin-args': 'plugin_args',
+        '--resource-monitor': 'resource_monitor',
+    },
+    'group': {
+        '--photos': 'photos_dir',
+        '--release-dir': 'release_dir',
+        '--exclude-failed': 'exclude_failed',
+        '--accept': 'accept_file',
+        '--sign-key': 'sign_key',
+        '--link': 'link',
+        '--metadata': 'metadata',
+        '--head-points': 'head_points',
+    },
+}
+
 PHANTOM_MODALITIES = ('T1w', 'FLAIR', 'T2w', 'PDw')  # BIDS has no suffix for CT in `anat`
 
 

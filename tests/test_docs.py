@@ -16,8 +16,8 @@ from packaging.requirements import Requirement
 
 from facebids import errors
 from facebids.bids import names
+from facebids.cli.command import INTERRUPTED
 from facebids.cli.parser import make_parser
-from facebids.cli.run import INTERRUPTED
 from facebids.core.metrics import METRICS
 from facebids.core.modes import MODES
 from facebids.core.thresholds import THRESHOLDS

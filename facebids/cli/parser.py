@@ -13,8 +13,8 @@ from typing import Any
 import facebids
 from facebids.bids.names import Template
 from facebids.bids.suffixes import BY_KEY, ON_REQUEST
-from facebids.cli.arguments import millimetres, whole_number
-from facebids.config import PLUGINS, ReleaseSettings, Settings
+from facebids.cli.arguments import Parser, millimetres, whole_number
+from facebids.config import OF_LEVEL, PLUGINS, ReleaseSettings, Settings
 from facebids.core.modes import MODES
 from facebids.errors import UsageError
 
@@ -28,40 +28,6 @@ or template; 3 release refused; 65 invalid BIDS dataset; 66 no matching image; 7
 73 a folder must not or cannot be written, is full, or another run is at work there;
 130 interrupted: run the same command again to resume.
 """
-
-# Options that only one level reads; the other one would run as if they were not there.
-OF_LEVEL = {
-    'participant': {
-        '--session-label': 'session_label',
-        '--include': 'include',
-        '--bids-filter-file': 'bids_filters',
-        '--bids-database-dir': 'bids_database_dir',
-        '--mode': 'mode',
-        '--fill': 'fill',
-        '--keep-ears, --keep-eyes': 'keep',
-        '--keep-mask': 'keep_mask',
-        '--brain-margin': 'brain_margin',
-        '--force': 'force',
-        '--deface-only': 'deface_only',
-        '--template': 'template',
-        '--clean-workdir': 'clean_workdir',
-        '--stop-on-first-crash': 'stop_on_first_crash',
-        '--write-graph': 'write_graph',
-        '--plugin': 'plugin',
-        '--plugin-args': 'plugin_args',
-        '--resource-monitor': 'resource_monitor',
-    },
-    'group': {
-        '--photos': 'photos_dir',
-        '--release-dir': 'release_dir',
-        '--exclude-failed': 'exclude_failed',
-        '--accept': 'accept_file',
-        '--sign-key': 'sign_key',
-        '--link': 'link',
-        '--metadata': 'metadata',
-        '--head-points': 'head_points',
-    },
-}
 
 Group = argparse._ArgumentGroup  # what add_argument_group returns; it has no public name
 
@@ -80,8 +46,11 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
         With code 2 if the arguments are invalid, with 0 after ``--help`` or ``--version``.
     """
     parser = make_parser()
-    options = vars(parser.parse_args(argv))
-    _refuse_other_level(parser, options)
+    given = _given(parser, argv)
+    options = {name: parser.get_default(name) for name in given} | {
+        name: value for name, value in given.items() if value is not None
+    }
+    _refuse_other_level(parser, given)
     plugin_args = _plugin_args(parser, options)
     nprocs = options['nprocs'] or plugin_args.pop('n_procs', None) or len(os.sched_getaffinity(0))
     if options['omp_nthreads'] > nprocs:
@@ -90,7 +59,7 @@ def parse(argv: Sequence[str] | None = None) -> Settings:
             'could run. Lower it, or raise --nprocs.'
         )
     private = options['private_dir'] or options['work_dir'] / 'private'
-    release = _release(parser, options)
+    release = _release(parser, options, given)
     changed = {
         'nprocs': nprocs,
         'plugin_args': plugin_args,
@@ -116,34 +85,41 @@ def _plugin_args(parser: argparse.ArgumentParser, options: dict[str, Any]) -> di
     return given
 
 
-def _given(parser: argparse.ArgumentParser, options: dict[str, Any], level: str) -> list[str]:
-    """Return the options of a level that do not have their default."""
-    known = OF_LEVEL[level].items()
-    return [option for option, name in known if options[name] != parser.get_default(name)]
+def _given(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> dict[str, Any]:
+    """Return the values on the command line by setting; None where it has none."""
+    options = {action.dest for action in parser._actions if action.option_strings}
+    unset = argparse.Namespace(**dict.fromkeys(options - {'help', 'version'}))
+    return vars(parser.parse_args(argv, unset))  # sets no default of what is there
 
 
-def _refuse_other_level(parser: argparse.ArgumentParser, options: dict[str, Any]) -> None:
-    (other,) = OF_LEVEL.keys() - {options['analysis_level']}
-    if given := _given(parser, options, other):
+def _of_level(given: dict[str, Any], level: str) -> list[str]:
+    """Return the options of a level that are on the command line."""
+    return [option for option, name in OF_LEVEL[level].items() if given[name] is not None]
+
+
+def _refuse_other_level(parser: argparse.ArgumentParser, given: dict[str, Any]) -> None:
+    (other,) = OF_LEVEL.keys() - {given['analysis_level']}
+    if wrong := _of_level(given, other):
         parser.error(
-            f'{", ".join(given)}: only the {other} level reads this. Omit it, or run that level.'
+            f'{", ".join(wrong)}: only the {other} level reads this. Omit it, or run that level.'
         )
 
 
-def _release(parser: argparse.ArgumentParser, options: dict[str, Any]) -> ReleaseSettings | None:
+def _release(
+    parser: argparse.ArgumentParser, options: dict[str, Any], given: dict[str, Any]
+) -> ReleaseSettings | None:
     """Move the options of the release from ``options`` into settings of their own."""
-    given = [option for option in _given(parser, options, 'group') if option != '--photos']
     chosen = {item.name: options.pop(item.name) for item in fields(ReleaseSettings)}
     if chosen['release_dir']:
         return ReleaseSettings(**chosen)
-    if given:
-        parser.error(f'{", ".join(given)}: nothing is released without --release-dir.')
+    if wrong := [option for option in _of_level(given, 'group') if option != '--photos']:
+        parser.error(f'{", ".join(wrong)}: nothing is released without --release-dir.')
     return None
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the ``facebids`` command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='facebids',
         description=DESCRIPTION,
         epilog=EPILOG,

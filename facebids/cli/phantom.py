@@ -2,19 +2,18 @@
 """``facebids-phantom``: write a BIDS dataset of phantom heads."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from facebids import __version__
-from facebids.cli.arguments import millimetres, whole_number
+from facebids.cli.arguments import Parser, millimetres, whole_number
+from facebids.cli.command import run_command
 from facebids.config import PHANTOM_MODALITIES, PhantomSettings
-from facebids.errors import FacebidsError
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the ``facebids-phantom`` command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='facebids-phantom',
         description='Write a BIDS dataset of phantom heads with faces. Each participant is a '
         'different person; anatomy varies between sessions, and head pose between scans.',
@@ -52,13 +51,17 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the dataset; return the exit code."""
     settings = parse(argv)
+    return run_command(
+        'facebids-phantom',
+        lambda: _write(settings),
+        f'{settings.output_dir} is incomplete: delete it, and run the same command again.',
+    )
+
+
+def _write(settings: PhantomSettings) -> int:
     from facebids.stages.phantoms import write_dataset
 
-    try:
-        write_dataset(settings)
-    except FacebidsError as error:
-        sys.stderr.write(f'facebids-phantom: {error}\n')
-        return error.exit_code
+    write_dataset(settings)
     people = 'participant' if settings.participants == 1 else 'participants'
     print(f'{settings.participants} {people} written to {settings.output_dir}')
     return 0

@@ -2,19 +2,13 @@
 """Entry point of the ``facebids`` command."""
 
 import os
-import signal
-import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from facebids.cli.command import run_command
 from facebids.cli.parser import parse
 from facebids.config import Settings
-from facebids.errors import FacebidsError
 from facebids.filesystem import is_full
-from facebids.signals import handled
-
-INTERRUPTED = 130  # 128 + SIGINT, the convention of shells
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,21 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     settings = parse(argv)
     set_environment(settings.work_dir / 'cache', settings.omp_nthreads)
-    try:
-        # job time limit, `docker stop`
-        with handled(signal.default_int_handler, signal.SIGTERM):
-            return run(settings)
-    except FacebidsError as error:
-        _say(str(error), error)
-        return error.exit_code
-    except KeyboardInterrupt:
-        _say('interrupted. Run the same command again to resume.')
-        return INTERRUPTED
-    except Exception as error:
-        _say(f'internal error ({type(error).__name__}: {error}). Please report it.', error)
-        if settings.verbose or not getattr(error, '__notes__', None):  # a note names the log
-            traceback.print_exc()
-        return FacebidsError.exit_code
+    return run_command(
+        'facebids',
+        lambda: run(settings),
+        'Run the same command again to resume.',
+        verbose=settings.verbose > 0,
+    )
 
 
 def set_environment(cache: Path, nthreads: int) -> None:
@@ -93,7 +78,3 @@ def run(settings: Settings) -> int:
         if is_full(error):
             raise full(settings) from error
         raise
-
-
-def _say(sentence: str, error: Exception | None = None) -> None:
-    sys.stderr.write('\n'.join([f'facebids: {sentence}', *getattr(error, '__notes__', [])]) + '\n')

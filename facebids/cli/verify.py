@@ -2,16 +2,16 @@
 """``facebids-verify``: compare a release with its certificate."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from facebids import __version__
+from facebids.cli.arguments import Parser
+from facebids.cli.command import run_command
 from facebids.cli.console import make_console
 from facebids.cli.run import set_environment
-from facebids.errors import FacebidsError
 from facebids.filesystem import write_json_atomic
 from facebids.provenance import source_digest
 
@@ -25,13 +25,14 @@ With --summary, scan any dataset, with or without a certificate, for faces and m
 """
 EPILOG = (
     'Exit codes: 0 the release is as certified, or no findings; 1 it is not, or a curator has to '
-    'review it, or the scan is incomplete; 2 invalid options; 65 unreadable certificate.'
+    'review it, or the scan is incomplete; 2 invalid options; 65 unreadable certificate; '
+    '130 interrupted.'
 )
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the ``facebids-verify`` command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='facebids-verify',
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -71,15 +72,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error('--summary searches every image, and checks no signature: omit the others.')
     if options.json and not options.summary:
         parser.error('--json: only --summary is written as JSON.')
-    try:
-        if options.summary:
-            return summarise(options.release, options.certificate, options.json)
-        return verify(
-            options.certificate, options.release, options.public_key, attack=options.attack
-        )
-    except FacebidsError as error:
-        sys.stderr.write(f'facebids-verify: {error}\n')
-        return error.exit_code
+    return run_command('facebids-verify', lambda: _run(options), 'Run the same command again.')
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.summary:
+        return summarise(options.release, options.certificate, options.json)
+    return verify(options.certificate, options.release, options.public_key, attack=options.attack)
 
 
 def verify(path: Path, root: Path, public_key: Path | None = None, *, attack: bool = False) -> int:

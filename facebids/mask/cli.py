@@ -2,19 +2,16 @@
 """``facebids-mask``: photographs and videos of a face, without the person."""
 
 import argparse
-import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from facebids import __version__
-from facebids.cli.arguments import whole_number
-from facebids.cli.extras import reported
+from facebids.cli.arguments import Parser, whole_number
+from facebids.cli.command import Extra, run_command
 from facebids.errors import FacebidsError, OutputError, UsageError
-from facebids.signals import handled
 
-INTERRUPTED = 130
 DESCRIPTION = """\
 Show the motion of faces on photographs and videos on a generic face: pose, expression of each
 side, lids, gaze and blinks are kept, the person is not.
@@ -26,7 +23,7 @@ facebids-mask render PARAMETERS.tsv OUTPUT.mp4 renders the table of such a run a
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser that masks files."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='facebids-mask',
         usage='%(prog)s INPUT [INPUT ...] OUTPUT_DIR [options]\n'
         '       %(prog)s render PARAMETERS.tsv OUTPUT.mp4 [options]',
@@ -55,7 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 def make_render_parser() -> argparse.ArgumentParser:
     """Return the parser of ``facebids-mask render``."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='facebids-mask render',
         description='Render a table of parameters again. The same table gives the same pictures.',
     )
@@ -93,20 +90,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         else make_parser().parse_args(arguments)
     )
     command = _render if rendering else _mask
+    return run_command(
+        'facebids-mask',
+        lambda: _on_disk(command, options),
+        'The same command goes on where it stopped.',
+        extra=Extra('video', 'for video'),
+    )
+
+
+def _on_disk(command: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
     try:
-        with handled(signal.default_int_handler, signal.SIGTERM):
-            return reported('facebids-mask', 'video', 'for video', lambda: command(options))
+        return command(options)
     except OSError as error:
         where = f'{error.filename}: ' if error.filename else ''
-        sys.stderr.write(
-            f'facebids-mask: {where}{error.strerror}. Check the space and permissions.\n'
-        )
-        return OutputError.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write(
-            'facebids-mask: interrupted. The same command goes on where it stopped.\n'
-        )
-        return INTERRUPTED
+        raise OutputError(f'{where}{error.strerror}. Check the space and permissions.') from error
 
 
 def _mask(options: argparse.Namespace) -> int:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facebids import __version__
-from facebids.cli.arguments import whole_number
-from facebids.cli.extras import reported
+from facebids.cli.arguments import Parser, whole_number
+from facebids.cli.command import Extra, run_command
 from facebids.errors import UsageError
 from facebids.quiz.study import ARMS, CHOICES, QUESTIONS, Study
 from facebids.signals import handled
@@ -25,7 +25,7 @@ Build a study from a run of the participant level, serve it as a web page, and s
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the ``facebids-quiz`` command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='facebids-quiz',
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -43,10 +43,15 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code."""
     options = make_parser().parse_args(argv)
-    return reported('facebids-quiz', 'quiz', 'of the quiz', lambda: options.run(options))
+    return run_command(
+        'facebids-quiz',
+        lambda: int(options.run(options)),
+        'Run the same command again.',
+        extra=Extra('quiz', 'of the quiz'),
+    )
 
 
-def _add_build(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
+def _add_build(commands: 'argparse._SubParsersAction[Parser]') -> None:
     parser = commands.add_parser(
         'build',
         usage='%(prog)s OUTPUT_DIR QUIZ_DIR --private-dir DIR --photos DIR [options]',
@@ -105,7 +110,7 @@ def _add_build(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
     parser.set_defaults(run=_build)
 
 
-def _add_serve(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
+def _add_serve(commands: 'argparse._SubParsersAction[Parser]') -> None:
     parser = commands.add_parser(
         'serve', help='show a study as web pages', description='Show a study as web pages.'
     )
@@ -134,7 +139,7 @@ def _add_serve(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
     parser.set_defaults(run=_serve)
 
 
-def _add_score(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
+def _add_score(commands: 'argparse._SubParsersAction[Parser]') -> None:
     parser = commands.add_parser(
         'score',
         help='write tables and a page of how well people, and machines, recognise the renders',
@@ -154,7 +159,7 @@ def _add_score(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') 
     parser.set_defaults(run=_score)
 
 
-def _add_export(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
+def _add_export(commands: 'argparse._SubParsersAction[Parser]') -> None:
     parser = commands.add_parser(
         'export',
         help='write anonymous tables of the observers and answers, to share',
@@ -167,7 +172,7 @@ def _add_export(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]')
     parser.set_defaults(run=_export)
 
 
-def _add_delete(commands: 'argparse._SubParsersAction[argparse.ArgumentParser]') -> None:
+def _add_delete(commands: 'argparse._SubParsersAction[Parser]') -> None:
     parser = commands.add_parser(
         'delete-observer',
         help='delete an observer and all their answers',

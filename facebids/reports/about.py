@@ -8,13 +8,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-from facebids.config import Settings
+from facebids.config import OF_LEVEL, Settings
 from facebids.core.record import Record
 from facebids.provenance import source_digest
 from facebids.version import __version__
 
 Row = tuple[str, str]
+# settings that change the result of an image, of those that one level reads
+CHANGE_RESULTS = {
+    'include', 'mode', 'fill', 'keep_mask', 'brain_margin', 'force', 'deface_only', 'template',
+    'photos_dir',
+}  # fmt: skip
 # distributions that decide about results, by the name that people know
 PACKAGES = {'ANTs': 'antspyx', 'dlib': 'dlib-bin', 'onnxruntime': 'onnxruntime', 'NumPy': 'numpy'}
 
@@ -53,18 +59,24 @@ def command(settings: Settings) -> str:
     Folders have their names only, and what identifies people (photographs, keys) none.
     """
     words = ['facebids', settings.bids_dir.name, settings.output_dir.name, settings.analysis_level]
-    if settings.analysis_level == 'participant':
-        words += ['--mode', settings.mode]
-        words += ['--fill', settings.fill] if settings.mode == 'remove' else []
-        words += ['--brain-margin', f'{settings.brain_margin:g}']
-        words += [f'--keep-{part}' for part in settings.keep]
-        words += ['--keep-mask', 'PATH'] if settings.keep_mask else []
-        words += ['--include', *settings.include] if settings.include else []
-        words += ['--template', settings.template] if settings.template else []
-        words += ['--force'] if settings.force else []
-        words += ['--deface-only'] if settings.deface_only else []
-    words += ['--photos', 'DIR'] if settings.photos_dir else []
+    for option, name in OF_LEVEL[settings.analysis_level].items():
+        if name in CHANGE_RESULTS and (name != 'fill' or settings.mode == 'remove'):
+            words += _words(option, getattr(settings, name))
+    words += [f'--keep-{part}' for part in settings.keep]
     return shlex.join([*words, '--random-seed', str(settings.seed)])
+
+
+def _words(option: str, value: Any) -> list[str]:
+    """Return an option on the command line, or nothing if it is not set."""
+    if value is None or value is False or value == ():
+        return []
+    if value is True:
+        return [option]
+    if isinstance(value, tuple):
+        return [option, *value]
+    if isinstance(value, Path):
+        return [option, 'PATH']
+    return [option, f'{value:g}' if isinstance(value, float) else value]
 
 
 def _examined_with(record: Record) -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from facebids import __version__
-from facebids.cli.arguments import whole_number
-from facebids.cli.extras import reported
+from facebids.cli.arguments import Parser, whole_number
+from facebids.cli.command import Extra, run_command
 from facebids.errors import UsageError
 from facebids.signals import handled
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 EPILOG = (
     'Keys: a accept, r reject, c comment, u undo, arrows next and previous. Exit codes: 0 stopped '
     'or written; 2 invalid options; 65 unreadable metrics; 66 no image; 73 the address or the '
-    'table cannot be used.'
+    'table cannot be used; 130 interrupted.'
 )
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the ``facebids-review`` command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog='facebids-review',
         description='Look at every defaced image of an output folder in a browser, those with '
         'doubts first, and write the table that --accept reads. Only this machine is served, and '
@@ -60,7 +60,12 @@ def make_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Review images; return the exit code."""
     options = make_parser().parse_args(argv)
-    return reported('facebids-review', 'quiz', 'starlette and uvicorn', lambda: _run(options))
+    return run_command(
+        'facebids-review',
+        lambda: _run(options),
+        'Run the same command again to resume.',
+        extra=Extra('quiz', 'starlette and uvicorn'),
+    )
 
 
 def _run(options: argparse.Namespace) -> int:

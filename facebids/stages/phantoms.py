@@ -34,6 +34,12 @@ def write_dataset(settings: PhantomSettings) -> None:
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise OutputError(f'{root} is not an empty folder. Choose a new one.')
     try:
+        write_text_atomic(root / 'README.md', README)
+        labels = [f'sub-{number:02d}' for number in range(1, settings.participants + 1)]
+        write_text_atomic(root / 'participants.tsv', '\n'.join(['participant_id', *labels, '']))
+        for number, label in enumerate(labels):
+            _write_participant(label, number, settings)
+        # last, so that an interrupted run leaves nothing that passes for a dataset
         write_json_atomic(
             root / 'dataset_description.json',
             {
@@ -45,11 +51,6 @@ def write_dataset(settings: PhantomSettings) -> None:
                 'GeneratedBy': [{'Name': 'facebids-phantom', 'Version': __version__}],
             },
         )
-        write_text_atomic(root / 'README.md', README)
-        labels = [f'sub-{number:02d}' for number in range(1, settings.participants + 1)]
-        write_text_atomic(root / 'participants.tsv', '\n'.join(['participant_id', *labels, '']))
-        for number, label in enumerate(labels):
-            _write_participant(label, number, settings)
     except OSError as error:
         raise OutputError(f'{root} cannot be written: {error.strerror}.') from error
 

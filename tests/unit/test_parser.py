@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from facebids.cli.parser import OF_LEVEL, parse
-from facebids.config import ReleaseSettings, Settings
+from facebids.cli.parser import make_parser, parse
+from facebids.config import OF_LEVEL, ReleaseSettings, Settings
 
 BASE = ['data', 'out', 'participant']
 GROUP = ['data', 'out', 'group']
@@ -90,7 +90,7 @@ def test_the_number_of_processes_may_be_an_argument_of_the_plugin(tmp_path):
         ('SLURM', '{"max_jobs": 0}', 'max_jobs must be a whole number of at least 1'),
         ('Linear', '{"n_procs": 2}', 'Linear has no argument n_procs. It has none.'),
         ('MultiProc', '{"n_procs": "2"}', 'n_procs must be a whole number of at least 1'),
-        ('PBS', '{}', 'invalid choice'),
+        ('PBS', '{}', "--plugin 'PBS': choose from"),
     ],
 )
 def test_arguments_that_a_plugin_does_not_know_are_refused(
@@ -112,8 +112,8 @@ def test_labels_may_be_repeated_and_count_once():
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['data', 'out', 'both'], 'invalid choice'),
-        (['data', 'out'], 'analysis_level'),
+        (['data', 'out', 'both'], "analysis_level 'both': choose from"),
+        (['data', 'out'], 'missing arguments: analysis_level.'),
         ([*BASE, '--participant-label', '*'], 'not a label'),
         ([*BASE, '--nprocs', '0'], 'not a whole number of at least 1'),
         ([*BASE, '--nprocs', 'many'], 'not a whole number of at least 1'),
@@ -121,7 +121,7 @@ def test_labels_may_be_repeated_and_count_once():
         ([*BASE, '--brain-margin', 'nan'], 'not a length from 0 to 20 mm'),
         ([*BASE, '--nprocs', '2', '--omp-nthreads', '3'], 'more than --nprocs 2'),
         ([*BASE, '--bids-filter-file', 'missing.json'], r'missing.json cannot be read'),
-        ([*BASE, '--include', 'eeg'], 'invalid choice'),
+        ([*BASE, '--include', 'eeg'], "--include 'eeg': choose from"),
         ([*GROUP, '--head-points', 'keep'], 'nothing is released without --release-dir'),
         ([*BASE, '--photos', 'p', '--link', 'copy'], '--photos, --link: only the group level'),
         ([*BASE, '--release-dir', 'upload'], '--release-dir: only the group level'),
@@ -130,14 +130,43 @@ def test_labels_may_be_repeated_and_count_once():
             '--mode, --keep-ears, --keep-eyes: only the',
         ),
         ([*GROUP, '--session-label', 'A'], '--session-label: only the participant level'),
-        ([*BASE, '--part', '01'], 'unrecognized arguments'),
+        ([*BASE, '--link', 'auto'], '--link: only the group level'),  # although it is the default
+        ([*GROUP, '--mode', 'remove'], '--mode: only the participant level'),
+        ([*BASE, '--part', '01'], 'unknown arguments: --part 01.'),
+        ([*BASE, '--nproc', '2'], 'unknown arguments: --nproc 2. Did you mean --nprocs?'),
+        ([*BASE, '--nprocs'], '--nprocs/--n-cpus/--nthreads needs one argument.'),
     ],
 )
 def test_wrong_arguments_end_with_code_2_and_a_sentence(arguments, message, capsys):
     with pytest.raises(SystemExit) as end:
         parse(arguments)
     assert end.value.code == 2
-    assert message in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.startswith('facebids: ')
+    assert said.endswith(' See facebids --help.\n')
+    assert said.count('\n') == 1
+
+
+@pytest.mark.parametrize(
+    ('level', 'option'),
+    [
+        ({'participant': 'group', 'group': 'participant'}[of], option)
+        for of, known in OF_LEVEL.items()
+        for option in ', '.join(known).split(', ')
+    ],
+)
+def test_every_option_of_the_other_level_is_refused(level, option, capsys, tmp_path):
+    (tmp_path / 'x.json').write_text('{}')
+    action = make_parser()._option_string_actions[option]
+    values = {'--brain-margin': '3', '--session-label': 'A', '--template': 'A'}
+    value = values.get(option) or (action.choices or [str(tmp_path / 'x.json')])[0]
+    with pytest.raises(SystemExit) as end:
+        parse(['data', 'out', level, option, *([] if action.nargs == 0 else [value])])
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert option in said
+    assert f'only the {"group" if level == "participant" else "participant"} level' in said
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,16 @@ from facebids.core.record import Reason
 from facebids.core.verdict import criteria, judge
 from facebids.filesystem import write_text_atomic
 from facebids.provenance import source_digest
-from facebids.reports import comparisons, curves, evidence, group, number, participant, tables
+from facebids.reports import (
+    about,
+    comparisons,
+    curves,
+    evidence,
+    group,
+    number,
+    participant,
+    tables,
+)
 from facebids.studies.results import NotPossible, Outcome, Results, Search, strongest
 
 PATH = 'sub-01/ses-A/anat/sub-01_ses-A_T1w.nii.gz'
@@ -186,6 +195,22 @@ def test_an_image_that_was_not_attacked_is_no_error_and_proves_nothing(places):
     text = _Page(_pages(places)[0]).text
     assert 'so that nothing is proven' in text
     assert 'No step failed.' in text
+
+
+def test_the_command_has_all_options_that_change_results_and_names_nobody(tmp_path):
+    settings = Settings(
+        tmp_path / 'raw', tmp_path / 'out', 'participant', tmp_path / 'w', tmp_path / 'w/p',
+        ('01',), include=('func',), keep=('ears',), keep_mask=tmp_path / 'sub-01', force=True,
+        nprocs=2, template='Child', brain_margin=2.5,
+    )  # fmt: skip
+    assert about.command(settings) == (
+        'facebids raw out participant --include func --mode remove --fill air --keep-mask PATH '
+        '--brain-margin 2.5 --force --template Child --keep-ears --random-seed 0'
+    )
+    group = replace(settings, analysis_level='group', photos_dir=tmp_path / 'photos')
+    assert about.command(replace(group, keep=())) == (
+        'facebids raw out group --photos PATH --random-seed 0'
+    )
 
 
 @pytest.mark.parametrize(
