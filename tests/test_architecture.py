@@ -55,7 +55,8 @@ GROUND = {
 }
 # Light tables that all may use: contrasts, defacing modes, and the names of the metrics.
 TABLES = {
-    f'facebids.core.{name}' for name in ('contrasts', 'metrics', 'metrics_file', 'modes', 'record')
+    f'facebids.core.{name}'
+    for name in ('contrasts', 'metrics', 'metrics_file', 'modes', 'record', 'remedies')
 }
 DOWNWARDS = {
     'facebids.errors': set(),

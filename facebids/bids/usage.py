@@ -21,7 +21,7 @@ class Usage:
     started
         Date and time (ISO 8601).
     wall_s, cpu_s
-        Time that passed, and time of all processors, s.
+        Wall time, and CPU time of all cores, s.
     memory_mib
         Largest resident memory of the process during the step, MiB; None if it is not known.
     """
@@ -41,9 +41,9 @@ COLUMNS: dict[str, dict[str, Any]] = {
         'Description': 'When the step started, in UTC: before this run, if its result was '
         'taken from an earlier run.'
     },
-    'wall_s': {'Description': 'Time that passed.', 'Units': 's'},
+    'wall_s': {'Description': 'Wall time: what passed.', 'Units': 's'},
     'cpu_s': {
-        'Description': 'Time of all processors, in threads and child processes.',
+        'Description': 'CPU time: that of all cores, in threads and child processes.',
         'Units': 's',
     },
     'memory_mib': {

@@ -4,12 +4,14 @@
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from facebids.bids import names
 from facebids.bids.names import HeadImage
+from facebids.core import remedies
 from facebids.core.record import Record
 from facebids.studies.results import Results, of_enough_people, strongest, too_few
 
@@ -30,7 +32,8 @@ def make_console(*, error: bool = False) -> Any:
 class ImageProgress:
     """Status callback of a Nipype run that reports each image when it ends, also in the log.
 
-    An image has ended when its record exists or when one of its steps has crashed.
+    An image has ended when its record exists or when one of its steps has crashed. In a terminal,
+    a bar shows how many steps have ended, and which are at work.
 
     Parameters
     ----------
@@ -38,6 +41,8 @@ class ImageProgress:
         Every planned image.
     read_record
         Returns the record of an image, or None if it does not exist yet.
+    explain
+        Returns the record of an image one of whose steps has crashed.
     verbose
         Whether to print one line per step, too.
     """
@@ -46,86 +51,144 @@ class ImageProgress:
         self,
         images: Sequence[HeadImage],
         read_record: Callable[[HeadImage], Record | None],
+        explain: Callable[[HeadImage], Record],
         *,
         verbose: bool = False,
     ) -> None:
         self.console = make_console()
         self.images = {names.workflow_name(image): image for image in images}
         self.read_record = read_record
+        self.explain = explain
         self.verbose = verbose
         self.started: dict[str, float] = {}
         self.seconds = dict.fromkeys(self.images, 0.0)
+        self.steps: Counter[str] = Counter()  # of each image, and how many of them have ended
+        self.done: Counter[str] = Counter()
         self.ended: set[str] = set()
+        self.crashed: set[str] = set()
         self.begun = self.drawn = time.monotonic()
-        self.bar = self._make_bar() if self.console.is_terminal else None
+        self.bar: Any = None
+        self.live: Any = None
+        if self.console.is_terminal:
+            self.bar, self.live = self._make_bar()
 
     def __enter__(self) -> 'ImageProgress':
         """Show the progress bar in a terminal."""
-        if self.bar:
-            self.bar.start()
+        if self.live:
+            self.live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Remove the progress bar."""
-        if self.bar:
-            self.bar.stop()
+        self._end_crashed()
+        if self.live:
+            self.live.stop()
+
+    def expect(self, steps: Iterable[str]) -> None:
+        """Receive the full names of all steps that are going to run."""
+        self.steps.update(filter(None, map(self._image_of, steps)))
 
     def __call__(self, node: Any, status: str) -> None:
         """Handle a message of Nipype: ``'start'``, ``'end'`` or ``'exception'`` of a node."""
-        key = next((part for part in node.fullname.split('.') if part in self.images), None)
+        self._end_crashed()
+        key = self._image_of(node.fullname)
         if self.verbose:
             self.console.print(f'  {node.fullname}: {status}')
         if key is None or key in self.ended:
             return
-        if status == 'start':
-            self.started[node.fullname] = time.monotonic()
-            return
         now = time.monotonic()
-        self.seconds[key] += now - self.started.pop(node.fullname, now)  # cached ones never start
-        record = self.read_record(self.images[key]) if status == 'end' else None
-        if record or status == 'exception':
-            self._end(key, record.verdict if record else 'error')
-        if now > self.drawn + REFRESH or key in self.ended:
+        if status == 'start':
+            self.started[node.fullname] = now
             self._draw(now)
+            return
+        self.seconds[key] += now - self.started.pop(node.fullname, now)  # cached ones never start
+        self.done[key] += 1
+        if status == 'exception':
+            self.crashed.add(key)
+            return  # Nipype writes the crash file after this
+        if record := self.read_record(self.images[key]):
+            self.end(self.images[key], record)
+        self.tick()
+
+    def tick(self) -> None:
+        """Let the time pass on the bar; called now and then while steps are at work."""
+        self._end_crashed()
+        if (now := time.monotonic()) > self.drawn + REFRESH:
+            self._draw(now)
+
+    def end(self, image: HeadImage, record: Record) -> None:
+        """Report an image, unless it was reported before."""
+        key = names.workflow_name(image)
+        if key not in self.images or key in self.ended:
+            return
+        self.ended.add(key)
+        count = f'[{len(self.ended)}/{len(self.images)}]'
+        line = (
+            f'{count} {image.relative_path}: {record.verdict}, {self.seconds[key]:.0f} s wall time'
+        )
+        if sentences := remedies.explain(record):
+            line += f'. {sentences}'
+        self.console.print(line, style=STYLES[record.verdict], soft_wrap=True)
+        LOGGER.info('%s', line)
+        self._draw(time.monotonic())
 
     def seconds_of(self, image: HeadImage) -> float:
         """Return the total run time (s) of the steps of an image."""
         return self.seconds.get(names.workflow_name(image), 0.0)
 
-    def _end(self, key: str, outcome: str) -> None:
-        self.ended.add(key)
-        count = f'[{len(self.ended)}/{len(self.images)}]'
-        line = f'{count} {self.images[key].relative_path}: {outcome}, {self.seconds[key]:.0f} s'
-        self.console.print(line, style=STYLES.get(outcome, 'red'))
-        LOGGER.info('%s', line)
+    def _image_of(self, step: str) -> str | None:
+        return next((part for part in step.split('.') if part in self.images), None)
+
+    def _end_crashed(self) -> None:
+        for key in sorted(self.crashed - self.ended):
+            self.end(self.images[key], self.explain(self.images[key]))
+
+    def _share_done(self, key: str) -> float:
+        """Return how much of an image is done, of 1."""
+        return 1.0 if key in self.ended else min(self.done[key] / max(self.steps[key], 1), 1.0)
 
     def _draw(self, now: float) -> None:
         self.drawn = now
-        if self.bar:
+        if self.live:
             ended = [spent for key, spent in self.seconds.items() if key in self.ended]
             others = [spent for key, spent in self.seconds.items() if key not in self.ended]
             left = time_left(ended, others, now - self.begun)
             words = '' if left is None else f'about {_duration(left)} left'
             task = self.bar.task_ids[0]
-            self.bar.update(task, completed=len(ended), left=words, refresh=True)
+            share = sum(map(self._share_done, self.images))
+            self.bar.update(task, completed=share, ended=len(ended), left=words)
+            self.live.refresh()
 
-    def _make_bar(self) -> Any:
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-        )
+    def _make_bar(self) -> tuple[Any, Any]:
+        from rich.console import Group
+        from rich.live import Live
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.text import Text
+
+        bar = Progress(
+            'images', BarColumn(), TextColumn('{task.fields[ended]}/{task.total}'),
+            TimeElapsedColumn(), TextColumn('{task.fields[left]}'), auto_refresh=False,
+        )  # fmt: skip
+        bar.add_task('images', total=len(self.images), ended=0, left='')
+
+        def render() -> Any:
+            lines = [Text(f'  {line}', no_wrap=True, overflow='ellipsis') for line in self._now()]
+            return Group(bar.get_renderable(), *lines)
 
         # No refresh thread: Nipype forks, and a child could inherit a lock held by the thread.
-        bar = Progress(
-            'images', BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            TextColumn('{task.fields[left]}'),
-            console=self.console, auto_refresh=False, transient=True,
-        )  # fmt: skip
-        bar.add_task('images', total=len(self.images), left='')
-        return bar
+        live = Live(
+            console=self.console, get_renderable=render, auto_refresh=False, transient=True
+        )
+        return bar, live
+
+    def _now(self) -> Iterator[str]:
+        """Yield a line for each step that is at work."""
+        for name in self.started:
+            if (key := self._image_of(name)) and key not in self.ended:
+                image = PurePosixPath(self.images[key].relative_path).name.partition('.')[0]
+                step = name.rpartition('.')[2].replace('_', ' ')
+                of = f', step {self.done[key] + 1} of {self.steps[key]}' if self.steps[key] else ''
+                yield f'{image}: {step}{of}'
 
 
 def time_left(ended: Sequence[float], others: Sequence[float], elapsed: float) -> float | None:
@@ -177,10 +240,13 @@ class Terminal:
         self.error.print(sentence, soft_wrap=True)
 
     def follow(
-        self, images: Sequence[HeadImage], read_record: Callable[[HeadImage], Record | None]
+        self,
+        images: Sequence[HeadImage],
+        read_record: Callable[[HeadImage], Record | None],
+        explain: Callable[[HeadImage], Record],
     ) -> ImageProgress:
         """Print a line for each image when it ends, and a progress bar on terminals."""
-        return ImageProgress(images, read_record, verbose=self.verbose)
+        return ImageProgress(images, read_record, explain, verbose=self.verbose)
 
     def show_results(self, records: Iterable[Record], seconds: Mapping[str, float]) -> None:
         """Print the table of all images.
@@ -196,7 +262,7 @@ class Terminal:
         from rich.text import Text
 
         table = Table(pad_edge=False, show_edge=False)
-        for title in ('image', *(['time'] if seconds else []), 'faces before', 'after'):
+        for title in ('image', *(['wall time'] if seconds else []), 'faces before', 'after'):
             table.add_column(
                 title, justify='left' if title == 'image' else 'right', overflow='fold'
             )

@@ -100,6 +100,7 @@ def run_graph(
         from facebids.stages.measured import measure
 
         measure(workflow)
+    progress.expect(workflow.list_node_names())
     _silence_nipype()
     workflow.base_dir = str(settings.work_dir / 'nipype')
     workflow.config.setdefault('execution', {}).update(

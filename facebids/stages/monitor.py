@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Collect what the steps of a run used."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from facebids.bids import names, usage
 from facebids.bids.names import HeadImage
 from facebids.bids.plan import ParticipantPlan
 from facebids.bids.usage import Usage
+from facebids.core.record import Record
 from facebids.filesystem import write_json_atomic, write_text_atomic
 from facebids.stages.reporter import Progress
 
@@ -45,8 +46,20 @@ class Monitor:
         if image and (used := measured.read(node, image)):
             self.used[node.fullname] = used
 
+    def expect(self, steps: Iterable[str]) -> None:
+        """Receive the full names of all steps that are going to run."""
+        self.progress.expect(steps)
+
+    def tick(self) -> None:
+        """Let time pass."""
+        self.progress.tick()
+
+    def end(self, image: HeadImage, record: Record) -> None:
+        """Report an image that has ended."""
+        self.progress.end(image, record)
+
     def seconds_of(self, image: HeadImage) -> float:
-        """Return the run time of the steps of an image, s."""
+        """Return the wall time of all steps of an image, s."""
         return self.progress.seconds_of(image)
 
     def write(self, folder: Path) -> None:

@@ -131,7 +131,15 @@ def _process(
     def read_record(image: HeadImage) -> Record | None:
         return records.read(settings.work_dir / names.record(image))
 
-    with reporter.follow(images, read_record) as progress:
+    sources = {
+        item.image: item.lender for plan in plans for item in (*plan.images, *plan.registered)
+    }
+
+    def explain(image: HeadImage) -> Record:
+        reason = reason_for_missing_record(image, read_crashes(crash_dir), sources)
+        return records.failed(image, reason.code, reason.message)
+
+    with reporter.follow(images, read_record, explain) as progress:
         monitor = Monitor(progress, planned)
         callback = monitor if settings.resource_monitor else progress
         finished = run_graph(settings, planned, callback, crash_dir, log_dir, template)
@@ -140,9 +148,6 @@ def _process(
     crashes = read_crashes(crash_dir)
     if any(crash.code == FULL for crash in crashes):
         raise full(settings)
-    sources = {
-        item.image: item.lender for plan in plans for item in (*plan.images, *plan.registered)
-    }
     ended_early = not finished or (settings.stop_on_first_crash and bool(crashes))
     results = {
         item.image: records.failed(item.image, item.code, item.message)
@@ -157,6 +162,8 @@ def _process(
                 continue
             found = records.failed(image, reason.code, reason.message)
         results[image] = _strip_paths(_require_output(image, found, settings.output_dir), settings)
+        if finished:
+            progress.end(image, results[image])
     publish(settings, results, tuple(monitor.used.values()))
     if not finished:
         raise KeyboardInterrupt

@@ -121,6 +121,7 @@ class SurvivingMultiProcPlugin(MultiProcPlugin):
 
     def _send_procs_to_workers(self, updatehash: bool = False, graph: Any = None) -> None:
         self._end_if_interrupted()  # called several times a second
+        self.plugin_args['status_callback'].tick()
         super()._send_procs_to_workers(updatehash, graph)
 
     def _start(self) -> ProcessPoolExecutor:

@@ -17,8 +17,17 @@ class Progress(Protocol):
     def __call__(self, node: Any, status: str) -> None:
         """Receive the status of a node: ``'start'``, ``'end'`` or ``'exception'``."""
 
+    def expect(self, steps: Iterable[str]) -> None:
+        """Receive the full names of all steps that are going to run."""
+
+    def tick(self) -> None:
+        """Let time pass: called now and then while other processes run the steps."""
+
+    def end(self, image: HeadImage, record: Record) -> None:
+        """Report an image that has ended, unless it was reported before."""
+
     def seconds_of(self, image: HeadImage) -> float:
-        """Return the run time of the steps of an image, s."""
+        """Return the wall time of all steps of an image, s."""
 
 
 class Reporter(Protocol):
@@ -31,7 +40,10 @@ class Reporter(Protocol):
         """Report something that the user should know, but that stops nothing."""
 
     def follow(
-        self, images: Sequence[HeadImage], read_record: Callable[[HeadImage], Record | None]
+        self,
+        images: Sequence[HeadImage],
+        read_record: Callable[[HeadImage], Record | None],
+        explain: Callable[[HeadImage], Record],
     ) -> AbstractContextManager[Progress]:
         """Follow a run, and report each image when it ends.
 
@@ -41,6 +53,8 @@ class Reporter(Protocol):
             Every planned image.
         read_record
             Returns the record of an image, or None if it does not exist yet.
+        explain
+            Returns the record of an image one of whose steps has crashed.
         """
 
     def show_results(self, records: Iterable[Record], seconds: Mapping[str, float]) -> None:
@@ -51,7 +65,7 @@ class Reporter(Protocol):
         records
             Records of the images.
         seconds
-            Run time of each image (s) by its path; empty if unknown.
+            Wall time of the steps of each image (s) by its path; empty if unknown.
         """
 
     def show_findings(self, results: Results) -> None:

@@ -12,15 +12,21 @@ import shutil
 import signal
 import sys
 import time
+from types import SimpleNamespace
 
+import make
 import pytest
 from toys import FLAIR_A, T1W_2, T1W_A, T1W_B, image_of
 
 from facebids.bids import names, records
+from facebids.bids.names import HeadImage
 from facebids.bids.usage import Usage
-from facebids.cli.console import time_left
+from facebids.cli import console
+from facebids.cli.console import ImageProgress, time_left
 from facebids.cli.run import main
+from facebids.core import remedies
 from facebids.core.record import Reason
+from facebids.core.thresholds import THRESHOLDS
 from facebids.filesystem import TEMPORARY
 from facebids.stages.crashes import NOT_REACHED, Crash, reason_for_missing_record
 
@@ -71,7 +77,8 @@ def test_one_failing_image_fails_itself_and_the_others_finish(run, nprocs, capsy
     assert not list(run.out.rglob('*crash*'))
     assert len(list((run.work / 'crash').glob('*/*'))) == 1
     text = capsys.readouterr().out
-    assert f'{T1W_A}: error' in text
+    assert re.search(rf'{T1W_A}: fail, \d+ s wall time\. .*/{message}\n', text)
+    assert len(re.findall(r'^\[\d/4\] ', text, re.M)) == 4
     assert 'crash files: ' in text
 
 
@@ -105,7 +112,7 @@ def _add_dependents(bids):
 
 
 @pytest.mark.parametrize('left_out', [False, True])
-def test_dependent_images_fail_with_the_name_of_their_source(run, left_out):
+def test_dependent_images_fail_with_the_name_of_their_source(run, left_out, capsys):
     added = _add_dependents(run.bids)
     wanted = [T1W_A, *added]
     options = ['--participant-label', '01', '--session-label', 'A']
@@ -119,6 +126,8 @@ def test_dependent_images_fail_with_the_name_of_their_source(run, left_out):
         assert run.reason(image).code == 'source_failed'
         assert f'registration of {T1W_A}, ' in run.reason(image).message
         assert 'Run it again.' in run.reason(image).message
+    lines = re.findall(r'^\[\d+/(\d+)\] (\S+): (?:fail|pass), ', capsys.readouterr().out, re.M)
+    assert sorted(lines) == sorted((str(len(wanted) + 1), image) for image in [FLAIR_A, *wanted])
 
 
 def test_a_source_that_stopped_after_its_registration_is_not_blamed():
@@ -421,16 +430,53 @@ def test_a_terminal_shows_a_bar_with_the_time_left(run, monkeypatch):
     assert run(outcomes={T1W_2: 'busy'}) == 0
     assert '1/4' in terminal.getvalue()
     assert re.search(r'about \d+ s left', terminal.getvalue())
+    for number, step in enumerate(['step', 'sink'], 1):
+        assert f'sub-02_T1w: {step}, step {number} of 2' in terminal.getvalue()
+
+
+def test_the_bar_moves_while_an_image_is_at_work(monkeypatch):
+    monkeypatch.setenv('TERM', 'xterm')
+    monkeypatch.setattr(sys, 'stdout', terminal := _FakeTerminal())
+    image = HeadImage.from_relative_path(T1W_2)
+    progress = ImageProgress([image], lambda image: None, lambda image: None)
+    steps = [f'run_wf.{names.workflow_name(image)}.{step}' for step in 'abcd']
+    with progress:
+        progress.expect(steps)
+        shown = []
+        for step in steps[:3]:
+            node = SimpleNamespace(fullname=step)
+            progress(node, 'start')
+            shown.append(progress.bar.tasks[0].completed)
+            progress(node, 'end')
+        terminal.truncate(0)
+        monkeypatch.setattr(console, 'REFRESH', -1.0)
+        progress.tick()
+        assert '0/1' in terminal.getvalue()
+    assert shown == [0, 0.25, 0.5]
+
+
+def test_a_line_says_what_to_do(run, capsys):
+    assert run(outcomes={T1W_2: 'fail'}) == 1
+    text = capsys.readouterr().out
+    assert re.search(rf'{T1W_2}: fail, \d+ s wall time\. A face was found\.\n', text)
+
+
+@pytest.mark.parametrize('threshold', [t for t in THRESHOLDS if t.severity == 'fail'])
+def test_every_failure_has_a_remedy(threshold):
+    reason = Reason(f'{threshold.name}_unknown', 'fail', threshold.message)
+    said = remedies.explain(make.image_record(T1W_2, verdict='fail', reasons=(reason,)))
+    assert said.startswith(threshold.message)
+    assert len(said) > len(threshold.message) + 20
 
 
 def test_the_log_has_a_line_for_each_image(run):
     assert run(outcomes={T1W_2: 'empty'}) == 1
     (log,) = run.work.glob('log/*/facebids.log')
-    found = re.findall(r'\[(\d)/4\] (\S+): (\w+), \d+ s', log.read_text())
+    found = re.findall(r'\[(\d)/4\] (\S+): (\w+), \d+ s wall time', log.read_text())
     assert [number for number, _, _ in found] == ['1', '2', '3', '4']
     assert {image: outcome for _, image, outcome in found} == {
         **dict.fromkeys([FLAIR_A, T1W_A, T1W_B], 'pass'),
-        T1W_2: 'error',
+        T1W_2: 'fail',
     }
 
 
