@@ -24,9 +24,10 @@ from facebids.core.alignment.align import align
 from facebids.core.alignment.result import Alignment
 from facebids.core.atlas import generic_atlas
 from facebids.core.contrasts import CONTRASTS, HOUNSFIELD
+from facebids.core.coverage import MaskNumbers
 from facebids.core.defacing import masks
 from facebids.core.defacing.deface import deface_file
-from facebids.core.record import Identifiability, MaskNumbers, Record, Screening, Utility
+from facebids.core.record import Identifiability, Record, Screening, Utility
 
 SUFFIXES = tuple(name for name in CONTRASTS if name not in HOUNSFIELD)
 ONE_THREAD = {'OMP_NUM_THREADS': '1', 'ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS': '1'}

@@ -40,6 +40,8 @@ GROUND = {
     for name in (
         'arrays',
         'contrasts',
+        'coverage',
+        'declare',
         'foreground',
         'grids',
         'headers',
@@ -56,7 +58,9 @@ GROUND = {
 # Light tables that all may use: contrasts, defacing modes, and the names of the metrics.
 TABLES = {
     f'facebids.core.{name}'
-    for name in ('contrasts', 'metrics', 'metrics_file', 'modes', 'record', 'remedies')
+    for name in (
+        'contrasts', 'coverage', 'metrics', 'metrics_file', 'modes', 'record', 'remedies',
+    )  # fmt: skip
 }
 DOWNWARDS = {
     'facebids.errors': set(),

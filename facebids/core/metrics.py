@@ -4,13 +4,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
+from facebids.core.coverage import MaskNumbers
+from facebids.core.declare import Safer
 from facebids.core.record import (
     Identifiability,
-    MaskNumbers,
     Number,
     Record,
     Registration,
-    Safer,
     Screening,
     Utility,
 )
@@ -26,7 +26,7 @@ SECTIONS: dict[str, tuple[type, str]] = {
 
 @dataclass(frozen=True)
 class Metric:
-    """One number of a record, and how to read it: see :func:`facebids.core.record.metric`."""
+    """One number of a record, and how to read it: see :func:`facebids.core.declare.metric`."""
 
     section: str
     key: str

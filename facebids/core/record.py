@@ -9,11 +9,12 @@ thresholds and pages are generated from these fields (:mod:`facebids.core.metric
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from facebids.core.coverage import MaskNumbers
+from facebids.core.declare import metric
 from facebids.core.steps import Step
 
 Verdict: TypeAlias = Literal['pass', 'review', 'fail']
 Severity: TypeAlias = Literal['note', 'review', 'fail']
-Safer: TypeAlias = Literal['lower', 'higher']
 Number: TypeAlias = bool | int | float | str | None
 
 VERDICTS: dict[str, str] = {
@@ -22,33 +23,6 @@ VERDICTS: dict[str, str] = {
     'fail': 'the image is withheld',
 }
 TISSUES = {'gm': 'Grey matter', 'wm': 'White matter', 'csf': 'Cerebrospinal fluid'}
-
-
-def metric(
-    label: str,
-    meaning: str,
-    *,
-    unit: str | None = None,
-    safer: Safer | None = None,
-    share: bool = False,
-) -> Any:
-    """Declare a number of a section.
-
-    Parameters
-    ----------
-    label
-        Name of the number on pages.
-    meaning
-        What was measured, in sentences.
-    unit
-        Unit as BIDS writes it; None for a pure number, count or share.
-    safer
-        Direction in which the number is safer, None if neither is.
-    share
-        Whether it is a share, which pages show as a percentage.
-    """
-    how = {'unit': unit, 'safer': safer, 'share': share}
-    return field(metadata={'label': label, 'meaning': meaning, **how})
 
 
 @dataclass(frozen=True)
@@ -159,89 +133,6 @@ class Screening:
         'finite or singular; n/a if there is none.',
     )
     scalp_gone: float | None = _gone('scalp', 6)
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """What the mask takes of the head and of the skin of the face."""
-
-    volume_ml: float = metric('Mask volume', 'Volume of the mask, including air.', unit='mL')
-    head_removed_ml: float = metric(
-        'Head volume removed', 'Volume of the head inside the mask.', unit='mL'
-    )
-    head_removed_share: float = metric(
-        'Head removed', 'Share of the voxels of the head inside the mask.', share=True
-    )
-    skin_removed_share: float | None = metric(
-        'Face skin removed',
-        'Share of the skin in the face region of the atlas that is inside the mask.',
-        safer='higher',
-        share=True,
-    )
-    skin_in_view_ml: float = metric(
-        'Face skin in view', 'Volume of that skin inside the field of view.', unit='mL'
-    )
-    guard_cost_ml: float = metric(
-        'Face skin guarded',
-        'Volume of that skin kept because it is close to the brain.',
-        unit='mL',
-        safer='lower',
-    )
-    kept_ml: float | None = metric(
-        'Kept by a mask',
-        'Volume of the head in the face region that a keep mask leaves unchanged; n/a without a '
-        'keep mask.',
-        unit='mL',
-        safer='lower',
-    )
-    kept_skin_share: float | None = metric(
-        'Face skin kept by a mask',
-        'Share of the skin of the face that a keep mask keeps, or under which it keeps tissue '
-        'within 5 mm; it does not count as removed. n/a without a keep mask.',
-        safer='lower',
-        share=True,
-    )
-    shell_mm: float | None = metric(
-        'Depth of the region', 'Depth of the face region under the generic skin.', unit='mm'
-    )
-    motion_mm: float | None = metric(
-        'Motion in the series',
-        'Largest displacement of the face between the mean of a series and its volumes; n/a for a '
-        'single volume. Of a long series, the volumes least like the mean are followed.',
-        unit='mm',
-    )
-    volumes_lost: int | None = metric(
-        'Volumes not followed',
-        'Volumes that show a head in a position that was not found; n/a for a single volume.',
-    )
-    face_in_view_share: float = metric(
-        'Face in view',
-        'Share of the skin of the generic face inside the field of view.',
-        share=True,
-    )
-    no_face: bool = metric(
-        'No face in view',
-        'Whether so little of a face is in view that the image is kept unchanged.',
-    )
-
-
-@dataclass(frozen=True)
-class Integrity:
-    """What changed in the saved file that must not change."""
-
-    guard_voxels_changed: int = metric(
-        'Brain guard changed',
-        'Voxels of the guard around the brain that changed; 0 in every released image.',
-    )
-    voxels_changed_outside: int = metric(
-        'Changed outside the mask',
-        'Voxels outside the mask that differ from the source; 0 in every released image.',
-    )
-
-
-@dataclass(frozen=True)
-class MaskNumbers(Integrity, Coverage):
-    """What was removed, and what changed that must not change."""
 
 
 def _before(tissue: str) -> Any:

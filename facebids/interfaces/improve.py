@@ -16,9 +16,10 @@ from facebids.core import improve
 from facebids.core.attack import evidence
 from facebids.core.attack.attacker import AttackResult
 from facebids.core.attack.decoys import Panel
+from facebids.core.coverage import Coverage
 from facebids.core.defacing.deface import Defacing
 from facebids.core.modes import MODES
-from facebids.core.record import Coverage, Record, Screening
+from facebids.core.record import Record, Screening
 from facebids.core.steps import Steps
 from facebids.interfaces import files
 from facebids.interfaces.deface import Deface

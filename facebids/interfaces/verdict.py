@@ -17,10 +17,10 @@ from facebids.bids.names import HeadImage
 from facebids.core.attack import evidence
 from facebids.core.attack.attacker import AttackResult
 from facebids.core.attack.decoys import Panel
+from facebids.core.coverage import Coverage
 from facebids.core.defacing.deface import Defacing
 from facebids.core.metrics_file import to_json
 from facebids.core.record import (
-    Coverage,
     Record,
     Screening,
     Utility,

@@ -21,6 +21,7 @@ from facebids.core.thresholds import SEEN, limit
 from facebids.core.verdict import Criterion, criteria
 from facebids.filesystem import write_text_atomic
 from facebids.reports import about, allowed, render, tables
+from facebids.reports.cut import Spoiled, spoiled_by, where
 from facebids.version import __version__
 
 FIGURES = {
@@ -65,6 +66,8 @@ class ImageSection:
     figures: list[Figure]
     summary: list[str]
     criteria: tuple[Criterion, ...]
+    cut: list[str]
+    spoiled: list[Spoiled]
     groups: list[Group]
     views: list[tuple[str, bool | None, bool | None]]
 
@@ -150,11 +153,14 @@ def make_section(record: Record, output_dir: Path, private_dir: Path | None) -> 
     named = record.identifiability.named if record.identifiability else {}
     met = criteria(record) if record.registration else ()
     met = tuple(sorted(met, key=lambda item: ORDER.index(item.metric.section)))
+    replaced = None if record.passed_on or (record.mask and record.mask.no_face) else record.mask
     return ImageSection(
         record=record,
         figures=[figure for figure in figures if figure.pictures],
         summary=summary(record),
         criteria=met,
+        cut=where(replaced) if replaced else [],
+        spoiled=spoiled_by(replaced) if replaced else [],
         groups=_groups(record, met),
         views=[(view, seen.before, seen.after) for view, seen in named.items()],
     )
@@ -170,13 +176,6 @@ def summary(record: Record) -> list[str]:
             sentences.append(
                 'A face in the pictures is that of nobody: a detector is expected to find it.'
             )
-    if record.mask and not record.mask.no_face and not record.passed_on:
-        sentences.append(
-            f'{tables.percent(record.mask.head_removed_share)} of the head in view was replaced: '
-            'skin, muscle, fat and bone of the face. This spoils what needs the whole head: '
-            'intracranial volume from the skull (eTIV), head models of EEG and MEG, and '
-            'simulations of brain stimulation (TMS). Compute those before defacing.'
-        )
     found = record.identifiability
     if found and found.log10_lr is not None and not record.passed_on:
         limit_ = limit('person_recognised_after')

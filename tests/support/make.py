@@ -10,10 +10,10 @@ from defacers import WITH_FACE
 from facebids.bids.names import HeadImage
 from facebids.core import metrics_file
 from facebids.core.alignment.result import Alignment, as_matrix
+from facebids.core.coverage import MaskNumbers
 from facebids.core.record import (
     FaceSeen,
     Identifiability,
-    MaskNumbers,
     Provenance,
     Record,
     Registration,

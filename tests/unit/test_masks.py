@@ -9,6 +9,7 @@ import pytest
 from facebids.core import foreground, grids
 from facebids.core.atlas import SHELL_STEPS_MM, generic_atlas
 from facebids.core.defacing import masks
+from facebids.core.defacing.cut import NASION, measure_cut
 from facebids.core.images import Volume
 from facebids.errors import NotAHeadError
 
@@ -209,3 +210,48 @@ def test_the_generic_head_stands_for_one_that_is_lost_in_noise(phantom_scan):
     head = masks.find_head(*place, relied_on=True)
     true = foreground.head_mask(phantom_scan.data, volume.zooms)
     assert 2 * (head & true).sum() / (head.sum() + true.sum()) > 0.85
+
+
+CUT = np.diag([0.9, 0.9, 0.9, 1.0])  # a head that is a tenth smaller than the atlas
+GRID = np.diag([2.0, 2.0, 2.0, 1.0])
+GRID[:3, 3] = -110, -150, -180
+SHAPE = (111, 141, 151)
+
+
+def _in_front_of(y):
+    """Return the mask of everything in front of a coronal plane (mm), on `GRID`."""
+    mask = np.zeros(SHAPE, bool)
+    mask[:, round((y + 150) / 2) :] = True
+    return mask
+
+
+def test_the_cut_is_told_by_parts_and_from_the_nasion():
+    nasion = 0.9 * NASION
+    found = measure_cut(_in_front_of(nasion[1] - 40), GRID, CUT)
+    assert (found['cut_nose'], found['cut_ears']) == (1.0, 0.0)
+    assert found['cut_behind_mm'] == pytest.approx(40, abs=2)
+    assert found['cut_midplane_mm'] == pytest.approx(40, abs=2)
+    assert found['cut_landmarks'] == 1
+    assert 0 < found['cut_skull'] < 0.3
+
+
+def test_what_is_not_in_view_has_no_share_of_the_cut():
+    mask = _in_front_of(0)[:, :, 40:]  # the field of view ends at -100 mm, above the chin
+    affine = GRID.copy()
+    affine[2, 3] += 80
+    found = measure_cut(mask, affine, CUT)
+    assert found['cut_chin'] is None
+    assert found['cut_nose'] == 1.0
+    assert found['cut_below_mm'] == pytest.approx(100 + 0.9 * NASION[2], abs=2)
+
+
+def test_an_empty_mask_cuts_nothing():
+    assert measure_cut(np.zeros(SHAPE, bool), GRID, CUT) == {}
+
+
+def test_the_mask_of_a_head_cuts_its_face(phantom_scan, regions):
+    found = measure_cut(regions.mask, phantom_scan.affine, phantom_scan.transform)
+    assert min(found[f'cut_{part}'] for part in ('eyes', 'nose', 'mouth', 'ears')) > 0.95
+    assert found['cut_landmarks'] == 3
+    assert 0 < found['cut_skull'] < 0.1
+    assert found['cut_midplane_mm'] < found['cut_behind_mm']

@@ -184,6 +184,29 @@ def test_a_criterion_that_is_not_met_is_marked_as_its_reason(places):
     assert 'coregistration' not in outcomes  # its registration is its own
 
 
+def test_a_page_says_where_the_head_was_cut_and_what_that_spoils(places):
+    cut = {'cut_eyes': 0.0, 'cut_nose': 1.0, 'cut_chin': None, 'cut_skull': 0.031}
+    reach = {'cut_above_mm': 105.2, 'cut_below_mm': 108.6, 'cut_behind_mm': 122.4}
+    record = make.image_record(PATH, mask={**cut, **reach, 'cut_landmarks': 2})
+    records.merge(places[0], names.metrics(T1W), [record])
+    text = ' '.join(_Page(_pages(places)[0]).text.split())
+    assert '20 % of the head in view was replaced' in text
+    assert 'from 105 mm above the nasion, the root of the nose, to 109 mm below it' in text
+    assert 'Replaced: eyes 0 %, nose 100 %, skull around the brain 3 %.' in text
+    assert 'Not in view: mouth, chin, ears.' in text
+    assert '2 of 3 landmarks' in text
+    assert '(eTIV)' in text
+    assert text.count('Eyes and orbits') == 1  # of the other image, not of this one
+
+
+def test_records_of_earlier_versions_say_how_much_was_cut_but_not_where(places):
+    records.merge(places[0], names.metrics(T1W), [make.image_record(PATH)])
+    text = _Page(_pages(places)[0]).text
+    assert 'of the head in view was replaced' in text
+    assert 'above the nasion, the root' not in text
+    assert '(eTIV)' in text
+
+
 def test_an_image_that_was_not_attacked_is_no_error_and_proves_nothing(places):
     record = make.image_record(
         PATH, attacked=False, identifiability=None, utility=None, mask={'skin_removed_share': 0.5}

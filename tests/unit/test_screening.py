@@ -14,13 +14,14 @@ from facebids.core import foreground, grids
 from facebids.core.atlas import generic_atlas
 from facebids.core.attack import screening
 from facebids.core.attack.recognition import Recognition
+from facebids.core.coverage import Coverage
 from facebids.core.defacing import fill, masks
 from facebids.core.defacing.deface import Defacing
 from facebids.core.headers import Forms
 from facebids.core.images import Volume
 from facebids.core.metrics_file import loads
 from facebids.core.phantoms import phantom
-from facebids.core.record import Coverage, Screening
+from facebids.core.record import Screening
 from facebids.core.verdict import judge
 from facebids.errors import NotAHeadError
 

@@ -8,8 +8,9 @@ from facebids import filesystem
 from facebids.core import images
 from facebids.core.alignment.result import Alignment
 from facebids.core.arrays import BoolArray
+from facebids.core.coverage import Coverage, Integrity, MaskNumbers
 from facebids.core.defacing.fill import fill_image
-from facebids.core.record import Coverage, Integrity, MaskNumbers, Provenance
+from facebids.core.record import Provenance
 from facebids.errors import UnreadableImageError
 from facebids.provenance import source_digest
 from facebids.version import __version__

@@ -12,12 +12,13 @@ from facebids.core import images, verdict
 from facebids.core.alignment.result import Alignment
 from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.atlas import SHELL_STEPS_MM, HeadAtlas, generic_atlas
+from facebids.core.coverage import Coverage
+from facebids.core.defacing.cut import measure_cut
 from facebids.core.defacing.guard import MARGIN_MM, brain_guard
 from facebids.core.defacing.keep import leaves_relief
 from facebids.core.foreground import head_mask
 from facebids.core.grids import carry_over
 from facebids.core.images import Volume
-from facebids.core.record import Coverage
 from facebids.errors import NotAHeadError
 
 RESOLUTION = 2.0  # mm, of the atlas whose regions are carried over
@@ -106,7 +107,10 @@ def mask_image(
     no_face = no_face and verdict.certain(alignment.numbers)
     coverage = replace(found.coverage, face_in_view_share=in_view, no_face=no_face)
     found = replace(found, coverage=coverage)
-    return _emptied(found, head, volume.zooms) if passed_on or no_face else found
+    if passed_on or no_face:
+        return _emptied(found, head, volume.zooms)
+    cut = measure_cut(found.mask, volume.affine, affine)
+    return replace(found, coverage=replace(coverage, **cut))
 
 
 def _follow_motion(
@@ -397,7 +401,7 @@ def coverage(
     -------
     Coverage
         What is known only of the whole image (`face_in_view_share`, `no_face`, `motion_mm`,
-        `volumes_lost`) is left at its default.
+        `volumes_lost`) or of the final mask (`cut_...`) is left at its default.
     """
     voxel_ml = float(np.prod(zooms)) / 1000
     total = int(skin.sum())
