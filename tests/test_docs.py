@@ -12,6 +12,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+import reference
 from packaging.requirements import Requirement
 
 from facebids import errors
@@ -112,6 +113,24 @@ def test_thresholds_are_documented_as_they_are():
     _check_table('metrics.md', 6, [_threshold_row(threshold) for threshold in THRESHOLDS])
 
 
+@pytest.mark.parametrize('name', ['commands.md', 'codes.md'])
+def test_the_reference_is_as_the_code(name):
+    """If it fails, run it with FACEBIDS_UPDATE_DOCS=1, or run ``docs/reference.py``."""
+    text = reference.pages()[name]
+    if os.environ.get('FACEBIDS_UPDATE_DOCS'):
+        (ROOT / 'docs' / name).write_text(text)
+    assert _page(name) == text
+
+
+def test_the_reference_has_every_command_and_every_error():
+    pages = reference.pages()
+    commands = PROJECT['scripts']
+    assert not [name for name in commands if f'## {name}\n' not in pages['commands.md']]
+    kinds = _error_classes()
+    assert not [kind for kind in kinds if f'| `{kind.__name__}` |' not in pages['codes.md']]
+    assert '| `attack_blind` | review or fail | No face was detected' in pages['codes.md']
+
+
 def test_rules_about_metadata_are_documented_as_they_are():
     rows = [
         f'| {rule.name} | {rule.what} | {"; ".join(rule.sources)} | {rule.action} |'
@@ -175,7 +194,7 @@ def test_every_dependency_is_used(name):
     ('paths', 'extras'),
     [
         (PACKAGE, ('quiz', 'sign', 'video')),
-        (TOOLS, ('video',)),
+        (TOOLS, ('docs', 'video')),
         (TESTS, ('quiz', 'sign', 'test', 'validate', 'video')),
     ],
 )
@@ -251,6 +270,23 @@ def test_links_between_pages_lead_somewhere():
         if not (page.parent / link).exists()
     ]
     assert not broken
+
+
+def _anchors(page: Path) -> set[str]:
+    """Return the anchors of a page, as MkDocs and GitHub make them from plain headings."""
+    headings = re.findall(r'^#+ (.+)$', page.read_text(), re.M)
+    return {re.sub(r'[^\w\s-]', '', text).strip().lower().replace(' ', '-') for text in headings}
+
+
+def test_anchors_in_files_beside_the_documentation_lead_somewhere():
+    """Those between its pages are checked by MkDocs: see ``scripts/docs``."""
+    links = [
+        (name, *link)
+        for name in ('README.md', 'CHANGES.md', 'CONTRIBUTING.md')
+        for link in re.findall(r'\]\((?!https?:)([^)#]+)#([^)]+)\)', (ROOT / name).read_text())
+    ]
+    assert links
+    assert not [link for link in links if link[2] not in _anchors(ROOT / link[1])]
 
 
 def _write_command(path: Path) -> None:
