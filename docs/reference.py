@@ -110,8 +110,12 @@ def _command(made: argparse.ArgumentParser, level: int) -> Iterator[str]:
 
 def _table(made: argparse.ArgumentParser, actions: list[argparse.Action]) -> str:
     expand = made._get_formatter()._expand_help
-    rows = [f'| `{_name(action)}` | {_text(expand(action))} |' for action in actions]
+    rows = [f'| {_typed(action)} | {_text(expand(action))} |' for action in actions]
     return '\n'.join(['| argument | meaning |', '|---|---|', *rows])
+
+
+def _typed(action: argparse.Action) -> str:
+    return ', '.join(f'`{name}`' for name in _name(action).split(', '))
 
 
 def _name(action: argparse.Action) -> str:
