@@ -22,8 +22,9 @@ import numpy as np
 from facebids.core.atlas import identity
 from facebids.core.attack import depth
 from facebids.core.attack.engines import geometry
-from facebids.core.identifiability import ranking
+from facebids.core.identifiability import ranking, searches
 from facebids.core.identifiability.evaluation import SIZES, rank1_in_larger
+from facebids.core.identifiability.pairs import Sides
 from facebids.studies.smaller_galleries import rank1_in_smaller
 
 PROBES = 1000
@@ -128,8 +129,8 @@ def predict(scores, people, seed):
     """Return rates expected by a cohort of `people`, and their intervals, shape (3, sizes)."""
     chosen = scores[np.ix_(people, people)]
     labels = np.arange(len(people))
-    mates = np.eye(len(people), dtype=bool)
-    found = rank1_in_larger(chosen, mates, labels, labels, (seed, DRAWS))
+    gathered = searches.gather(chosen, 0, Sides.of(labels, labels), seed)
+    found = rank1_in_larger(gathered, (seed, DRAWS))
     rates = {item.size: item.rank1 for item in found}
     rows = [(rates[n].value, rates[n].low, rates[n].high) for n in PEOPLE]
     return np.array(rows, dtype=float).T

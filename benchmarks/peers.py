@@ -287,7 +287,8 @@ def identify(probes, people, gallery, gallery_people, added=()):
 
     shipped = [{name: item for name, item in some.items() if name not in added}
                for some in (*probes, *gallery)]  # fmt: skip
-    known = enrolment.score(shipped[: len(probes)], shipped[len(probes) :])
+    # few heads: a single block of scores
+    _, known = next(enrolment.score_blocks(shipped[: len(probes)], shipped[len(probes) :]))
     for name in added:
         sides = (_centred(name, probes, people), _centred(name, gallery, gallery_people))
         known[name] = engines.score(name, *sides)
@@ -295,14 +296,15 @@ def identify(probes, people, gallery, gallery_people, added=()):
     outcome = {}
     for name in (*SHOWN, *added):
         scores = known.get(name, np.full(mates.shape, np.nan))
-        best, own, people = ranking.best_of_each_person(scores, mates, np.array(gallery_people))
+        best, enrolled = ranking.best_of_each_person(scores, np.array(gallery_people))
+        own = np.array(people)[:, None] == enrolled
         first = int((ranking.mate_ranks(best, own) == 1).sum())
         interval = binomtest(first, len(probes)).proportion_ci(method='exact')
         outcome[name] = {
             'rank_1': first / len(probes),
             'interval': [float(interval.low), float(interval.high)],
-            'holds_chance': bool(interval.low <= 1 / len(people) <= interval.high),
-            'auc': verification.auc(*verification.split(scores, mates)),
+            'holds_chance': bool(interval.low <= 1 / len(enrolled) <= interval.high),
+            'auc': verification.auc(scores[mates], scores[~mates]),
         }
     return outcome
 

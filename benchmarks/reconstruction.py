@@ -36,7 +36,7 @@ from facebids.core.alignment import registration
 from facebids.core.attack import depth, head, surface
 from facebids.core.attack.engines import geometry
 from facebids.core.attack.rays import Scene
-from facebids.core.identifiability import ranking, resampling, verification
+from facebids.core.identifiability import pairs, ranking, resampling, verification
 from facebids.core.modes import MODES
 from facebids.errors import ImageError, NotAHeadError
 
@@ -265,11 +265,9 @@ def evaluate(distances, average, scores, seed):
     mates = np.eye(len(average), dtype=bool)
     own = distances[mates]
     gain = average - own
-    best, mine, _ = ranking.best_of_each_person(scores, mates, people)
-    first = int((ranking.mate_ranks(best, mine) == 1).sum())
+    first = int((ranking.mate_ranks(scores, mates) == 1).sum())
     interval = binomtest(first, len(people)).proportion_ci(method='exact')
-    samples = verification.split(scores, mates)
-    owners = resampling.pair_people(mates, people, people)
+    found = pairs.of_matrix(scores, people, people)
     return {
         'own': float(own.mean()),
         'average': float(average.mean()),
@@ -277,8 +275,8 @@ def evaluate(distances, average, scores, seed):
         'gain': [float(gain.mean()), *_interval(np.mean, [gain], [people], seed)],
         'rank_1': [first / len(people), float(interval.low), float(interval.high)],
         'auc': [
-            float(verification.auc(*samples)),
-            *_interval(verification.auc, samples, owners, seed),
+            float(verification.auc(*found.split)),
+            *_interval(verification.auc, found.split, found.owners, seed),
         ],
     }
 

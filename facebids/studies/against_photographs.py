@@ -15,8 +15,9 @@ import numpy as np
 
 from facebids.core.arrays import FloatArray
 from facebids.core.attack import engines
-from facebids.core.identifiability import ranking
 from facebids.core.identifiability.evaluation import finite
+from facebids.core.identifiability.pairs import Sides
+from facebids.core.identifiability.searches import gather
 from facebids.core.identifiability.summary import Estimate, GalleryRank1
 from facebids.studies import enrolment
 from facebids.studies import outcomes as make
@@ -97,7 +98,7 @@ def _s2(
     pictures = [photograph.templates for label in order for photograph in photographs[label]]
     levels: dict[str, tuple[float, ...]] = {}
     outcomes = []
-    _, _, mates = make.people(comparison)
+    sides = Sides.of(*make.people(comparison))
     for condition in comparison.conditions:
         gallery = enrolled.of(scans_of(comparison.gallery), condition.gallery)
         for engine in _engines(pictures, gallery):
@@ -105,12 +106,13 @@ def _s2(
                 engine, [item[engine] for item in pictures], [item[engine] for item in gallery]
             )
             scores = mean_by_person(single, owners, order)
-            levels.setdefault(engine, make.thresholds(scores, mates))
+            gathered = gather(scores, 0, sides, seed)
+            levels.setdefault(engine, make.thresholds(gathered.searches.others))
             made = make.outcome(
                 comparison,
                 condition,
                 engine,
-                scores,
+                gathered,
                 seed=seed,
                 thresholds=levels[engine],
                 detection=enrolment.detection(item[engine] for item in gallery),
@@ -126,23 +128,24 @@ def _s1(
     gallery = [photographs[person(item)][0].templates for item in comparison.gallery]
     levels: dict[str, tuple[float, ...]] = {}
     outcomes = []
-    _, _, mates = make.people(comparison)
+    sides = Sides.of(*make.people(comparison))
     for condition in comparison.conditions:
         probes = enrolled.of(scans_of(comparison.probes), condition.probe)
         for engine in _engines(gallery, probes):
             frontal = [enrolment.view(item[engine], 'frontal') for item in probes]
             scores = engines.score(engine, frontal, [item[engine] for item in gallery])
-            levels.setdefault(engine, make.thresholds(scores, mates))
+            gathered = gather(scores, 0, sides, seed)
+            levels.setdefault(engine, make.thresholds(gathered.searches.others))
             made = make.outcome(
                 comparison,
                 condition,
                 engine,
-                scores,
+                gathered,
                 seed=seed,
                 thresholds=levels[engine],
                 detection=enrolment.detection(item for item in frontal if item),
             )
-            rates = rank1_in_smaller(ranking.mate_ranks(scores, mates), len(gallery), GALLERIES)
+            rates = rank1_in_smaller(gathered.searches.ranks, len(gallery), GALLERIES)
             smaller = tuple(
                 GalleryRank1(size, Estimate(finite(rate)))
                 for size, rate in zip(GALLERIES, rates, strict=True)

@@ -46,8 +46,7 @@ def _compare(enrolled: Enrolment, comparison: Comparison, alignment: str, seed: 
         templates(scans_of(comparison.gallery)),
         (comparison.probe_suffix, comparison.gallery_suffix),
     )
-    probes, gallery, mates = make.people(comparison)
-    summary = summarise(scores, mates, probes, gallery, seed, count=200)
+    summary = summarise(scores, *make.people(comparison), seed, count=200)
     return Outcome(
         study=BRAIN,
         key=f'{BRAIN}_{comparison.key}',

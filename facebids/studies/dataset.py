@@ -36,21 +36,33 @@ def attack(
     acquisitions
         Site, scanner and voxel size of each image, by relative path.
     """
-    enrolled = enrolment.read(private_dir, images, acquisitions)
+    enrolled = enrolment.read(private_dir, images, acquisitions, seed)
+    sample = enrolled.sampled
+    if faces is not None and enrolled.sample is not None:
+        faces = {label: item for label, item in faces.items() if label in enrolled.sample}
     found = [
         scans.compare(enrolled, seed),
-        against_photographs.compare(enrolled, faces, seed),
-        render_pairs.compare(enrolled, seed),
+        against_photographs.compare(sample, faces, seed),
+        render_pairs.compare(sample, seed),
     ]
     without = [_without(len(enrolled.without))] if enrolled.without else []
+    drawn = [_drawn(sample.people, enrolled.people)] if enrolled.sample is not None else []
     return Results(
         outcomes=(
             *(item for outcomes, _ in found for item in outcomes),
-            *brain_linkage.compare(enrolled, seed),
+            *brain_linkage.compare(sample, seed),
         ),
         not_possible=tuple(item for _, reasons in found for item in reasons),
-        notes=(*without, *notes),
+        notes=(*without, *drawn, *notes),
         people=enrolled.people,
+    )
+
+
+def _drawn(drawn: int, people: int) -> str:
+    return (
+        f'{drawn:,} of {people:,} participants, drawn at random with --seed, are compared by '
+        'shape, by the fused scores, with photographs, in pairs of renders and by the brain; all '
+        'are compared by pictures.'
     )
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The templates of the participant level: read them, and score them with the engines."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +15,12 @@ from facebids.core.attack import brains, engines
 from facebids.core.attack.brains import BrainTemplate
 from facebids.core.attack.engines import FaceTemplate
 from facebids.core.attack.recognition import RANDOM, is_random
+from facebids.core.identifiability import searches
 from facebids.studies.comparisons import AFTER, BEFORE, Scan
 from facebids.studies.results import FUSED
 
+# Of more participants, the comparison by shape takes hours, and complete templates gigabytes.
+MOST_PEOPLE = 2000
 EngineTemplates = dict[str, FaceTemplate]  # by engine
 
 
@@ -51,6 +54,9 @@ class Enrolment:
         Images without a template.
     brains
         The template of the brain, by image.
+    sample
+        Participants whose templates are complete, where there are more than `MOST_PEOPLE`. Of the
+        others there are condensed ones alone. None: all are complete.
     """
 
     scans: tuple[Scan, ...]
@@ -58,6 +64,26 @@ class Enrolment:
     pictures: dict[tuple[str, str], Path]
     without: tuple[str, ...]
     brains: dict[str, BrainTemplate] = field(default_factory=dict)
+    sample: frozenset[str] | None = None
+
+    @property
+    def sampled(self) -> 'Enrolment':
+        """The participants with complete templates."""
+        if self.sample is None:
+            return self
+        scans = tuple(scan for scan in self.scans if scan.participant in self.sample)
+        templates = {
+            key: self.templates[key]
+            for scan in scans
+            for key in ((scan.image, state) for state in scan.states)
+        }
+        return replace(self, scans=scans, templates=templates, sample=None)
+
+    @property
+    def condensed(self) -> 'Enrolment':
+        """All participants, with condensed templates alone."""
+        templates = {key: engines.condense(item) for key, item in self.templates.items()}
+        return replace(self, templates=templates, sample=None)
 
     def of(self, scans: Iterable[Scan], state: str) -> list[EngineTemplates]:
         """Return the templates of scans in one state."""
@@ -82,21 +108,39 @@ def read(
     private_dir: Path,
     images: Iterable[HeadImage],
     acquisitions: Mapping[str, Acquisition] | None = None,
+    seed: int = 0,
 ) -> Enrolment:
     """Read the templates of images from the private folder.
 
-    Pictures stay on disk: hundreds of them would not fit in memory.
+    Pictures stay on disk: hundreds of them would not fit in memory. Of more than `MOST_PEOPLE`
+    participants, complete templates would not either: so many participants are drawn at random,
+    and the templates of others are condensed.
+
+    Parameters
+    ----------
+    private_dir
+        Private folder of the participant level.
+    images
+        The images of the dataset.
+    acquisitions
+        Site, scanner and voxel size of each image, by relative path.
+    seed
+        Random seed of the participants that are drawn.
     """
+    images = list(images)
+    sample = draw_people({image.participant for image in images}, seed)
     templates, pictures, brain_templates, scans, without = {}, {}, {}, [], []
     for image in images:
-        found = []
+        found, complete = [], sample is None or image.participant in sample
         for state in (BEFORE, AFTER):
             path = Path(private_dir) / names.private_templates(image, state)
             if path.is_file():
                 key = image.relative_path, state
-                templates[key], pictures[key] = _load(path), path
+                templates[key], brain = _load(path, complete)
                 found.append(state)
-                if state == BEFORE and (brain := _load_brain(path)):
+                if complete:
+                    pictures[key] = path
+                if complete and state == BEFORE and brain:
                     brain_templates[image.relative_path] = brain
         if found:
             entry = (image.participant, image.session, image.suffix, image.relative_path)
@@ -104,27 +148,40 @@ def read(
             scans.append(Scan(*entry, tuple(found), acquisition))
         else:
             without.append(image.relative_path)
-    return Enrolment(tuple(scans), templates, pictures, tuple(without), brain_templates)
+    return Enrolment(tuple(scans), templates, pictures, tuple(without), brain_templates, sample)
 
 
-def score(
+def draw_people(people: Iterable[str], seed: int) -> frozenset[str] | None:
+    """Return `MOST_PEOPLE` participants drawn at random, None where there are no more."""
+    ordered = sorted(people)
+    if len(ordered) <= MOST_PEOPLE:
+        return None
+    drawn = np.random.default_rng(seed).choice(len(ordered), MOST_PEOPLE, replace=False)
+    return frozenset(ordered[index] for index in drawn)
+
+
+def score_blocks(
     probes: Sequence[EngineTemplates], gallery: Sequence[EngineTemplates]
-) -> dict[str, FloatArray]:
+) -> Iterator[tuple[int, dict[str, FloatArray]]]:
     """Score probes against a gallery with every engine that has templates of both sides.
 
-    Returns
-    -------
-    dict of ndarray, shape (P, G)
+    Yields
+    ------
+    start : int
+        First probe of a block.
+    scores : dict of ndarray, shape (R, G)
         Scores by engine; NaN without a template. Scores of several engines are also fused.
     """
-    scores = {
-        name: engines.score(
+    rows = {
+        name: engines.rows(
             name, [item.get(name) for item in probes], [item.get(name) for item in gallery]
         )
         for name in engines.engines()
         if any(name in item for item in probes) and any(name in item for item in gallery)
     }
-    return scores | {FUSED: engines.fuse(scores)} if len(scores) > 1 else scores
+    for part in searches.blocks(len(probes), len(gallery)):
+        scores = {name: compute(part) for name, compute in rows.items()}
+        yield part.start, scores | ({FUSED: engines.fuse(scores)} if len(scores) > 1 else {})
 
 
 def view(template: FaceTemplate, name: str) -> FaceTemplate | None:
@@ -163,16 +220,22 @@ def random_views(template: FaceTemplate) -> BoolArray:
 
 def detection(templates: Iterable[FaceTemplate]) -> float | None:
     """Return the share of random views in which a face was found, None without any view."""
-    found = [faces(item)[random_views(item)] for item in templates if embeds_views(item)]
+    found = [
+        faces(item)[random_views(item)]
+        for item in templates
+        if embeds_views(item) or {'names', 'found'} <= set(item)
+    ]
     return float(np.concatenate(found).mean()) if any(map(len, found)) else None
 
 
-def _load_brain(path: Path) -> BrainTemplate:
-    with np.load(path, allow_pickle=False) as arrays:
-        return brains.unpack(arrays)
+def _load(path: Path, complete: bool) -> tuple[EngineTemplates, BrainTemplate]:
+    """Return the templates of all engines, and of the brain; pictures stay on disk.
 
-
-def _load(path: Path) -> EngineTemplates:
-    """Return the templates of all engines in a file; its pictures stay on disk."""
+    Those of the engines are condensed, and that of the brain is left out, unless complete.
+    """
     with np.load(path, allow_pickle=False) as arrays:
-        return engines.unpack({key: arrays[key] for key in arrays.files if '.' in key})
+        names = [key for key in arrays.files if '.' in key]
+        if complete:
+            return engines.unpack({key: arrays[key] for key in names}), brains.unpack(arrays)
+        wanted = [key for key in names if engines.condenses(key.partition('.')[0])]
+        return engines.condense(engines.unpack({key: arrays[key] for key in wanted})), {}

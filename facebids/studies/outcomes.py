@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a matrix of scores to the outcome of a comparison."""
+"""From the scores to the outcome of a comparison."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,10 +7,10 @@ from typing import TypedDict
 
 import numpy as np
 
-from facebids.core.arrays import BoolArray, FloatArray, StrArray
+from facebids.core.arrays import FloatArray, StrArray
 from facebids.core.attack import engines
-from facebids.core.identifiability import ranking
-from facebids.core.identifiability.evaluation import finite, summarise
+from facebids.core.identifiability.evaluation import evaluate, finite
+from facebids.core.identifiability.searches import Gathered
 from facebids.studies.comparisons import KINDS, PHOTOGRAPH, Comparison, Condition, person
 from facebids.studies.results import Outcome, Search
 
@@ -58,7 +58,7 @@ def outcome(
     comparison: Comparison,
     condition: Condition,
     engine: str,
-    scores: FloatArray,
+    gathered: Gathered,
     *,
     seed: int,
     thresholds: Sequence[float] = (),
@@ -70,8 +70,8 @@ def outcome(
     ----------
     comparison, condition, engine
         What was compared, and by which engine.
-    scores : ndarray, shape (P, G)
-        Similarity of every probe with every entry of the gallery.
+    gathered
+        From the similarities of every probe with every entry of the gallery.
     seed
         Random seed of the statistics.
     thresholds
@@ -79,24 +79,32 @@ def outcome(
     detection
         Share of the renders in which a face was found.
     """
-    probe_people, gallery_people, mates = people(comparison)
-    summary = summarise(scores, mates, probe_people, gallery_people, seed, thresholds)
+    summary = evaluate(gathered, seed, thresholds)
     images = [None if isinstance(item, str) else item.image for item in comparison.probes]
     probe = 'photographs' if comparison.probe_suffix == PHOTOGRAPH else 'scan'
     return Outcome(
         **describe(comparison, condition),
         engine=engine,
         summary=replace(summary, detection=detection, left_out=comparison.left_out),
-        searches=searches(scores, mates, list(probe_people), images, probe),
-        spread=spread(scores[mates], scores[~mates]),
+        searches=tuple(
+            Search(person(item), image, probe, finite(rank), finite(score))
+            for item, image, rank, score in zip(
+                comparison.probes,
+                images,
+                gathered.searches.ranks,
+                gathered.searches.mates,
+                strict=True,
+            )
+        ),
+        spread=spread(*gathered.pairs.split),
     )
 
 
-def people(comparison: Comparison) -> tuple[StrArray, StrArray, BoolArray]:
-    """Return the people of the probes (P,) and of the gallery (G,), and the mates (P, G)."""
+def people(comparison: Comparison) -> tuple[StrArray, StrArray]:
+    """Return the people of the probes (P,) and of the gallery (G,)."""
     probes = np.array([person(item) for item in comparison.probes], str)
     gallery = np.array([person(item) for item in comparison.gallery], str)
-    return probes, gallery, probes[:, None] == gallery[None]
+    return probes, gallery
 
 
 def fixed_thresholds(engine: str) -> tuple[float, ...]:
@@ -110,47 +118,23 @@ def fixed_thresholds(engine: str) -> tuple[float, ...]:
     return tuple(mean + deviations * deviation for deviations in DEVIATIONS)
 
 
-def thresholds(scores: FloatArray, mates: BoolArray) -> tuple[float, ...]:
+def thresholds(wrong: FloatArray) -> tuple[float, ...]:
     """Return the thresholds with the false-positive rates `FALSE_POSITIVES`.
 
     They are for photographs, for which no impostor scores of other people are known. They are
     fixed on the data before defacing, where the false-positive rates are therefore no result,
     and are applied unchanged after it.
+
+    Parameters
+    ----------
+    wrong : ndarray, shape (P,)
+        Highest score of each probe with anybody else.
     """
-    wrong = np.where(mates | np.isnan(scores), -np.inf, scores).max(axis=1, initial=-np.inf)
     wrong = wrong[np.isfinite(wrong)]
     if not wrong.size:
         return ()
     levels = np.quantile(wrong, [1 - share for share in FALSE_POSITIVES], method='higher')
     return tuple(map(float, np.nextafter(levels, np.inf)))
-
-
-def searches(
-    scores: FloatArray,
-    mates: BoolArray,
-    people: Sequence[str],
-    images: Sequence[str | None],
-    probe: str,
-) -> tuple[Search, ...]:
-    """Return the rank and the score of the right participant in each search.
-
-    Parameters
-    ----------
-    scores, mates : ndarray, shape (P, G)
-        Similarities, and which entries are of the probe's person.
-    people, images : sequence of length P
-        Participant and image of each probe.
-    probe
-        What the probes are, in a word.
-    """
-    ranks = ranking.mate_ranks(scores, mates)
-    best = np.where(mates, np.nan_to_num(scores, nan=-np.inf), -np.inf).max(
-        axis=1, initial=-np.inf
-    )
-    return tuple(
-        Search(str(label), image, probe, finite(rank), finite(score))
-        for label, image, rank, score in zip(people, images, ranks, best, strict=True)
-    )
 
 
 def spread(genuine: FloatArray, impostor: FloatArray) -> dict[str, tuple[float, ...] | None]:

@@ -11,7 +11,8 @@ import numpy as np
 
 from facebids.core.arrays import BoolArray, FloatArray, StrArray
 from facebids.core.identifiability import resampling, verification
-from facebids.core.identifiability.evaluation import ROC_POINTS, estimate
+from facebids.core.identifiability.evaluation import ROC_POINTS, estimate, sampled
+from facebids.core.identifiability.pairs import Pairs, of_matrix
 from facebids.core.identifiability.summary import Summary
 from facebids.studies import enrolment
 from facebids.studies.comparisons import ONE_PERSON, SCAN_CONDITIONS, Condition, Scan
@@ -73,8 +74,7 @@ def _scans(enrolled: Enrolment, condition: Condition) -> list[Scan]:
 def _compare(enrolled: Enrolment, condition: Condition, engine: str, seed: int) -> Outcome:
     a, people_a, detected_a = _renders(enrolled, condition, condition.probe, engine, 0)
     b, people_b, detected_b = _renders(enrolled, condition, condition.gallery, engine, 1)
-    scores = a @ b.T
-    genuine = people_a[:, None] == people_b[None]
+    pairs = of_matrix(a @ b.T, people_a, people_b, seed)
     # of two different states that of the probes is of interest
     detected = detected_a if condition.probe != condition.gallery else [*detected_a, *detected_b]
     return Outcome(
@@ -85,8 +85,8 @@ def _compare(enrolled: Enrolment, condition: Condition, engine: str, seed: int) 
         probe=f'renders {condition.probe} defacing',
         gallery=f'renders {condition.gallery} defacing',
         engine=engine,
-        summary=_summarise(scores, people_a, people_b, float(np.mean(detected)), seed),
-        spread=spread(scores[genuine], scores[~genuine]),
+        summary=_summarise(pairs, people_a, people_b, float(np.mean(detected)), seed),
+        spread=spread(*pairs.split),
     )
 
 
@@ -120,24 +120,21 @@ def _renders(
 
 
 def _summarise(
-    scores: FloatArray, people_a: StrArray, people_b: StrArray, detection: float, seed: int
+    pairs: Pairs, people_a: StrArray, people_b: StrArray, detection: float, seed: int
 ) -> Summary:
-    genuine = people_a[:, None] == people_b[None]
-    pairs = verification.split(scores, genuine)
-    owners = resampling.pair_people(genuine, people_a, people_b)
-    interval = resampling.bootstrap(verification.auc, pairs, owners, seed, count=DRAWS)
-    intra, inter = verification.similarity(*pairs)
-    svm, reason = verification.same_person_svm(scores, people_a, people_b, seed)
+    interval = resampling.bootstrap(verification.auc, pairs.split, pairs.owners, seed, count=DRAWS)
+    intra, inter = verification.similarity(*pairs.split)
+    svm, reason = verification.same_person_svm(pairs, seed)
     return Summary(
         people=len({*people_a, *people_b}),
         probes=len(people_a),
         gallery_size=len(people_b),
         people_with_mates=len({*people_a} & {*people_b}),
         detection=detection,
-        auc=estimate(verification.auc(*pairs), *interval),
-        roc=verification.roc(*pairs, points=ROC_POINTS),
+        auc=estimate(verification.auc(*pairs.split), *interval),
+        roc=verification.roc(*pairs.split, points=ROC_POINTS),
         intra=intra,
         inter=inter,
         svm=svm,
-        reasons=(reason,) if reason else (),
+        reasons=(*filter(None, [reason]), *sampled(pairs)),
     )

@@ -8,13 +8,17 @@ acquisition, and the area under the ROC curve is the mean of those of all pairs 
 weighted by their number of genuine pairs.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
-from facebids.core.arrays import AnyArray, BoolArray, FloatArray, IntArray, StrArray
-from facebids.core.identifiability import ranking, resampling, verification
+from facebids.core.arrays import AnyArray, FloatArray, IntArray
+from facebids.core.identifiability import pairs, ranking, resampling, verification
 from facebids.core.identifiability.evaluation import estimate
+from facebids.core.identifiability.pairs import Pairs, Sides
 from facebids.core.identifiability.summary import Estimate, Summary
-from facebids.studies.comparisons import Comparison, Condition, person, scans_of
+from facebids.studies.comparisons import Comparison, Condition, scans_of
 from facebids.studies.outcomes import describe, people
 from facebids.studies.results import HIT_RANK, SAME_ACQUISITION, NotPossible, Outcome
 
@@ -31,11 +35,9 @@ def is_mixed(comparison: Comparison) -> bool:
 
 def unmet(comparison: Comparison) -> NotPossible | None:
     """Return why a comparison cannot be made within acquisitions, or None where it can."""
-    _, _, mates = people(comparison)
-    gallery = _acquisitions(comparison)[1]
-    mated = {person(comparison.probes[i]) for i in np.flatnonzero(mates.any(axis=1))}
-    searched = _searched(mates, gallery).any(axis=1)
-    kept = {person(comparison.probes[i]) for i in np.flatnonzero(searched)}
+    sides = Sides.of(*people(comparison))
+    of_mates, sizes = _galleries(sides, _acquisitions(comparison)[1])
+    mated, kept = (set(sides.probes[where].tolist()) for where in (of_mates >= 0, sizes > 0))
     if len(kept) >= LEAST_SHARE * len(mated):
         return None
     reason = (
@@ -49,20 +51,134 @@ def unmet(comparison: Comparison) -> NotPossible | None:
     )
 
 
-def compare(
-    comparison: Comparison, condition: Condition, engine: str, scores: FloatArray, seed: int
-) -> Outcome:
-    """Return the outcome of a comparison within acquisitions.
+@dataclass(frozen=True)
+class Within:
+    """What is kept of the scores of a comparison within acquisitions.
 
-    Parameters
+    Attributes
     ----------
-    comparison, condition, engine
-        What was compared, and by which engine; the comparison is possible (`unmet`).
-    scores : ndarray, shape (P, G)
-        Similarity of every probe with every entry of the gallery.
-    seed
-        Random seed of the intervals.
+    ranks : ndarray, shape (P,)
+        Of each search among the gallery entries of its mate's acquisition; NaN without any.
+    missing : int
+        Number of these entries without a score.
+    pairs : Pairs
+        Of scans of two acquisitions of which there is a genuine pair.
     """
+
+    ranks: FloatArray
+    missing: int
+    pairs: Pairs
+
+
+class Acquisitions:
+    """The acquisitions of a comparison, to gather and summarise its scores within them.
+
+    The comparison is possible (`unmet`).
+    """
+
+    def __init__(self, comparison: Comparison) -> None:
+        self.sides = Sides.of(*people(comparison))
+        self.probes, self.gallery = _acquisitions(comparison)
+        self.of_mates, self.sizes = _galleries(self.sides, self.gallery)
+        self.kinds = np.unique(self._kinds(*self._genuine()))
+
+    def _genuine(self) -> tuple[IntArray, IntArray]:
+        row, column = self.sides.mates(0, len(self.probes))
+        counted = self.sizes[row] > 0
+        return row[counted], column[counted]
+
+    def _kinds(self, row: IntArray, column: IntArray) -> IntArray:
+        """Return a number for the two acquisitions of each pair."""
+        number: IntArray = self.probes[row] * (self.gallery.max() + 1) + self.gallery[column]
+        return number
+
+    @property
+    def comparable(self) -> int:
+        """Number of pairs of two acquisitions of which there is a genuine pair."""
+        count = self.gallery.max() + 1
+        probes = np.bincount(self.probes)[self.kinds // count]
+        return int(probes @ np.bincount(self.gallery)[self.kinds % count])
+
+    def gather(self, scores: FloatArray, start: int, seed: int) -> Within:
+        """Gather what the statistics need of some rows of scores, shape (R, G)."""
+        part = slice(start, start + len(scores))
+        row, column = self.sides.mates(part.start, part.stop)
+        searched = np.equal.outer(self.of_mates[part], self.gallery)
+        searched &= self.sizes[part, None] > 0
+        among = np.where(searched, scores, np.nan)
+        mates = np.zeros(scores.shape, bool)
+        mates[row, column] = True
+        drawn = pairs.draw(scores, start, self.sides, seed, self.comparable)
+        # of the genuine pairs only those that are searched
+        kept = np.isin(self._kinds(drawn.row, drawn.column), self.kinds)
+        kept &= ~drawn.same | (self.sizes[drawn.row] > 0)
+        return Within(
+            np.minimum(ranking.mate_ranks(among, mates), self.sizes[part]),
+            int((np.isnan(scores) & searched).sum()),
+            Pairs(drawn.scores[kept], drawn.row[kept], drawn.column[kept], self.sides),
+        )
+
+    def summarise(self, parts: Sequence[Within], seed: int) -> Summary:
+        """Return rank-1 and rank-5 identification rates and the area under the ROC curve.
+
+        Parameters
+        ----------
+        parts
+            What was gathered of successive blocks of rows.
+        seed
+            Random seed of the intervals.
+        """
+        counted = self.sizes > 0
+        sizes, searchers = self.sizes[counted], self.sides.probes[counted]
+        ranks = np.concatenate([part.ranks for part in parts])[counted]
+        rank1, rank5 = zip(
+            *resampling.rate(ranking.hits(ranks, [1, 5]), searchers, seed), strict=True
+        )
+        searched = np.isin(self.gallery, self.of_mates[counted])
+        return Summary(
+            people=len({*searchers.tolist(), *self.sides.gallery[searched].tolist()}),
+            probes=len(sizes),
+            gallery_size=int(sizes.min()),
+            chance=float((1 / sizes).mean()),
+            people_with_mates=len(set(searchers.tolist())),
+            missing=sum(part.missing for part in parts),
+            rank1=estimate(*rank1),
+            rank5=estimate(*rank5) if sizes.min() > HIT_RANK else Estimate(),
+            auc=self._auc(pairs.join([part.pairs for part in parts]), seed),
+            reasons=self._sampled(),
+        )
+
+    def _auc(self, found: Pairs, seed: int) -> Estimate:
+        """Return the mean area under the ROC curve of pairs of the same two acquisitions."""
+        kind = self._kinds(found.row, found.column)
+        order = np.argsort(kind, kind='stable')
+        found = Pairs(found.scores[order], found.row[order], found.column[order], self.sides)
+        kinds = kind[order][found.same], kind[order][~found.same]
+
+        def area(own: FloatArray, others: FloatArray, kind: IntArray, kinds: IntArray) -> float:
+            shared, counts = np.unique(kind[np.isin(kind, kinds)], return_counts=True)
+            areas = [
+                verification.auc(own[_span(kind, k)], others[_span(kinds, k)]) for k in shared
+            ]
+            return float(np.average(areas, weights=counts)) if areas else np.nan
+
+        samples: list[AnyArray] = [*found.split, *kinds]
+        interval = resampling.bootstrap(area, samples, found.owners * 2, seed, DRAWS)
+        return estimate(area(*samples), *interval)
+
+    def _sampled(self) -> tuple[str, ...]:
+        if self.comparable <= pairs.MOST_PAIRS:
+            return ()
+        return (
+            f'{pairs.MOST_PAIRS:,} of {self.comparable:,} pairs of the same acquisitions, drawn '
+            'at random, stand for all in the AUC.',
+        )
+
+
+def outcome(
+    comparison: Comparison, condition: Condition, engine: str, summary: Summary
+) -> Outcome:
+    """Return the outcome of a comparison within acquisitions."""
     names = describe(comparison, condition)
     return Outcome(
         study=names['study'],
@@ -72,89 +188,25 @@ def compare(
         probe=names['probe'],
         gallery=names['gallery'],
         engine=engine,
-        summary=summarise(scores, *people(comparison), *_acquisitions(comparison), seed),
+        summary=summary,
     )
 
 
-def summarise(
-    scores: FloatArray,
-    probe_people: StrArray,
-    gallery_people: StrArray,
-    mates: BoolArray,
-    probe_acquisitions: IntArray,
-    gallery_acquisitions: IntArray,
-    seed: int,
-) -> Summary:
-    """Return rank-1 and rank-5 identification rates and the area under the ROC curve.
+def _span(ordered: IntArray, value: int) -> slice:
+    """Return where a value is in ascending numbers."""
+    return slice(*np.searchsorted(ordered, [value, value + 1]).tolist())
 
-    Parameters
-    ----------
-    scores : ndarray, shape (P, G)
-    probe_people, gallery_people : ndarray, shape (P,) and (G,)
-        One gallery entry per person.
-    mates : ndarray of bool, shape (P, G)
-    probe_acquisitions, gallery_acquisitions : ndarray of int, shape (P,) and (G,)
-    seed
-        Random seed of the intervals.
+
+def _galleries(sides: Sides, acquisitions: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the acquisition of each probe's mate, and how many gallery entries are of it.
+
+    -1 without a mate, and 0 where fewer than `LEAST_PEOPLE` entries are.
     """
-    searched = _searched(mates, gallery_acquisitions)
-    counted: BoolArray = np.asarray(searched.any(axis=1))
-    sizes = searched.sum(axis=1)[counted]
-    ranks = ranking.mate_ranks(np.where(searched, scores, np.nan)[counted], mates[counted])
-    hits = ranking.hits(np.minimum(ranks, sizes), [1, 5])
-    rank1, rank5 = zip(*resampling.rate(hits, probe_people[counted], seed), strict=True)
-    pairs = probe_acquisitions[:, None] * (gallery_acquisitions.max() + 1) + gallery_acquisitions
-    owners = probe_people, gallery_people
-    return Summary(
-        people=len({*probe_people[counted], *gallery_people[searched.any(axis=0)]}),
-        probes=len(sizes),
-        gallery_size=int(sizes.min()),
-        chance=float((1 / sizes).mean()),
-        people_with_mates=len(set(probe_people[counted])),
-        missing=int((np.isnan(scores) & searched).sum()),
-        rank1=estimate(*rank1),
-        rank5=estimate(*rank5) if sizes.min() > HIT_RANK else Estimate(),
-        auc=_auc(scores, mates & counted[:, None], ~mates, pairs, owners, seed),
-    )
-
-
-def _auc(
-    scores: FloatArray,
-    genuine: BoolArray,
-    impostor: BoolArray,
-    pairs: IntArray,
-    people: tuple[StrArray, StrArray],
-    seed: int,
-) -> Estimate:
-    """Return the mean area under the ROC curve of pairs of the same two acquisitions.
-
-    `pairs` (P, G) numbers the two acquisitions of each pair of scans.
-    """
-    impostor = impostor & np.isin(pairs, pairs[genuine])
-    row, column = np.nonzero(impostor)
-    owners = [
-        people[0][np.nonzero(genuine)[0]],
-        np.stack([people[0][row], people[1][column]], axis=1),
-    ]
-
-    def area(own: FloatArray, others: FloatArray, kind: IntArray, kinds: IntArray) -> float:
-        shared, counts = np.unique(kind[np.isin(kind, kinds)], return_counts=True)
-        areas = [verification.auc(own[kind == k], others[kinds == k]) for k in shared]
-        return float(np.average(areas, weights=counts)) if areas else np.nan
-
-    samples: list[AnyArray] = [scores[genuine], scores[impostor], pairs[genuine], pairs[impostor]]
-    interval = resampling.bootstrap(area, samples, owners * 2, seed, DRAWS)
-    return estimate(area(*samples), *interval)
-
-
-def _searched(mates: BoolArray, acquisitions: IntArray) -> BoolArray:
-    """Return which gallery entries are of the acquisition of each probe's mate, shape (P, G).
-
-    None where no mate, or where fewer than `LEAST_PEOPLE` entries are.
-    """
-    of_mate = np.where(mates.any(axis=1), acquisitions[mates.argmax(axis=1)], -1)
-    same: BoolArray = np.equal.outer(of_mate, acquisitions)
-    return np.asarray(same & (same.sum(axis=1) >= LEAST_PEOPLE)[:, None])
+    row, column = sides.mates(0, len(sides.probes))
+    of_mates = np.full(len(sides.probes), -1)
+    of_mates[row] = acquisitions[column]  # one gallery entry per person
+    sizes = np.append(np.bincount(acquisitions), 0)[of_mates]
+    return of_mates, np.where(sizes >= LEAST_PEOPLE, sizes, 0)
 
 
 def _acquisitions(comparison: Comparison) -> tuple[IntArray, IntArray]:

@@ -247,7 +247,7 @@ def _outcome(
             people=len(set(probes.people)),
             probes=len(probes.people),
             gallery_size=scores.shape[1],
-            chance=ranking.chance_level(mates),
+            chance=ranking.chance_level(mates.sum(axis=1), mates.shape[1]),
             people_with_mates=len(set(people[mates.any(axis=1)])),
             missing=int(np.isnan(scores).sum()),
             detection=finite(np.mean([_shows_face(face) for face in probes.faces])),

@@ -93,7 +93,10 @@ def image_ranks(results: Results) -> dict[str, Row]:
     """Return the further columns of the table of images, by image."""
     found: dict[str, Row] = {}
     for key in dict.fromkeys(item.key for item in results.of('scans')):
-        outcomes = [item for item in results.of('scans') if item.key == key]
+        every = [item for item in results.of('scans') if item.key == key]
+        most = max(len(item.searches) for item in every)
+        # of a large cohort some engines compare a sample alone
+        outcomes = [item for item in every if len(item.searches) == most]
         engine = strongest(outcomes)
         for outcome in outcomes:
             if outcome.engine == engine and outcome.condition in ('before', 'after'):

@@ -78,7 +78,7 @@ def score(
     else:
         sides = [_centre(side, side) for side in sides]
     blocks = _blocks()
-    products = [sides[0][:, block] @ sides[1][:, block].T for block in blocks]
+    products = (sides[0][:, block] @ sides[1][:, block].T for block in blocks)
     return np.asarray(sum(product**2 for product in products) / len(blocks))
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics of identifiability: definitions, formulas and their sources.
 
+- `searches`: what is kept of the scores of a comparison, block by block
+- `pairs`: scores of pairs, drawn at random where there are too many
 - `ranking`: closed-set identification, ranks and the CMC curve
 - `verification`: genuine or impostor pair, ROC, AUC, similarity, SVM
 - `calibration`: from scores to likelihood ratios, their bounds and cost

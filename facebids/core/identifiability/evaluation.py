@@ -12,15 +12,18 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from facebids.core.arrays import AnyArray, BoolArray, FloatArray
+from facebids.core.arrays import FloatArray, IntArray
 from facebids.core.identifiability import (
     open_set,
     population,
     ranking,
     ratios,
     resampling,
+    searches,
     verification,
 )
+from facebids.core.identifiability.pairs import Pairs, Sides
+from facebids.core.identifiability.searches import Gathered, Searches
 from facebids.core.identifiability.summary import (
     Cmc,
     Estimate,
@@ -34,29 +37,42 @@ CMC_RANKS = 1000
 WIDEST = 0.7  # interval of an expected rate that still says something
 ROC_POINTS = 101
 # More scores than this in all draws together take minutes: then there are fewer draws.
-DRAWN_SCORES, LEAST_DRAWS = 20_000_000, 200
+DRAWN_SCORES = 20_000_000
 
 
 def summarise(
     scores: ArrayLike,
-    mates: ArrayLike,
     probe_people: ArrayLike,
     gallery_people: ArrayLike,
     seed: int,
     thresholds: Sequence[float] = (),
     count: int = 1000,
 ) -> Summary:
-    """Compute every statistic that the scores allow.
+    """Compute every statistic that the scores of a whole matrix allow.
 
     Parameters
     ----------
     scores : array_like, shape (P, G)
         Similarity, higher is more alike; NaN where there is none.
-    mates : array_like of bool, shape (P, G)
-        Which gallery entries are of the probe's person.
     probe_people : array_like, shape (P,)
     gallery_people : array_like, shape (G,)
         Labels of people.
+    seed, thresholds, count
+        As of `evaluate`.
+    """
+    sides = Sides.of(probe_people, gallery_people)
+    gathered = searches.gather(np.asarray(scores, dtype=float), 0, sides, seed)
+    return evaluate(gathered, seed, thresholds, count)
+
+
+def evaluate(
+    gathered: Gathered, seed: int, thresholds: Sequence[float] = (), count: int = 1000
+) -> Summary:
+    """Compute every statistic that the scores of a comparison allow.
+
+    Parameters
+    ----------
+    gathered : Gathered
     seed : int
         Random seed of the bootstrap and of the folds.
     thresholds : sequence of float
@@ -64,47 +80,44 @@ def summarise(
     count : int
         Number of bootstrap draws; fewer, down to 200, for more than 20,000 scores.
     """
-    scores, mates = np.asarray(scores, dtype=float), np.asarray(mates, dtype=bool)
-    probe_people, gallery_people = np.asarray(probe_people), np.asarray(gallery_people)
-    draws = seed, min(count, max(LEAST_DRAWS, DRAWN_SCORES // max(scores.size, 1)))
-    best, best_mates, people = ranking.best_of_each_person(scores, mates, gallery_people)
-    curve = _cmc(best, best_mates, probe_people, draws)
-    pairs = verification.split(scores, mates)
-    area = _auc(pairs, resampling.pair_people(mates, probe_people, gallery_people), draws)
-    intra, inter = verification.similarity(*pairs)
-    svm, no_svm = verification.same_person_svm(scores, probe_people, gallery_people, seed)
-    participants = len(np.union1d(probe_people, gallery_people))
-    ratio, no_ratio = ratios.evidence(scores, probe_people, gallery_people, seed)
-    larger = rank1_in_larger(best, best_mates, probe_people, people, draws)
+    found, pairs, sides = gathered.searches, gathered.pairs, gathered.pairs.sides
+    size = len(sides.probes) * len(sides.gallery)
+    draws = seed, min(count, max(resampling.LEAST_DRAWS, DRAWN_SCORES // max(size, 1)))
+    curve = _cmc(found, sides.probes, draws)
+    area = _auc(pairs, draws)
+    intra, inter = verification.similarity(*pairs.split)
+    svm, no_svm = verification.same_person_svm(pairs, seed)
+    ratio, no_ratio = ratios.evidence(pairs, seed)
+    larger = rank1_in_larger(gathered, draws)
     reasons = [
-        *_no_search(scores, mates, participants, len(people)),
+        *_no_search(gathered),
         *_no_interval(area),
         *filter(None, [no_svm, no_ratio]),
         *_no_tail(larger),
+        *sampled(pairs),
     ]
     return Summary(
-        people=participants,
-        probes=len(probe_people),
-        gallery_size=len(gallery_people),
-        chance=ranking.chance_level(best_mates),
-        people_with_mates=len(np.unique(probe_people[mates.any(axis=1)])),
-        missing=int(np.isnan(scores).sum()),
+        people=len(np.union1d(sides.probes, sides.gallery)),
+        probes=len(sides.probes),
+        gallery_size=len(sides.gallery),
+        chance=ranking.chance_level(found.mate_counts, found.gallery_size),
+        people_with_mates=_mated(gathered),
+        missing=int(found.missing.sum()),
         rank1=_at_rank(1, curve),
         rank5=_at_rank(5, curve),
         cmc=curve,
         auc=area,
-        roc=verification.roc(*pairs, points=ROC_POINTS),
-        det=verification.det(*pairs, points=ROC_POINTS),
+        roc=verification.roc(*pairs.split, points=ROC_POINTS),
+        det=verification.det(*pairs.split, points=ROC_POINTS),
         open_set=tuple(
-            _at_threshold(best, best_mates, probe_people, draws, threshold)
-            for threshold in thresholds
+            _at_threshold(found, sides.probes, draws, threshold) for threshold in thresholds
         ),
         intra=intra,
         inter=inter,
         svm=svm,
         evidence=ratio,
         larger_galleries=larger,
-        reasons=tuple(reasons) if scores.size else ('There is nothing to compare.',),
+        reasons=tuple(reasons) if size else ('There is nothing to compare.',),
     )
 
 
@@ -129,15 +142,19 @@ def finite(value: ArrayLike) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _cmc(
-    scores: FloatArray, mates: BoolArray, probe_people: AnyArray, draws: tuple[int, int]
-) -> Cmc:
+def _cmc(found: Searches, probe_people: IntArray, draws: tuple[int, int]) -> Cmc:
     """Closed-set identification; undefined in a gallery that is too small to be wrong in."""
-    size, ranks = scores.shape[1], ranking.mate_ranks(scores, mates)
-    if size < 2 or np.isnan(ranks).all():
+    if found.gallery_size < 2 or np.isnan(found.ranks).all():
         return Cmc()
-    hits = ranking.hits(ranks, np.arange(1, min(size, CMC_RANKS) + 1))
-    curves = resampling.rate(hits, probe_people, *draws)
+    limits = np.arange(1, min(found.gallery_size, CMC_RANKS) + 1)
+    step = max(DRAWN_SCORES // len(found.ranks), 1)  # ranks at a time
+    parts = [
+        resampling.rate(
+            ranking.hits(found.ranks, limits[start : start + step]), probe_people, *draws
+        )
+        for start in range(0, len(limits), step)
+    ]
+    curves = map(np.concatenate, zip(*parts, strict=True))
     # the bounds rise as the curve does
     return Cmc(*(tuple(np.maximum.accumulate(values).tolist()) for values in curves))
 
@@ -149,24 +166,16 @@ def _at_rank(rank: int, curve: Cmc) -> Estimate:
     return Estimate(curve.rates[rank - 1], curve.low[rank - 1], curve.high[rank - 1])
 
 
-def _auc(
-    pairs: tuple[FloatArray, FloatArray],
-    owners: tuple[AnyArray, AnyArray],
-    draws: tuple[int, int],
-) -> Estimate:
-    interval = resampling.bootstrap(verification.auc, pairs, owners, *draws)
-    return estimate(verification.auc(*pairs), *interval)
+def _auc(pairs: Pairs, draws: tuple[int, int]) -> Estimate:
+    interval = resampling.bootstrap(verification.auc, pairs.split, pairs.owners, *draws)
+    return estimate(verification.auc(*pairs.split), *interval)
 
 
 def _at_threshold(
-    scores: FloatArray,
-    mates: BoolArray,
-    probe_people: AnyArray,
-    draws: tuple[int, int],
-    threshold: float,
+    found: Searches, probe_people: IntArray, draws: tuple[int, int], threshold: float
 ) -> OpenSetPoint:
-    true = open_set.true_positives(scores, mates, threshold)
-    false = open_set.false_positives(scores, mates, threshold)
+    true = open_set.true_positives(found.mates, found.ranks, threshold)
+    false = open_set.false_positives(found.others, found.other_counts, threshold)
     return OpenSetPoint(
         threshold,
         tpir=estimate(*resampling.rate(true, probe_people, *draws)),
@@ -174,31 +183,25 @@ def _at_threshold(
     )
 
 
-def rank1_in_larger(
-    scores: FloatArray,
-    mates: BoolArray,
-    probe_people: AnyArray,
-    people: AnyArray,
-    draws: tuple[int, int],
-) -> tuple[GalleryRank1, ...]:
+def rank1_in_larger(gathered: Gathered, draws: tuple[int, int]) -> tuple[GalleryRank1, ...]:
     """Return the expected rank-1 identification rates in galleries of the sizes `SIZES`.
 
     Parameters
     ----------
-    scores, mates : ndarray, shape (P, N)
-        Of gallery people, each with the best of their scores.
-    probe_people, people : ndarray, shape (P,) and (N,)
+    gathered : Gathered
     draws : tuple of int
         Random seed, and number of bootstrap draws.
     """
-    samples = verification.split(population.standardise(scores, mates), mates)
-    owners = resampling.pair_people(mates, probe_people, people)
+    searched, pairs = gathered.searches, gathered.people
+    deviations = population.deviations(searched.known, searched.squares)
+    standard = (pairs.scores - searched.means[pairs.row]) / deviations[pairs.row]
+    samples = standard[pairs.same], standard[~pairs.same]
 
     def rates(genuine: FloatArray, impostor: FloatArray) -> FloatArray:
         return population.expected_rank1(genuine, impostor, SIZES)
 
-    values = [rates(*samples), *resampling.bootstrap(rates, samples, owners, *draws)]
-    found = len(np.unique(probe_people[mates.any(axis=1)]))
+    values = [rates(*samples), *resampling.bootstrap(rates, samples, pairs.owners, *draws)]
+    found = _mated(gathered)
     reach = population.REACH * np.isfinite(samples[1]).sum()
     return tuple(
         GalleryRank1(size, _supported(row, found) if size <= reach else Estimate())
@@ -226,18 +229,24 @@ def _supported(interval: Sequence[FloatArray], people: int) -> Estimate:
     return Estimate(None if value < 1 / people else value, low, high)
 
 
-def _no_search(
-    scores: FloatArray, mates: BoolArray, participants: int, gallery_people: int
-) -> Iterable[str]:
+def _mated(gathered: Gathered) -> int:
+    """Return the number of people with a probe and a mate."""
+    return len(np.unique(gathered.pairs.sides.probes[gathered.searches.mate_counts > 0]))
+
+
+def _no_search(gathered: Gathered) -> Iterable[str]:
     """Yield why identification is undefined or says nothing."""
-    known = ~np.isnan(scores)
-    if not known.any():
+    found, sides = gathered.searches, gathered.pairs.sides
+    gallery_people = found.gallery_size
+    known = found.missing.sum() < len(sides.probes) * len(sides.gallery)
+    mated = found.mate_counts.any()
+    if not known:
         yield 'No pair has a score.'
-    if known.any() and mates.any() and not known[mates].any():
+    if known and mated and np.isnan(found.mates).all():
         yield 'No genuine pair has a score.'
-    if not mates.any():
+    if not mated:
         yield 'No probe has a mate in the gallery.'
-    if participants < 2:
+    if len(np.union1d(sides.probes, sides.gallery)) < 2:
         yield 'Fewer than two participants: there is no impostor pair.'
     elif gallery_people == 1:
         yield 'The gallery holds one participant: every search in it succeeds.'
@@ -253,6 +262,16 @@ def _no_interval(area: Estimate) -> Iterable[str]:
         yield (
             'The scores of genuine and impostor pairs do not overlap: the interval of the AUC has '
             'no width and says nothing.'
+        )
+
+
+def sampled(pairs: Pairs) -> Iterable[str]:
+    """Yield that drawn pairs stand for all, if they do."""
+    if pairs.error:
+        yield (
+            f'{len(pairs.split[1]):,} of {pairs.sides.impostors:,} impostor pairs, drawn at '
+            'random, stand for all, except in ranks and rates of searches: each share of them is '
+            f'exact to {pairs.error:.2%} (95 % confidence).'
         )
 
 

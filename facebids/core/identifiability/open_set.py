@@ -8,12 +8,11 @@ performance"). A missing score (NaN) reaches no threshold.
 
 import numpy as np
 
-from facebids.core.arrays import BoolArray, FloatArray
-from facebids.core.identifiability.ranking import mate_ranks
+from facebids.core.arrays import FloatArray, IntArray
 
 
 def true_positives(
-    scores: FloatArray, mates: BoolArray, threshold: float, rank: int = 1
+    mates: FloatArray, ranks: FloatArray, threshold: float, rank: int = 1
 ) -> FloatArray:
     """Return whether each mated search returns its person.
 
@@ -22,8 +21,10 @@ def true_positives(
 
     Parameters
     ----------
-    scores : ndarray, shape (P, G)
-    mates : ndarray of bool, shape (P, G)
+    mates : ndarray, shape (P,)
+        Highest score of a mate, NaN where there is none.
+    ranks : ndarray, shape (P,)
+        Of the mate, as of `ranking.mate_ranks`; NaN without a mate.
     threshold : float
     rank : int
 
@@ -32,19 +33,20 @@ def true_positives(
     ndarray, shape (P,)
         1 or 0; NaN for probes without a mate.
     """
-    found = (_best(scores, mates) >= threshold) & (mate_ranks(scores, mates) <= rank)
-    return np.where(mates.any(axis=1), found, np.nan)
+    return np.where(np.isnan(ranks), np.nan, (mates >= threshold) & (ranks <= rank))
 
 
-def false_positives(scores: FloatArray, mates: BoolArray, threshold: float) -> FloatArray:
+def false_positives(others: FloatArray, counts: IntArray, threshold: float) -> FloatArray:
     """Return whether each search would return an identity if its mates were not in the gallery.
 
     The mean is the false-positive identification rate, over all probes.
 
     Parameters
     ----------
-    scores : ndarray, shape (P, G)
-    mates : ndarray of bool, shape (P, G)
+    others : ndarray, shape (P,)
+        Highest score of anybody else, NaN where there is none.
+    counts : ndarray of int, shape (P,)
+        Number of others in the gallery.
     threshold : float
 
     Returns
@@ -52,10 +54,4 @@ def false_positives(scores: FloatArray, mates: BoolArray, threshold: float) -> F
     ndarray, shape (P,)
         1 or 0; NaN where the gallery holds mates only.
     """
-    found = _best(scores, ~mates) >= threshold
-    return np.where((~mates).any(axis=1), found, np.nan)
-
-
-def _best(scores: FloatArray, where: BoolArray) -> FloatArray:
-    """Return the highest score of each row where allowed, -inf if there is none, shape (P,)."""
-    return np.fmax.reduce(np.where(where, scores, np.nan), axis=1, initial=-np.inf)
+    return np.where(counts > 0, others >= threshold, np.nan)

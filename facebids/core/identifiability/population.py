@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import softmax, xlog1py
 
-from facebids.core.arrays import BoolArray, FloatArray
+from facebids.core.arrays import BoolArray, FloatArray, IntArray
 
 LEAST_PEAKS = 10
 REACH = 1  # people of the largest gallery that a tail is used for, per impostor score
@@ -70,15 +70,41 @@ def standardise(scores: FloatArray, mates: BoolArray) -> FloatArray:
     ndarray, shape (P, G)
         In standard deviations; NaN where there is no score.
     """
-    others = np.where(mates, np.nan, scores)
+    count, mean, squares = moments(np.where(mates, np.nan, scores))
+    return (scores - mean[:, None]) / deviations(count, squares)[:, None]
+
+
+def moments(others: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Return number, mean and sum of squared deviations of each probe's impostor scores.
+
+    Parameters
+    ----------
+    others : ndarray, shape (P, G)
+        NaN in the place of mates, and where there is no score.
+    """
     known = np.isfinite(others)
-    count = known.sum(axis=1, keepdims=True)
-    mean = np.where(known, others, 0).sum(axis=1, keepdims=True) / np.maximum(count, 1)
-    squares = (np.where(known, others - mean, 0) ** 2).sum(axis=1, keepdims=True)
+    unknown = np.nonzero(~known)  # few: no second array of all scores
+    count = known.sum(axis=1)
+    values = others.copy()
+    values[unknown] = 0
+    mean = values.sum(axis=1) / np.maximum(count, 1)
+    values -= mean[:, None]
+    values[unknown] = 0
+    return count, mean, np.square(values, out=values).sum(axis=1)
+
+
+def deviations(count: IntArray, squares: FloatArray) -> FloatArray:
+    """Return the deviation by which the scores of each probe are divided (`standardise`).
+
+    Parameters
+    ----------
+    count, squares : ndarray, shape (P,)
+        From `moments`, of all probes.
+    """
     freedom = np.maximum(count - 1, 0)
     common = squares.sum() / max(freedom.sum(), 1)
     deviation = np.sqrt((squares + PRIOR * common) / (freedom + PRIOR))
-    return (scores - mean) / np.where(deviation > 0, deviation, 1)
+    return np.where(deviation > 0, deviation, 1)
 
 
 def fit_tail(scores: FloatArray) -> Tail | None:

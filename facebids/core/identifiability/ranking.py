@@ -13,31 +13,30 @@ from facebids.core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 
 
 def best_of_each_person(
-    scores: FloatArray, mates: BoolArray, gallery_people: AnyArray
-) -> tuple[FloatArray, BoolArray, AnyArray]:
+    scores: FloatArray, gallery_people: AnyArray
+) -> tuple[FloatArray, AnyArray]:
     """Reduce a gallery of scans to one of people, each with the best of their scores.
 
     Parameters
     ----------
     scores : ndarray, shape (P, G)
         Similarity; NaN where there is none.
-    mates : ndarray of bool, shape (P, G)
     gallery_people : ndarray, shape (G,)
         Person of each gallery entry.
 
     Returns
     -------
-    scores, mates : ndarray, shape (P, N)
+    scores : ndarray, shape (P, N)
+        The given ones where each entry is of another person and they are sorted.
     people : ndarray, shape (N,)
         Sorted.
     """
     people, person = np.unique(gallery_people, return_inverse=True)
-    if not people.size:
-        return scores, mates, people
+    if np.array_equal(person, np.arange(len(people))):
+        return scores, people
     order = np.argsort(person, kind='stable')
     starts = np.searchsorted(person[order], np.arange(len(people)))
-    best = np.fmax.reduceat(scores[:, order], starts, axis=1)
-    return best, np.logical_or.reduceat(mates[:, order], starts, axis=1), people
+    return np.fmax.reduceat(scores[:, order], starts, axis=1), people
 
 
 def mate_ranks(scores: FloatArray, mates: BoolArray) -> FloatArray:
@@ -55,21 +54,40 @@ def mate_ranks(scores: FloatArray, mates: BoolArray) -> FloatArray:
         1 is the best. Equal scores share their mean rank, so a tie for the highest score is not
         rank 1. G where no mate has a score, NaN where there is no mate.
     """
-    ranks = [_mate_rank(*row) for row in zip(scores, mates, strict=True)]
-    return np.array(ranks, dtype=float)
+    return ranks(np.where(mates, np.nan, scores), best(scores, mates), mates.sum(axis=1))
 
 
-def _mate_rank(scores: FloatArray, mates: BoolArray) -> float:
-    if not mates.any():
-        return np.nan
-    own, others = scores[mates], scores[~mates]
-    if np.isnan(own).all():
-        return len(scores)
-    best = np.nanmax(own)  # a comparison with NaN is false: NaN ranks below the mate
-    return 1 + np.count_nonzero(others > best) + np.count_nonzero(others == best) / 2
+def ranks(others: FloatArray, mates: FloatArray, counts: IntArray) -> FloatArray:
+    """Return the rank of each probe's best mate, as `mate_ranks`.
+
+    Parameters
+    ----------
+    others : ndarray, shape (P, G)
+        Scores of other people; NaN in the place of mates, and where there is none.
+    mates : ndarray, shape (P,)
+        Highest score of a mate, NaN where there is none.
+    counts : ndarray of int, shape (P,)
+        Number of mates.
+    """
+    # a comparison with NaN is false: NaN ranks below the mate
+    above = np.count_nonzero(others > mates[:, None], axis=1)
+    ties = np.count_nonzero(others == mates[:, None], axis=1)
+    found = np.where(np.isnan(mates), others.shape[1], 1 + above + ties / 2)
+    return np.where(counts > 0, found, np.nan)
 
 
-def chance_level(mates: BoolArray) -> float | None:
+def best(scores: FloatArray, where: BoolArray) -> FloatArray:
+    """Return the highest score of each row where allowed, NaN if there is none.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (P, G)
+    where : ndarray of bool, shape (P, G)
+    """
+    return np.fmax.reduce(np.where(where, scores, np.nan), axis=1, initial=np.nan)
+
+
+def chance_level(counts: IntArray, size: int) -> float | None:
     """Return the chance level of the rank-1 identification rate.
 
     If the scores are independent of the people, each gallery entry is equally likely to have the
@@ -77,17 +95,18 @@ def chance_level(mates: BoolArray) -> float | None:
 
     Parameters
     ----------
-    mates : ndarray of bool, shape (P, G)
-        Probes without a mate are left out.
+    counts : ndarray of int, shape (P,)
+        Number of mates; probes without any are left out.
+    size : int
+        Number of gallery entries.
 
     Returns
     -------
     float or None
         Mean over the probes, None where no probe has a mate.
     """
-    counts = mates.sum(axis=1)
     mated = counts > 0
-    return float(counts[mated].mean()) / mates.shape[1] if mated.any() else None
+    return float(counts[mated].mean()) / size if mated.any() else None
 
 
 def hits(ranks: FloatArray, limits: IntArray | list[int]) -> FloatArray:

@@ -8,28 +8,24 @@ Forensic Sci. Soc. 8:61).
 
 import numpy as np
 
-from facebids.core.arrays import AnyArray, FloatArray
+from facebids.core.arrays import FloatArray
 from facebids.core.identifiability import calibration
+from facebids.core.identifiability.pairs import Pairs
 from facebids.core.identifiability.summary import Evidence, Tippett
-from facebids.core.identifiability.verification import FOLDS, person_folds
+from facebids.core.identifiability.verification import FOLDS, people_of, person_folds
 
 POINTS = 101
 FARTHEST = 300.0  # log10: a ratio of certainty, which a float can hold
 
 
-def evidence(
-    scores: FloatArray, people_a: AnyArray, people_b: AnyArray, seed: int
-) -> tuple[Evidence | None, str | None]:
+def evidence(pairs: Pairs, seed: int) -> tuple[Evidence | None, str | None]:
     """Calibrate scores in five folds with disjoint people, and measure the ratios.
 
     Pairs without a score have a ratio of 1.
 
     Parameters
     ----------
-    scores : ndarray, shape (A, B)
-        Similarity, higher is more alike; NaN where there is none.
-    people_a : ndarray, shape (A,)
-    people_b : ndarray, shape (B,)
+    pairs : Pairs
     seed : int
         Random seed of the assignment to folds.
 
@@ -39,15 +35,14 @@ def evidence(
     reason : str or None
         Why there is no result.
     """
-    people = np.union1d(people_a, people_b)
-    matched = np.intersect1d(people_a, people_b)
+    people, matched = people_of(pairs)
     if len(matched) < FOLDS or len(people) < 2 * FOLDS:
         return None, (
             f'Likelihood ratios need {2 * FOLDS} participants, {FOLDS} with a genuine pair.'
         )
-    same = people_a[:, None] == people_b
+    scores, same = pairs.scores, pairs.same
     found: dict[bool, list[FloatArray]] = {True: [], False: []}
-    for train, test in person_folds(people_a, people_b, seed):
+    for train, test in person_folds(pairs, seed):
         known = train & ~np.isnan(scores)
         if len(np.unique(same[known])) < 2:
             return None, 'Too few pairs have a score to calibrate likelihood ratios.'

@@ -10,15 +10,18 @@ both and is taken as often as the product of their draws, as in the pigeonhole b
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from facebids.core.arrays import AnyArray, BoolArray, FloatArray, IntArray
+from facebids.core.arrays import AnyArray, FloatArray, IntArray
 
 TAIL = 0.025
 UNDEFINED_DRAWS = 0.05
+LEAST_DRAWS = 200
+DRAWN_ROWS = 20_000_000  # in all draws of a rate together
 
 
 def bootstrap(
@@ -77,7 +80,7 @@ def rate(
         Person of each row.
     seed : int
     count : int
-        Number of draws.
+        Number of draws; fewer, down to 200, for more than 20,000 rows.
 
     Returns
     -------
@@ -91,35 +94,13 @@ def rate(
         undefined = np.full(kept.shape[1:], np.nan)
         return undefined, undefined, undefined
     (owner,), number = _owners([np.asarray(people)[counted]])
+    count = min(count, max(LEAST_DRAWS, DRAWN_ROWS // len(kept)))
     times = _draw(number, seed, count)[:, owner[:, 0]]
     drawn = (times @ kept) / times.sum(axis=1).reshape(-1, *[1] * (kept.ndim - 1))
     low, high = _percentiles(drawn)
     value = kept.mean(axis=0)
     least = TAIL ** (1 / number)
     return value, np.where(value == 1, least, low), np.where(value == 0, 1 - least, high)
-
-
-def pair_people(
-    mates: BoolArray, probe_people: ArrayLike, gallery_people: ArrayLike
-) -> tuple[AnyArray, AnyArray]:
-    """Return the people of the scores that `verification.split` returns, for `bootstrap`.
-
-    Parameters
-    ----------
-    mates : ndarray of bool, shape (P, G)
-    probe_people : ndarray, shape (P,)
-    gallery_people : ndarray, shape (G,)
-
-    Returns
-    -------
-    genuine : ndarray, shape (n,)
-        The one person.
-    impostor : ndarray, shape (m, 2)
-        Both people.
-    """
-    probe, gallery = np.nonzero(~mates)
-    impostor = np.stack([np.asarray(probe_people)[probe], np.asarray(gallery_people)[gallery]], 1)
-    return np.asarray(probe_people)[np.nonzero(mates)[0]], impostor
 
 
 def _owners(people: Sequence[ArrayLike]) -> tuple[list[IntArray], int]:
@@ -130,6 +111,7 @@ def _owners(people: Sequence[ArrayLike]) -> tuple[list[IntArray], int]:
     return [some[:, None] if some.ndim == 1 else some for some in numbers], len(participants)
 
 
+@lru_cache(maxsize=1)  # the statistics of a comparison share their draws
 def _draw(number: int, seed: int, count: int) -> IntArray:
     """Return how often each person is drawn, shape (count, number)."""
     chances = np.full(number, 1 / max(number, 1))

@@ -8,30 +8,14 @@ missing score (NaN) counts as lower than every number and is left out of the sim
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from facebids.core.arrays import AnyArray, BoolArray, FloatArray
+from facebids.core.arrays import BoolArray, FloatArray, IntArray
+from facebids.core.identifiability.pairs import Pairs
 from facebids.core.identifiability.summary import Det, Roc, Similarity, Svm
 
 FOLDS = 5
 LEAST_RATE = 1e-4  # to which normal deviates are cut off
-
-
-def split(scores: FloatArray, mates: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """Return the scores of genuine and of impostor pairs.
-
-    Parameters
-    ----------
-    scores : ndarray, shape (P, G)
-    mates : ndarray of bool, shape (P, G)
-
-    Returns
-    -------
-    genuine, impostor : ndarray, 1-D
-        Row by row; NaN stays NaN.
-    """
-    return scores[mates], scores[~mates]
 
 
 def auc(genuine: FloatArray, impostor: FloatArray) -> float:
@@ -128,9 +112,7 @@ def _quartiles(scores: FloatArray) -> Similarity:
     return Similarity(median, q1, q3)
 
 
-def same_person_svm(
-    scores: FloatArray, people_a: ArrayLike, people_b: ArrayLike, seed: int
-) -> tuple[Svm | None, str | None]:
+def same_person_svm(pairs: Pairs, seed: int) -> tuple[Svm | None, str | None]:
     """Classify pairs as genuine or impostor by their score, cross-validated over participants.
 
     A linear support vector machine, five folds. People are assigned to the folds, not pairs: a
@@ -145,9 +127,7 @@ def same_person_svm(
 
     Parameters
     ----------
-    scores : ndarray, shape (A, B)
-    people_a : ndarray, shape (A,)
-    people_b : ndarray, shape (B,)
+    pairs : Pairs
     seed : int
         Random seed of the assignment to folds.
 
@@ -157,17 +137,15 @@ def same_person_svm(
     reason : str or None
         Why there is no result.
     """
-    people_a, people_b = np.asarray(people_a), np.asarray(people_b)
-    people = np.union1d(people_a, people_b)
-    matched = np.intersect1d(people_a, people_b)
+    people, matched = people_of(pairs)
     if len(matched) < FOLDS or len(people) < 2 * FOLDS:
         return None, (
             f'The SVM needs {2 * FOLDS} participants, {FOLDS} of them with a genuine pair; '
             f'there are {len(people)} and {len(matched)}.'
         )
-    same = people_a[:, None] == people_b
+    scores, same = pairs.scores, pairs.same
     figures = []
-    for train, test in person_folds(people_a, people_b, seed):
+    for train, test in person_folds(pairs, seed):
         train = train & ~np.isnan(scores)
         if len(np.unique(same[train])) < 2:
             return None, 'The SVM has too few pairs with a score to train on.'
@@ -182,32 +160,34 @@ def same_person_svm(
     ), None
 
 
-def person_folds(
-    people_a: AnyArray, people_b: AnyArray, seed: int
-) -> Iterator[tuple[BoolArray, BoolArray]]:
+def people_of(pairs: Pairs) -> tuple[IntArray, IntArray]:
+    """Return the numbers of all people of a comparison, and of those with a genuine pair."""
+    sides = pairs.sides.probes, pairs.sides.gallery
+    return np.union1d(*sides), np.intersect1d(*sides)
+
+
+def person_folds(pairs: Pairs, seed: int) -> Iterator[tuple[BoolArray, BoolArray]]:
     """Assign people to five folds, and pairs accordingly.
 
     People with a genuine pair are assigned first, so that each fold has its share of them.
 
     Parameters
     ----------
-    people_a : ndarray, shape (A,)
-    people_b : ndarray, shape (B,)
+    pairs : Pairs
     seed : int
 
     Yields
     ------
-    train, test : ndarray of bool, shape (A, B)
+    train, test : ndarray of bool, shape (n,)
         Pairs of which neither person, and of which both people, are in this fold.
     """
-    people = np.union1d(people_a, people_b)
-    matched = np.isin(people, np.intersect1d(people_a, people_b))
+    people, matched = people_of(pairs)
+    first = np.isin(people, matched)
     shuffled = np.random.default_rng(seed).permutation(len(people))
-    order = shuffled[np.argsort(~matched[shuffled], kind='stable')]
+    order = shuffled[np.argsort(~first[shuffled], kind='stable')]
     folds = np.empty(len(people), dtype=int)
     folds[order] = np.arange(len(people)) % FOLDS
-    fold_a = folds[np.searchsorted(people, people_a)][:, None]
-    fold_b = folds[np.searchsorted(people, people_b)][None, :]
+    fold_a, fold_b = (folds[np.searchsorted(people, side)] for side in pairs.people)
     for fold in range(FOLDS):
         yield (fold_a != fold) & (fold_b != fold), (fold_a == fold) & (fold_b == fold)
 

@@ -6,9 +6,9 @@ import pytest
 
 from facebids.core.identifiability.evaluation import summarise
 from facebids.core.identifiability.open_set import false_positives
-from facebids.core.identifiability.ranking import mate_ranks
+from facebids.core.identifiability.ranking import best, mate_ranks
 from facebids.core.identifiability.summary import Cmc, Estimate, Roc, Similarity
-from facebids.core.identifiability.verification import auc, split
+from facebids.core.identifiability.verification import auc
 
 NAN = np.nan
 UNKNOWN = Estimate()
@@ -23,7 +23,8 @@ def cohort(people=84, distance=3.0, seed=1):
 def summary(scores, mates, probe_people, gallery_people, **options):
     """Of few draws, checked to be free of NaN."""
     options = {'seed': 1, 'thresholds': [2.0, 4.0], 'count': 100} | options
-    found = summarise(scores, mates, probe_people, gallery_people, **options)
+    found = summarise(scores, probe_people, gallery_people, **options)
+    np.testing.assert_array_equal(mates, np.equal.outer(probe_people, gallery_people))
     assert not any(value != value for value in _flat(astuple(found)))
     return found
 
@@ -40,12 +41,13 @@ def test_every_number_is_that_of_its_function():
     assert found.cmc.rates == pytest.approx(expected)
     assert found.rank1.value == np.mean(ranks <= 1)
     assert found.rank5.value == np.mean(ranks <= 5)
-    assert found.auc.value == pytest.approx(auc(*split(scores, mates)))
+    assert found.auc.value == pytest.approx(auc(scores[mates], scores[~mates]))
     assert found.intra.median == pytest.approx(np.median(np.diag(scores)))
     assert found.inter.q3 == pytest.approx(np.quantile(scores[~mates], 0.75))
     assert found.svm.auc == pytest.approx(found.auc.value, abs=0.03)
     assert [point.threshold for point in found.open_set] == [2.0, 4.0]
-    assert found.open_set[0].fpir.value == np.mean(false_positives(scores, mates, 2.0))
+    others = best(scores, ~mates)
+    assert found.open_set[0].fpir.value == np.mean(false_positives(others, np.full(84, 83), 2.0))
     assert len(found.roc.fpr) == len(found.roc.tpr) <= 101
     assert found.reasons == ()
 

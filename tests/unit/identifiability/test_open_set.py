@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 
-from facebids.core.identifiability.open_set import false_positives, true_positives
-from facebids.core.identifiability.ranking import mate_ranks
+from facebids.core.identifiability import open_set
+from facebids.core.identifiability.ranking import best, mate_ranks
 
 NAN = np.nan
 # Mate first; mate behind a stranger; mate without score; nobody's mate; nothing found.
@@ -10,6 +10,14 @@ SCORES = np.array(
     [[0.9, 0.5, 0.1], [0.8, 0.7, 0.1], [0.3, 0.2, NAN], [0.6, 0.1, 0.2], [NAN, NAN, NAN]]
 )
 MATES = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [1, 0, 0]], dtype=bool)
+
+
+def true_positives(scores, mates, *limits):
+    return open_set.true_positives(best(scores, mates), mate_ranks(scores, mates), *limits)
+
+
+def false_positives(scores, mates, threshold):
+    return open_set.false_positives(best(scores, ~mates), (~mates).sum(axis=1), threshold)
 
 
 def test_a_true_positive_is_first_and_reaches_the_threshold():

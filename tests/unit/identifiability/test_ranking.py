@@ -2,9 +2,9 @@
 import numpy as np
 import pytest
 
+from facebids.core.identifiability import ranking
 from facebids.core.identifiability.ranking import (
     best_of_each_person,
-    chance_level,
     hits,
     mate_ranks,
 )
@@ -77,21 +77,26 @@ def test_the_cmc_at_chance_is_the_diagonal():
 
 def test_of_several_scans_of_one_person_the_best_counts():
     scores = np.array([[0.1, 0.5, NAN, 0.3], [NAN, 0.2, 0.4, 0.9]])
-    mates = np.array([[0, 1, 0, 0], [0, 0, 0, 0]], dtype=bool)
     people = np.array(['b', 'a', 'b', 'a'])
-    best, best_mates, names = best_of_each_person(scores, mates, people)
+    best, names = best_of_each_person(scores, people)
     assert names.tolist() == ['a', 'b']
     np.testing.assert_array_equal(best, [[0.5, 0.1], [0.9, 0.4]])
-    assert best_mates.tolist() == [[True, False], [False, False]]
 
 
 def test_one_scan_each_is_left_as_it_is():
     scores = np.random.default_rng(4).normal(size=(3, 5))
-    best, _, _ = best_of_each_person(scores, np.zeros((3, 5), bool), np.arange(5))
-    np.testing.assert_array_equal(best, scores)
-    nobody, _, people = best_of_each_person(np.empty((3, 0)), np.empty((3, 0), bool), [])
+    best, _ = best_of_each_person(scores, np.arange(5))
+    assert best is scores
+    turned, people = best_of_each_person(scores, np.arange(5)[::-1])
+    assert people.tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(turned, scores[:, ::-1])
+    nobody, people = best_of_each_person(np.empty((3, 0)), [])
     assert nobody.shape == (3, 0)
     assert not people.size
+
+
+def chance_level(mates):
+    return ranking.chance_level(mates.sum(axis=1), mates.shape[1])
 
 
 def test_the_chance_level_is_the_rank1_rate_of_random_scores():

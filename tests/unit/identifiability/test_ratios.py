@@ -5,9 +5,14 @@ from scipy import stats
 
 from facebids.core.identifiability import ratios
 from facebids.core.identifiability.calibration import cllr
+from facebids.core.identifiability.pairs import of_matrix
 from facebids.core.identifiability.verification import det
 
 NAN = np.nan
+
+
+def evidence(scores, people_a, people_b, seed):
+    return ratios.evidence(of_matrix(scores, people_a, people_b), seed)
 
 
 def cohort(people=60, distance=3.0, seed=1):
@@ -17,7 +22,7 @@ def cohort(people=60, distance=3.0, seed=1):
 
 
 def test_ratios_of_other_people_cost_little_more_than_the_best():
-    found, reason = ratios.evidence(*cohort(200), seed=0)
+    found, reason = evidence(*cohort(200), seed=0)
     assert reason is None
     assert found.cllr_min <= found.cllr < found.cllr_min + 0.1
     exact = [
@@ -29,15 +34,15 @@ def test_ratios_of_other_people_cost_little_more_than_the_best():
 
 
 def test_where_nobody_is_recognised_ratios_say_nothing():
-    found, _ = ratios.evidence(*cohort(100, distance=0.0), seed=0)
+    found, _ = evidence(*cohort(100, distance=0.0), seed=0)
     assert found.cllr == pytest.approx(1, abs=0.05)
     assert 0.9 < found.cllr_min < 1 + 1e-9
 
 
 def test_scale_and_order_do_not_matter():
     scores, people, _ = cohort()
-    one, _ = ratios.evidence(scores, people, people, seed=0)
-    scaled, _ = ratios.evidence(0.5 * scores + 2, people, people, seed=0)
+    one, _ = evidence(scores, people, people, seed=0)
+    scaled, _ = evidence(0.5 * scores + 2, people, people, seed=0)
     assert scaled.cllr == pytest.approx(one.cllr, abs=0.05)
     assert scaled.cllr_min == pytest.approx(one.cllr_min, abs=0.02)
 
@@ -59,18 +64,18 @@ def test_misleading_ratios_cost_more_than_their_order():
 
 @pytest.mark.parametrize('people', [3, 9])
 def test_few_people_have_no_ratios(people):
-    found, reason = ratios.evidence(*cohort(people), seed=0)
+    found, reason = evidence(*cohort(people), seed=0)
     assert found is None
     assert 'need 10 participants' in reason
 
 
 def test_pairs_without_a_score_say_nothing():
     scores, people, _ = cohort(100, distance=30.0)
-    whole, _ = ratios.evidence(scores, people, people, seed=0)
+    whole, _ = evidence(scores, people, people, seed=0)
     scores[:50] = NAN
-    half, _ = ratios.evidence(scores, people, people, seed=0)
+    half, _ = evidence(scores, people, people, seed=0)
     assert half.cllr == pytest.approx(0.5 + whole.cllr / 2, abs=0.1)
-    found, reason = ratios.evidence(np.full_like(scores, NAN), people, people, seed=0)
+    found, reason = evidence(np.full_like(scores, NAN), people, people, seed=0)
     assert found is None
     assert 'Too few pairs' in reason
 

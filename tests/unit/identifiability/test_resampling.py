@@ -4,8 +4,9 @@ import pytest
 from scipy.special import ndtr
 from scipy.stats import binom
 
-from facebids.core.identifiability.resampling import bootstrap, pair_people, rate
-from facebids.core.identifiability.verification import auc, split
+from facebids.core.identifiability.pairs import of_matrix
+from facebids.core.identifiability.resampling import bootstrap, rate
+from facebids.core.identifiability.verification import auc
 
 NAN = np.nan
 
@@ -69,8 +70,8 @@ def test_intervals_of_the_auc_hold_the_truth():
     for cohort in range(cohorts):
         shares = rng.normal(size=(40, 1)) / 2 + rng.normal(size=(1, 40)) / 2
         scores = shares + rng.normal(size=(40, 40)) * np.sqrt(0.5) + 1.5 * mates
-        owners = pair_people(mates, people, people)
-        low, high = bootstrap(auc, split(scores, mates), owners, seed=cohort, count=200)
+        found = of_matrix(scores, people, people)
+        low, high = bootstrap(auc, found.split, found.owners, seed=cohort, count=200)
         held += low <= ndtr(1.5 / np.sqrt(2)) <= high
     assert 0.89 <= held / cohorts <= 0.995
 
@@ -78,27 +79,26 @@ def test_intervals_of_the_auc_hold_the_truth():
 def test_a_pair_is_taken_as_often_as_both_people_were_drawn():
     """Two people: both drawn once, or one of them twice, and then there is no pair of two."""
     seen = []
-    mates = np.array([[True, False], [False, True]])
-    genuine, impostor = split(np.array([[1.0, 100], [1000, 10]]), mates)
+    found = of_matrix(np.array([[1.0, 100], [1000, 10]]), ['a', 'b'], ['a', 'b'])
 
     def look(genuine, impostor):
         seen.append((sorted(genuine), sorted(impostor)))
         return 0.0
 
-    bootstrap(look, [genuine, impostor], pair_people(mates, ['a', 'b'], ['a', 'b']), 1, count=50)
+    bootstrap(look, found.split, found.owners, 1, count=50)
     draws = {(tuple(map(float, own)), tuple(map(float, other))) for own, other in seen}
     assert draws == {((1, 10), (100, 1000)), ((1, 1), ()), ((10, 10), ())}
 
 
 def test_people_of_pairs_follow_the_split():
+    """Of scores that name both people as tens and ones."""
     rng = np.random.default_rng(6)
-    mates = rng.random((4, 6)) < 0.3
-    probes, gallery = np.array(list('abcd')), np.array(list('uvwxyz'))
-    names = np.char.add(probes[:, None], gallery[None])
-    own, both = pair_people(mates, probes, gallery)
-    genuine, impostor = split(names, mates)
-    assert own.tolist() == [name[0] for name in genuine]
-    assert np.char.add(both[:, 0], both[:, 1]).tolist() == impostor.tolist()
+    probes, gallery = rng.integers(4, size=6), rng.integers(4, size=8)
+    found = of_matrix(10.0 * probes[:, None] + gallery, probes, gallery)
+    (own, both), (genuine, impostor) = found.owners, found.split
+    known = np.unique([*probes, *gallery])
+    assert (11 * known[own]).tolist() == genuine.tolist()
+    assert (known[both] @ [10, 1]).tolist() == impostor.tolist()
 
 
 def test_statistics_with_several_values_and_seeds():
@@ -120,9 +120,8 @@ def test_too_few_people_have_no_interval():
         assert np.isnan(low)
         assert np.isnan(high)
     # of two people every other draw holds one alone, twice
-    mates = np.eye(2, dtype=bool)
-    owners = pair_people(mates, [1, 2], [1, 2])
-    assert np.isnan(bootstrap(auc, split(np.eye(2), mates), owners, seed=1)).all()
+    found = of_matrix(np.eye(2), [1, 2], [1, 2])
+    assert np.isnan(bootstrap(auc, found.split, found.owners, seed=1)).all()
 
 
 def test_rate_counts_rows_not_people_and_leaves_out_what_has_none():

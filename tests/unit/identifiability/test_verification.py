@@ -4,16 +4,10 @@ import pytest
 from scipy.special import ndtr
 from scipy.stats import mannwhitneyu
 
+from facebids.core.identifiability import verification
+from facebids.core.identifiability.pairs import of_matrix
 from facebids.core.identifiability.summary import Roc, Similarity
-from facebids.core.identifiability.verification import (
-    FOLDS,
-    auc,
-    person_folds,
-    roc,
-    same_person_svm,
-    similarity,
-    split,
-)
+from facebids.core.identifiability.verification import FOLDS, auc, person_folds, roc, similarity
 
 NAN = np.nan
 
@@ -25,8 +19,8 @@ def pairs(seed, genuine=60, impostor=400, ties=False):
 
 
 def test_split_keeps_what_is_missing():
-    scores, mates = np.array([[1.0, NAN], [3.0, 4.0]]), np.eye(2, dtype=bool)
-    genuine, impostor = split(scores, mates)
+    scores = np.array([[1.0, NAN], [3.0, 4.0]])
+    genuine, impostor = of_matrix(scores, [1, 2], [1, 2]).split
     np.testing.assert_array_equal(genuine, [1, 4])
     np.testing.assert_array_equal(impostor, [NAN, 3])
 
@@ -107,6 +101,10 @@ def test_similarity_leaves_out_what_is_missing():
     assert inter == Similarity()
 
 
+def same_person_svm(scores, people_a, people_b, seed):
+    return verification.same_person_svm(of_matrix(scores, people_a, people_b), seed)
+
+
 def cohort(seed, people=60, distance=1.0):
     scores = np.random.default_rng(seed).normal(size=(people, people))
     return scores + distance * np.eye(people), np.arange(people), np.arange(people)
@@ -177,7 +175,9 @@ def test_nobody_is_trained_on_and_tested():
     a, b = rng.integers(0, 40, 90), rng.integers(20, 70, 70)
     same = a[:, None] == b
     tested = []
-    for train, test in person_folds(a, b, seed=3):
+    shape = same.shape
+    for folds in person_folds(of_matrix(np.zeros(shape), a, b), seed=3):
+        train, test = (fold.reshape(shape) for fold in folds)
         trained = {*a[train.any(axis=1)], *b[train.any(axis=0)]}
         tested.append({*a[test.any(axis=1)], *b[test.any(axis=0)]})
         assert not trained & tested[-1]

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 
 from facebids.bids.acquisitions import Acquisition
+from facebids.core.identifiability.pairs import Sides
+from facebids.core.identifiability.searches import gather
 from facebids.release import cohort
 from facebids.studies import enrolment, same_acquisition, scans
 from facebids.studies.comparisons import DEFACED_PROBE, SCAN_CONDITIONS, Comparison, Scan
-from facebids.studies.outcomes import outcome
+from facebids.studies.outcomes import outcome, people
 from facebids.studies.results import Results
 
 STYLE = 4.0  # standard deviations by which pairs of one acquisition score higher
@@ -39,9 +41,15 @@ def _scores(comparison, identity=0.0, seed=0):
 def _summaries(sizes, **scores):
     comparison = _comparison(sizes)
     matrix = _scores(comparison, **scores)
-    mixed = outcome(comparison, DEFACED_PROBE, 'face', matrix, seed=0)
-    within = same_acquisition.compare(comparison, DEFACED_PROBE, 'face', matrix, 0)
-    return mixed, within
+    gathered = gather(matrix, 0, Sides.of(*people(comparison)), 0)
+    mixed = outcome(comparison, DEFACED_PROBE, 'face', gathered, seed=0)
+    return mixed, _within(comparison, matrix)
+
+
+def _within(comparison, matrix):
+    acquisitions = same_acquisition.Acquisitions(comparison)
+    summary = acquisitions.summarise([acquisitions.gather(matrix, 0, seed=0)], seed=0)
+    return same_acquisition.outcome(comparison, DEFACED_PROBE, 'face', summary)
 
 
 def test_style_alone_recognises_nobody_within_an_acquisition():
@@ -72,7 +80,7 @@ def test_a_mate_without_a_score_is_not_found():
     comparison = _comparison({'a': 10, 'b': 10})
     scores = _scores(comparison, identity=20.0)
     scores[:5] = np.nan
-    found = same_acquisition.compare(comparison, DEFACED_PROBE, 'face', scores, 0).summary
+    found = _within(comparison, scores).summary
     assert found.rank1.value == 0.75
     assert found.missing == 50
 

@@ -2,11 +2,11 @@
 """Recognition engines: they enrol heads and photographs as face templates, and compare these.
 
 Each module of this package is an engine (`Engine`), unless its name begins with an underscore. A
-new engine needs no registration. Engines that also define `PhotographEngine` or `SearchEngine`
-enrol photographs, or search large galleries faster.
+new engine needs no registration. Engines that also define `PhotographEngine`, `CondensingEngine`
+or `SearchEngine` enrol photographs, compare large cohorts, or search large galleries faster.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -15,6 +15,7 @@ import numpy as np
 
 from facebids.core.arrays import AnyArray, FloatArray, IntArray
 from facebids.core.attack.engines._protocol import (
+    CondensingEngine,
     Engine,
     FaceTemplate,
     FaceTemplates,
@@ -24,7 +25,14 @@ from facebids.core.attack.engines._protocol import (
 from facebids.core.attack.head import Head
 from facebids.core.attack.recognition import Picture
 
-__all__ = ['Engine', 'FaceTemplate', 'FaceTemplates', 'PhotographEngine', 'SearchEngine']
+__all__ = [
+    'CondensingEngine',
+    'Engine',
+    'FaceTemplate',
+    'FaceTemplates',
+    'PhotographEngine',
+    'SearchEngine',
+]
 
 BLOCK_PAIRS = 8_000_000  # scores in memory at a time in `search`
 
@@ -102,6 +110,45 @@ def score(
     return scores
 
 
+def rows(
+    name: str, probes: Sequence[FaceTemplate | None], gallery: Sequence[FaceTemplate | None]
+) -> Callable[[slice], FloatArray]:
+    """Return a function that computes rows of the scores, as of `score`.
+
+    Parameters
+    ----------
+    name : str
+        Name of the engine.
+    probes, gallery : sequence of FaceTemplate or None
+        None where the engine has no face template.
+    """
+    engine = engines()[name]
+    if isinstance(engine, CondensingEngine):
+        compare, stacks = engine.compare, [engine.stack(side) for side in (probes, gallery)]
+        return lambda part: compare(tuple(array[part] for array in stacks[0]), stacks[1])
+    return lambda part: score(name, probes[part], gallery)
+
+
+def condenses(name: str) -> bool:
+    """Return whether an engine compares all people of a large cohort."""
+    return isinstance(engines().get(name), CondensingEngine)
+
+
+def condense(templates: Mapping[str, FaceTemplate]) -> dict[str, FaceTemplate]:
+    """Return what engines need to compare all people of a large cohort.
+
+    Parameters
+    ----------
+    templates : dict of FaceTemplate
+        By the name of the engine. Engines that cannot condense theirs are left out.
+    """
+    return {
+        name: engine.condense(template)
+        for name, template in templates.items()
+        if isinstance(engine := engines()[name], CondensingEngine)
+    }
+
+
 def search(
     name: str, probes: FaceTemplates, gallery: FaceTemplates, count: int = 20
 ) -> tuple[IntArray, FloatArray]:
@@ -166,9 +213,10 @@ def fuse(scores: Mapping[str, FloatArray]) -> FloatArray:
     ndarray, shape (P, G)
         NaN where no engine can compare.
     """
-    total = np.zeros_like(next(iter(scores.values())))
+    total = np.zeros(next(iter(scores.values())).shape)
     known = np.zeros(total.shape, bool)
-    for name, values in scores.items():
+    for name, single in scores.items():
+        values = np.asarray(single, float)
         engine = engines()[name]
         mean, deviation = engine.IMPOSTOR_SCORES
         there = ~np.isnan(values)

@@ -52,6 +52,25 @@ class PhotographEngine(Protocol):
 
 
 @runtime_checkable
+class CondensingEngine(Protocol):
+    """An engine that compares all people of a large cohort: its scores are a matrix product.
+
+    Attributes
+    ----------
+    condense : callable
+        Return a smaller face template with the same scores.
+    stack : callable
+        Return arrays of which each row is a face template, or None, from a sequence of them.
+    compare : callable
+        Compare the stacks of probes and of a gallery as `Engine.score` does.
+    """
+
+    condense: Callable[[FaceTemplate], FaceTemplate]
+    stack: Callable[[Sequence[FaceTemplate | None]], tuple[AnyArray, ...]]
+    compare: Callable[[tuple[AnyArray, ...], tuple[AnyArray, ...]], FloatArray]
+
+
+@runtime_checkable
 class SearchEngine(Protocol):
     """An engine that searches a large gallery faster than by all scores.
 

@@ -6,11 +6,13 @@ A face template keeps every view. The score is the mean over all pairs of views,
 al. (2019, N. Engl. J. Med. 381:1684) sum confidences.
 """
 
+from collections.abc import Sequence
 from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 
-from facebids.core.arrays import BoolArray, FloatArray
+from facebids.core.arrays import BoolArray, FloatArray, StrArray
 from facebids.core.attack import recognition
 from facebids.core.attack.engines._protocol import FaceTemplate, FaceTemplates
 from facebids.core.attack.head import Head
@@ -20,6 +22,7 @@ NAME = 'dlib'
 # 52 adults of public scans, T1w: minus the mean squared distance between views of impostor pairs.
 IMPOSTOR_SCORES = (-0.40, 0.06)
 WEIGHT = 0.25
+Stack: TypeAlias = tuple[FloatArray, FloatArray]
 
 
 def enrol(head: Head) -> FaceTemplate:
@@ -69,17 +72,39 @@ def score(probes: FaceTemplates, gallery: FaceTemplates) -> FloatArray:
     ndarray, shape (P, G)
         NaN where one side has no embedding.
     """
-    mean, square = summarise(probes)
-    gallery_mean, gallery_square = summarise(gallery)
-    return (2 * mean) @ gallery_mean.T - square[:, None] - gallery_square
+    return compare(stack(probes), stack(gallery))
 
 
-def summarise(templates: FaceTemplates) -> tuple[FloatArray, FloatArray]:
+def compare(probes: Stack, gallery: Stack) -> FloatArray:
+    """Return the scores of stacked face templates, shape (P, G)."""
+    scores = (2 * probes[0]) @ gallery[0].T
+    scores -= probes[1][:, None]
+    scores -= gallery[1]
+    return scores
+
+
+def condense(template: FaceTemplate) -> FaceTemplate:
+    """Return a face template of 129 numbers with the same scores, and where faces were found."""
+    if 'mean' in template:
+        return template
+    mean, square = stack([template])
+    names = tuple(template['names'].tolist())
+    found = template.get('found', ~np.isnan(template['embeddings'][:, 0]))
+    return {
+        'mean': mean[0],
+        'square': square[0],
+        'found': found[_random(names)],
+        'names': _random_names(names),
+    }
+
+
+def stack(templates: Sequence[FaceTemplate | None]) -> Stack:
     """Return the mean embedding and the mean squared norm over the random views.
 
     Parameters
     ----------
-    templates : sequence of FaceTemplate, length N
+    templates : sequence of FaceTemplate or None, length N
+        Condensed or not.
 
     Returns
     -------
@@ -90,12 +115,23 @@ def summarise(templates: FaceTemplates) -> tuple[FloatArray, FloatArray]:
     mean = np.full((len(templates), 128), np.nan, np.float32)
     square = np.full(len(templates), np.nan, np.float32)
     for row, template in enumerate(templates):
+        if template is None:
+            continue
+        if 'mean' in template:
+            mean[row], square[row] = template['mean'], template['square']
+            continue
         random = _random(tuple(template['names'].tolist()))
         views = template['embeddings'][random & ~np.isnan(template['embeddings'][:, 0])]
         if len(views):
             mean[row] = views.mean(0)
             square[row] = np.vdot(views, views) / len(views)
     return mean, square
+
+
+@cache
+def _random_names(names: tuple[str, ...]) -> StrArray:
+    """Return the names of random views; one array for all heads."""
+    return np.array(names, str)[_random(names)]
 
 
 @cache
