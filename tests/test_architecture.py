@@ -56,12 +56,8 @@ GROUND = {
     )
 }
 # Light tables that all may use: contrasts, defacing modes, and the names of the metrics.
-TABLES = {
-    f'facebids.core.{name}'
-    for name in (
-        'contrasts', 'coverage', 'metrics', 'metrics_file', 'modes', 'record', 'remedies',
-    )  # fmt: skip
-}
+_SHARED = ('contrasts', 'coverage', 'metrics', 'metrics_file', 'modes', 'record', 'remedies')
+TABLES = {f'facebids.core.{name}' for name in _SHARED}
 DOWNWARDS = {
     'facebids.errors': set(),
     'facebids.version': set(),
