@@ -70,3 +70,11 @@ def test_rescaling_is_linear_interpolation(step, first):
         data, np.diag(step), np.full(3, first), shape, order=1, mode='nearest'
     )
     np.testing.assert_allclose(grids.rescale(data, step, first, shape), expected, atol=1e-5)
+
+
+def test_rescaling_blurs_first():
+    data = np.random.default_rng(0).normal(size=(31, 26, 12)).astype(np.float32)
+    step, first, blur = (2.5, 2.0, 1.0), (0.75, 0.5, 0.0), (1.0, 0.8, 0.0)
+    expected = grids.rescale(ndimage.gaussian_filter(data, blur), step, first, (12, 13, 12))
+    found = grids.rescale(data, step, first, (12, 13, 12), blur)
+    np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -176,10 +176,9 @@ def resample_isotropic(
     image = nib.as_closest_canonical(nib.Nifti1Image(np.asarray(data, np.float32), affine))
     volume, zooms = image.get_fdata(dtype=np.float32), np.array(image.header.get_zooms())
     step = spacing / zooms
-    volume = ndimage.gaussian_filter(volume, np.where(step > 1, step * 0.4, 0))
     shape = np.maximum(np.ceil(np.array(volume.shape) / step), 1).astype(int)
     first = (step - 1) / 2
-    volume = rescale(volume, step, first, tuple(shape))
+    volume = rescale(volume, step, first, tuple(shape), np.where(step > 1, step * 0.4, 0))
     affine = image.affine @ np.diag([*step, 1.0])
     affine[:3, 3] = image.affine[:3, :3] @ first + image.affine[:3, 3]
     return volume, affine
