@@ -182,13 +182,15 @@ class ImageProgress:
         return bar, live
 
     def _now(self) -> Iterator[str]:
-        """Yield a line for each step that is at work."""
+        """Yield a line for each image that is at work, with its steps."""
+        at_work: dict[str, list[str]] = {}
         for name in self.started:
             if (key := self._image_of(name)) and key not in self.ended:
-                image = PurePosixPath(self.images[key].relative_path).name.partition('.')[0]
-                step = name.rpartition('.')[2].replace('_', ' ')
-                of = f', step {self.done[key] + 1} of {self.steps[key]}' if self.steps[key] else ''
-                yield f'{image}: {step}{of}'
+                at_work.setdefault(key, []).append(name.rpartition('.')[2].replace('_', ' '))
+        for key, steps in at_work.items():
+            image = PurePosixPath(self.images[key].relative_path).name.partition('.')[0]
+            known = f' ({self.done[key]} of {self.steps[key]} steps done)' * (key in self.steps)
+            yield f'{image}: {", ".join(steps)}{known}'
 
 
 def time_left(ended: Sequence[float], others: Sequence[float], elapsed: float) -> float | None:

@@ -84,6 +84,7 @@ def write_page(
         interval=tables.interval,
         figure=tables.figure,
         percent=tables.percent,
+        strength=tables.strength,
         blocks=comparisons.blocks(results),
         larger=tables.larger(results),
         linkage=tables.linkage(results),

@@ -114,6 +114,7 @@ def write_pages(
             arrows=ARROWS,
             allowed=allowed,
             percent=tables.percent,
+            strength=tables.strength,
             group_page=names.GROUP_PAGE,
             made=made,
             methods=citation.paragraphs(modes),
@@ -179,12 +180,10 @@ def summary(record: Record) -> list[str]:
     found = record.identifiability
     if found and found.log10_lr is not None and not record.passed_on:
         limit_ = limit('person_recognised_after')
-        interval = ''
-        if found.log10_lr_low is not None and found.log10_lr_high is not None:
-            interval = f' (95 % interval {found.log10_lr_low:.2f} to {found.log10_lr_high:.2f})'
         sentences.append(
             f'Strength of the evidence that the defaced head shows this person: '
-            f'{found.log10_lr:.2f}{interval}, {allowed(limit_)} to pass. It is a log10 likelihood '
+            f'{tables.strength(found)}{tables.strength_interval(found)}, {allowed(limit_)} to '
+            'pass. It is a log10 likelihood '
             'ratio: below 0 the head is nearer to strangers, at 1 what is seen is 10 times more '
             'probable if it shows the person.'
         )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import nan
 
+from facebids.core.record import Identifiability
 from facebids.reports import curves, number
 from facebids.studies.results import (
     BRAIN,
@@ -183,6 +184,26 @@ def figure(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return number(estimate.value)
     return f'{number(estimate.value)} ({number(estimate.low)} to {number(estimate.high)})'
+
+
+def strength(found: Identifiability | None) -> str:
+    """Return a log10 likelihood ratio, ``'-0.52'``; at a bound ``'at most -1.30'``."""
+    value = found.log10_lr if found else None
+    if not found or value is None:
+        return 'n/a'
+    if found.log10_lr_low is not None and found.log10_lr_low == found.log10_lr_high:
+        # the calibration supports no stronger ratio
+        return f'{"at most" if value < 0 else "at least"} {value:.2f}'
+    return f'{value:.2f}'
+
+
+def strength_interval(found: Identifiability) -> str:
+    """Return the interval of a log10 likelihood ratio in brackets, or that it is at a bound."""
+    if found.log10_lr_low is None or found.log10_lr_high is None:
+        return ''
+    if found.log10_lr_low == found.log10_lr_high:
+        return ' (the bound of what the calibration supports)'
+    return f' (95 % interval {found.log10_lr_low:.2f} to {found.log10_lr_high:.2f})'
 
 
 def quartiles(scores: Similarity) -> str:

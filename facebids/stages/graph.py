@@ -100,7 +100,7 @@ def run_graph(
         from facebids.stages.measured import measure
 
         measure(workflow)
-    progress.expect(workflow.list_node_names())
+    progress.expect(_steps(workflow))
     _silence_nipype()
     workflow.base_dir = str(settings.work_dir / 'nipype')
     workflow.config.setdefault('execution', {}).update(
@@ -124,6 +124,17 @@ def run_graph(
             raise
         LOGGER.exception('Some steps failed')
     return True
+
+
+def _steps(workflow: Any) -> list[str]:
+    """Return the full names of all steps, without the places that only hand values on."""
+    from nipype import IdentityInterface
+
+    return [
+        name
+        for name in workflow.list_node_names()
+        if not isinstance(workflow.get_node(name).interface, IdentityInterface)
+    ]
 
 
 def _make_plugin(settings: Settings, progress: Progress) -> Any:

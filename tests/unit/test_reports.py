@@ -220,6 +220,29 @@ def test_an_image_that_was_not_attacked_is_no_error_and_proves_nothing(places):
     assert 'No step failed.' in text
 
 
+@pytest.mark.parametrize(
+    ('numbers', 'said'),
+    [
+        ((-0.52, -0.9, 0.1), '-0.52 (95 % interval -0.90 to 0.10)'),
+        ((-1.3, -1.3, -1.3), 'at most -1.30 (the bound of what the calibration supports)'),
+        ((1.6, 1.6, 1.6), 'at least 1.60 (the bound of what the calibration supports)'),
+        ((0.5, None, None), '0.50'),
+    ],
+)
+def test_a_strength_at_the_bound_of_the_calibration_is_said(places, numbers, said):
+    ends = dict(zip(('log10_lr', 'log10_lr_low', 'log10_lr_high'), numbers, strict=True))
+    record = make.image_record(OTHER.relative_path, identifiability=ends)
+    found = record.identifiability
+    assert tables.strength(found) + tables.strength_interval(found) == said
+    records.merge(places[0], names.metrics(OTHER), [record])
+    participant.write_pages(*places, '02')
+    group.write_page(places[0], [record])
+    for page in ('sub-02.html', names.GROUP_PAGE):
+        text = ' '.join(_Page((places[0] / page).read_text()).text.split())
+        assert said.partition(' (')[0] in text
+    assert tables.strength(None) == 'n/a'
+
+
 def test_the_command_has_all_options_that_change_results_and_names_nobody(tmp_path):
     settings = Settings(
         tmp_path / 'raw', tmp_path / 'out', 'participant', tmp_path / 'w', tmp_path / 'w/p',

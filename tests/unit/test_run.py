@@ -430,8 +430,8 @@ def test_a_terminal_shows_a_bar_with_the_time_left(run, monkeypatch):
     assert run(outcomes={T1W_2: 'busy'}) == 0
     assert '1/4' in terminal.getvalue()
     assert re.search(r'about \d+ s left', terminal.getvalue())
-    for number, step in enumerate(['step', 'sink'], 1):
-        assert f'sub-02_T1w: {step}, step {number} of 2' in terminal.getvalue()
+    for done, step in enumerate(['step', 'sink']):
+        assert f'sub-02_T1w: {step} ({done} of 2 steps done)' in terminal.getvalue()
 
 
 def test_the_bar_moves_while_an_image_is_at_work(monkeypatch):
