@@ -16,8 +16,8 @@ The transform from the head atlas to an image has one of three origins:
     echo or inversion, or another part of a complex image.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -273,6 +273,40 @@ def describe(plans: Iterable[ParticipantPlan]) -> str:
         for reason, paths in by_reason.items():
             lines += [f'  not defaced: {reason}', *(f'    {path}' for path in paths)]
     return '\n'.join(lines)
+
+
+def summarise(plans: Sequence[ParticipantPlan]) -> str:
+    """Return what a run would do as a few lines: participants, images by contrast, the rest."""
+    images = [item.image for plan in plans for item in plan.images]
+    helpers = [item.image for plan in plans for item in plan.registered]
+    refused = [item.image for plan in plans for item in plan.refused]
+    without = [plan.participant for plan in plans if not (plan.images or plan.refused)]
+    lines = [
+        f'{_counted(len(plans), "participant")}, {_counted(len(images), "image")} to deface'
+        + _by_suffix(images)
+    ]
+    if without:
+        lines.append(f'without an image to deface: {_counted(len(without), "participant")}')
+    if helpers:
+        count = _counted(len(helpers), 'image')
+        lines.append(f'only registered, for others: {count}{_by_suffix(helpers)}')
+    if refused:
+        lines.append(f'fail: {_counted(len(refused), "image")}{_by_suffix(refused)}')
+    if closed := sum(len(plan.closed) for plan in plans):
+        lines.append(f'left out: {_counted(closed, "folder")}')
+    if passed_over := count_not_defaced(plans):
+        lines.append(f'passed over, although a face may show: {passed_over}')
+    return '\n'.join(lines)
+
+
+def _counted(count: int, what: str) -> str:
+    return f'{count} {what}' if count == 1 else f'{count} {what}s'
+
+
+def _by_suffix(images: Iterable[HeadImage]) -> str:
+    counts = Counter(image.suffix for image in images)
+    listed = ', '.join(f'{count} {suffix}' for suffix, count in sorted(counts.items()))
+    return f' ({listed})' if listed else ''
 
 
 def count_not_defaced(plans: Iterable[ParticipantPlan]) -> str:

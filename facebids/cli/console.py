@@ -11,9 +11,10 @@ from typing import Any
 
 from facebids.bids import names
 from facebids.bids.names import HeadImage
+from facebids.cli import findings
 from facebids.core import remedies
 from facebids.core.record import Record
-from facebids.studies.results import Results, of_enough_people, strongest, too_few
+from facebids.studies.results import Results, caution
 
 LOGGER = logging.getLogger('facebids')
 REFRESH = 1.0  # s between two drawings of the bar
@@ -283,38 +284,26 @@ class Terminal:
         self.out.print(table)
 
     def show_findings(self, results: Results) -> None:
-        """Print the rank-1 identification rates of each comparison before and after defacing.
+        """Print who is found in each comparison before and after defacing, by each engine.
 
-        Of few people there is a sentence instead.
+        Of few people, counts alone are shown, with a caution.
         """
-        if few := too_few(results):
-            self.say()
-            self.out.print(few, style='yellow', soft_wrap=True)
-            for note in results.notes:
-                self.say(note)
-            return
         from rich.table import Table
 
-        results = of_enough_people(results)
-        table = Table(pad_edge=False, show_edge=False)
-        table.add_column('rank-1 identification rate', overflow='fold')
-        states = ('before', 'after', 'after_both')
-        for title in ('before', 'after', 'both defaced', 'chance'):
-            table.add_column(title, justify='right')
-        shown = [item for item in results.outcomes if item.study in ('scans', 'S1', 'S2')]
-        for key in dict.fromkeys(item.key for item in shown):
-            outcomes = [item for item in shown if item.key == key]
-            engine = strongest(outcomes)
-            mine = {item.condition: item for item in outcomes if item.engine == engine}
-            cells = [
-                _share(mine[state].summary.rank1.value) if state in mine else '-'
-                for state in states
-            ]
-            table.add_row(f'{key}, {engine}', *cells, _share(outcomes[0].summary.chance))
+        self.say()
+        if few := caution(results):
+            self.out.print(few, style='yellow', soft_wrap=True)
+        table = Table(
+            pad_edge=False, show_edge=False, title='Participants found: rank-1 identification',
+            title_justify='left', title_style='bold',
+        )  # fmt: skip
+        for title in findings.HEADER:
+            table.add_column(title, overflow='fold')
+        for row in findings.rows(results):
+            table.add_row(*row)
         if table.row_count:
-            self.say()
             self.out.print(table)
-            self.say('All rates are lower bounds of the risk.')
+            self.say(findings.LEGEND)
         for note in results.notes:
             self.say(note)
 
@@ -322,7 +311,3 @@ class Terminal:
         """Print paths, one per line."""
         for what, path in paths.items():
             self.say(f'{what}: {path}')
-
-
-def _share(value: float | None) -> str:
-    return '-' if value is None else f'{value:.0%}'

@@ -16,7 +16,14 @@ from facebids.bids.inputs import collect_images, read_description
 from facebids.bids.keep_masks import with_keep_masks
 from facebids.bids.metadata import public_paths, write_dataset_files
 from facebids.bids.names import HeadImage
-from facebids.bids.plan import ParticipantPlan, complete, count_not_defaced, describe, make_plan
+from facebids.bids.plan import (
+    ParticipantPlan,
+    complete,
+    count_not_defaced,
+    describe,
+    make_plan,
+    summarise,
+)
 from facebids.bids.usage import Usage
 from facebids.config import Settings
 from facebids.core.record import Record
@@ -30,6 +37,9 @@ from facebids.stages.monitor import Monitor
 from facebids.stages.reporter import Reporter
 from facebids.stages.space_template import check_template, prepare_template
 
+# how long an image took that was not stopped, in the log
+WALL_TIME = re.compile(r'\[\d+/\d+\] \S+: (?:pass|review), (\d+) s wall time')
+
 
 def run_participants(settings: Settings, reporter: Reporter) -> int:
     """Deface and attack every requested image.
@@ -42,6 +52,9 @@ def run_participants(settings: Settings, reporter: Reporter) -> int:
     if settings.dry_run:
         plans = _plans(replace(settings, bids_database_dir=None))
         reporter.say(describe(plans))
+        reporter.say(f'\n{summarise(plans)}')
+        if expected := _expected(settings, sum(len(plan.images) for plan in plans)):
+            reporter.say(expected)
         return 0
     if settings.bids_database_dir:
         make_writable(settings.bids_database_dir, 'database')
@@ -65,6 +78,24 @@ def run_participants(settings: Settings, reporter: Reporter) -> int:
             _sweep(settings, labels)
             with own_temporary_folder():
                 return _run(settings, plans, reporter)
+
+
+def _expected(settings: Settings, count: int) -> str:
+    """Return how long a run would take, if earlier runs with this work folder tell."""
+    found = [
+        float(seconds)
+        for path in sorted((settings.work_dir / 'log').glob('*/facebids.log'))
+        for seconds in WALL_TIME.findall(path.read_text(encoding='utf-8', errors='replace'))
+    ]
+    if not found or not count:
+        return ''
+    each = sum(found) / len(found)
+    left = each * count / min(settings.nprocs, count)
+    earlier = '1 image' if len(found) == 1 else f'{len(found)} images'
+    return (
+        f'expected wall time: about {max(left / 60, 1):.0f} min with {settings.nprocs} processes '
+        f'({each:.0f} s for each image, the mean of {earlier} in earlier runs)'
+    )
 
 
 def _sweep(settings: Settings, labels: Sequence[str]) -> None:

@@ -125,6 +125,17 @@ class Outcome:
     searches: tuple[Search, ...] = ()
     spread: dict[str, tuple[float, ...] | None] = field(default_factory=dict)
 
+    @property
+    def mated(self) -> int:
+        """Number of searches whose participant is in the gallery."""
+        return sum(search.rank is not None for search in self.searches)
+
+    @property
+    def found(self) -> int | None:
+        """Number of searches with the right participant at rank 1; None if none was mated."""
+        ranks = [search.rank for search in self.searches if search.rank is not None]
+        return sum(rank <= 1 for rank in ranks) if ranks else None
+
 
 @dataclass(frozen=True)
 class NotPossible:
@@ -169,14 +180,28 @@ def too_few(results: Results) -> str | None:
     """
     if results.people >= FEW:
         return None
+    return (
+        f'{_compared(results)} Identification rates of fewer than {FEW} people prove nothing, so '
+        'that none is shown: right guesses are frequent, and intervals are wide. Each image has '
+        'its own evidence, against faces of nobody. All figures are in group_comparisons.tsv.'
+    )
+
+
+def caution(results: Results) -> str | None:
+    """Return how to read counts of few people, or None if there are people enough."""
+    if results.people >= FEW:
+        return None
+    return (
+        f'{_compared(results)} Counts of fewer than {FEW} people show how the attack works and '
+        'prove nothing: right guesses are frequent, and intervals are wide.'
+    )
+
+
+def _compared(results: Results) -> str:
     who = {0: 'No participant was', 1: 'Only 1 participant was'}.get(
         results.people, f'Only {results.people} participants were'
     )
-    return (
-        f'{who} compared. Identification rates of fewer than {FEW} people prove nothing, so that '
-        'none is shown: right guesses are frequent, and intervals are wide. Each image has its '
-        'own evidence, against faces of nobody. All figures are in group_comparisons.tsv.'
-    )
+    return f'{who} compared.'
 
 
 def of_enough_people(results: Results) -> Results:

@@ -353,12 +353,27 @@ def test_a_comparison_of_few_people_is_not_shown_but_named(places):
     assert 'Participants with a mate in the gallery: 19. Rates of fewer than 20' in text
 
 
-def test_the_terminal_shows_rates_of_enough_people_alone(capsys):
-    for people, words in ((19, 'Only 19 participants were compared'), (20, '50%')):
-        Terminal().show_findings(Results((_outcome(), _outcome('after')), people=people))
+def test_the_terminal_counts_who_is_found_and_shows_rates_of_enough_people_alone(capsys):
+    ranks = {'before': [1.0, 1.0, None], 'after': [1.5, 1.0, None]}
+    for people, said in ((2, '2 of 2'), (24, '2 of 2 50% (25 to 75)')):
+        outcomes = [
+            _outcome(
+                state, mates=people, engine=engine,
+                searches=tuple(Search('01', None, 'scan', rank, 0.0) for rank in ranks[state]),
+            )
+            for engine in ('dlib', 'fused')
+            for state in ranks
+        ]  # fmt: skip
+        Terminal().show_findings(Results(tuple(outcomes), people=people))
         text = capsys.readouterr().out
-        assert words in text
-        assert ('50%' in text) == (people == 20)
+        rows = [[cell.strip() for cell in line.split('│')] for line in text.splitlines()]
+        (dlib,) = [row for row in rows if 'dlib' in row]
+        (fused,) = [row for row in rows if 'fused' in row]
+        after = said.replace('2 of', '1 of')
+        assert dlib == ['T1w', 'T1w, another session', 'dlib', said, after, '-', '0.5 of 2']
+        assert fused == ['', '', *['fused', *dlib[3:]]]
+        assert ('Only 2 participants were compared' in text) == (people == 2)
+        assert ('%' in text) == (people == 24)
 
 
 def test_images_to_look_at_link_to_their_place_and_picture(places):

@@ -255,6 +255,20 @@ def test_a_dry_run_tells_the_plan_and_writes_nothing(run, tmp_path, capsys):
     assert sorted(tmp_path.rglob('*')) == before
     text = capsys.readouterr().out
     assert all(image in text for image in (FLAIR_A, T1W_A, T1W_B, T1W_2))
+    assert '2 participants, 4 images to deface (1 FLAIR, 3 T1w)\n' in text
+    assert 'passed over, although a face may show: 1 (defaced only with --include func;' in text
+    assert 'expected wall time' not in text
+
+
+def test_a_dry_run_tells_the_time_that_earlier_images_took(run, capsys):
+    log = run.work / 'log/earlier/facebids.log'
+    log.parent.mkdir(parents=True)
+    ends = ['pass, 100 s wall time', 'review, 200 s wall time. Why.', 'fail, 1 s wall time. Why.']
+    lines = [f'INFO: [{number}/3] {T1W_A}: {end}' for number, end in enumerate(ends, 1)]
+    log.write_text('\n'.join(lines))
+    assert run('--dry-run', '--nprocs', '2') == 0
+    text = capsys.readouterr().out
+    assert 'about 5 min with 2 processes (150 s for each image, the mean of 2 images in' in text
 
 
 def test_the_graph_is_written_when_asked_for(run):
