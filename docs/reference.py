@@ -14,8 +14,9 @@ from pathlib import Path
 
 from facebids import errors
 from facebids.cli import parser, phantom, verify
-from facebids.cli.run import INTERRUPTED
+from facebids.cli.command import INTERRUPTED
 from facebids.core import verdict
+from facebids.core.remedies import FAILED, LOOK
 from facebids.core.thresholds import THRESHOLDS
 from facebids.mask import cli as mask
 from facebids.quiz import cli as quiz
@@ -71,6 +72,14 @@ measured, its code ends in `_unknown`.
 | code | severity | meaning |
 |---|---|---|
 {others}
+
+## What to do
+
+The line of an image on the terminal says it, too. About a *review*: {look}
+
+| code of a *fail* | what to do |
+|---|---|
+{remedies}
 """
 
 
@@ -140,6 +149,8 @@ def _codes() -> str:
         errors='\n'.join(f'| `{k.__name__}` | {k.exit_code} | {_summary(k)} |' for k in kinds),
         limits='\n'.join(f'| `{t.name}` | {t.severity} | {t.message} |' for t in THRESHOLDS),
         others='\n'.join(_other_reasons()),
+        look=LOOK[0].lower() + LOOK[1:],
+        remedies='\n'.join(f'| `{code}` | {text} |' for code, text in FAILED.items()),
     )
 
 

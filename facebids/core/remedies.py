@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What to do about the reasons of a verdict. The messages of errors say it themselves."""
 
-from facebids.core.record import Reason, Record
+from facebids.core.record import Record, Severity
 
 LOOK = 'Look at it with facebids-review, which writes the table for --accept.'
 ALIGN = (
@@ -40,11 +40,13 @@ def explain(record: Record) -> str:
         The record of the image, with its verdict.
     """
     gravest = [reason for reason in record.reasons if reason.severity == record.verdict]
-    sentences = [reason.message for reason in gravest] + [_remedy(reason) for reason in gravest]
+    sentences = [reason.message for reason in gravest]
+    sentences += [remedy(reason.code, reason.severity) for reason in gravest]
     return ' '.join(dict.fromkeys(filter(None, sentences)))
 
 
-def _remedy(reason: Reason) -> str:
-    if reason.severity == 'review':
+def remedy(code: str, severity: Severity) -> str:
+    """Return what to do about a reason; empty for notes, and for errors, which say it."""
+    if severity == 'review':
         return LOOK
-    return FAILED.get(reason.code.removesuffix('_unknown'), '')
+    return FAILED.get(code.removesuffix('_unknown'), '') if severity == 'fail' else ''

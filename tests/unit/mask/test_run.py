@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from facebids.cli.command import INTERRUPTED
 from facebids.mask import cli, parameters, run, video
 
 pytest.importorskip('mediapipe', reason='facebids[video] is not installed')
@@ -238,7 +239,7 @@ def test_an_interrupted_run_goes_on(tmp_path, clip, masked):
         os.kill(process.pid, ending)
         return process.wait()
 
-    assert stop_when('mask/*/measures', signal.SIGTERM) == cli.INTERRUPTED
+    assert stop_when('mask/*/measures', signal.SIGTERM) == INTERRUPTED
     assert not names(out) if out.exists() else True
     assert stop_when('mask/*/.facebids-*.mp4', signal.SIGKILL) == -signal.SIGKILL
     assert not out.exists() or not names(out)
