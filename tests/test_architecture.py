@@ -34,6 +34,7 @@ EVERYONE = {
     'facebids.processes',
     'facebids.provenance',
     'facebids.signals',
+    'facebids.words',
 }
 GROUND = {
     f'facebids.core.{name}'
@@ -66,6 +67,7 @@ DOWNWARDS = {
     'facebids.processes': set(),
     'facebids.provenance': set(),
     'facebids.signals': set(),
+    'facebids.words': set(),
     'facebids.core.atlas': {'facebids.core.atlas', *GROUND},
     'facebids.core.alignment': {
         'facebids.core.alignment',

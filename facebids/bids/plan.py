@@ -25,6 +25,7 @@ from typing import Any
 from facebids.bids import suffixes
 from facebids.bids.names import HeadImage
 from facebids.core.contrasts import BY_SUFFIX, contrast_of
+from facebids.words import counted
 
 AT_ONCE = ('echo', 'inv', 'part')  # entities that differ within one acquisition
 NO_MAGNITUDE = 'its magnitude image, in which faces would be detected, is missing'
@@ -282,25 +283,21 @@ def summarise(plans: Sequence[ParticipantPlan]) -> str:
     refused = [item.image for plan in plans for item in plan.refused]
     without = [plan.participant for plan in plans if not (plan.images or plan.refused)]
     lines = [
-        f'{_counted(len(plans), "participant")}, {_counted(len(images), "image")} to deface'
+        f'{counted(len(plans), "participant")}, {counted(len(images), "image")} to deface'
         + _by_suffix(images)
     ]
     if without:
-        lines.append(f'without an image to deface: {_counted(len(without), "participant")}')
+        lines.append(f'without an image to deface: {counted(len(without), "participant")}')
     if helpers:
-        count = _counted(len(helpers), 'image')
+        count = counted(len(helpers), 'image')
         lines.append(f'only registered, for others: {count}{_by_suffix(helpers)}')
     if refused:
-        lines.append(f'fail: {_counted(len(refused), "image")}{_by_suffix(refused)}')
+        lines.append(f'fail: {counted(len(refused), "image")}{_by_suffix(refused)}')
     if closed := sum(len(plan.closed) for plan in plans):
-        lines.append(f'left out: {_counted(closed, "folder")}')
+        lines.append(f'left out: {counted(closed, "folder")}')
     if passed_over := count_not_defaced(plans):
         lines.append(f'passed over, although a face may show: {passed_over}')
     return '\n'.join(lines)
-
-
-def _counted(count: int, what: str) -> str:
-    return f'{count} {what}' if count == 1 else f'{count} {what}s'
 
 
 def _by_suffix(images: Iterable[HeadImage]) -> str:

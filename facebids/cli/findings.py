@@ -8,9 +8,10 @@ from facebids.studies.results import FEW, Outcome, Results
 STATES = ('before', 'after', 'after_both')
 HEADER = ('gallery', 'probe', 'engine', 'before', 'after', 'both defaced', 'chance')
 LEGEND = (
-    'Found: rank 1, so that nobody else in the gallery is more alike. Gallery: what the attacker '
-    'has, with names. Probe: what is searched there. The side that was a scan of the shared '
-    'dataset is defaced after; -: not compared. All counts are lower bounds of the risk.'
+    'Found at rank 1: nobody else in the gallery is more alike. The gallery is what the attacker '
+    'has, with names, and the probe is searched in it. After, the scans to be shared are defaced; '
+    'originals and photographs that the attacker has are not. A dash: not compared. Counts are '
+    'lower bounds of the risk.'
 )
 
 

@@ -9,6 +9,7 @@ from facebids import __version__
 from facebids.cli.arguments import Parser, millimetres, whole_number
 from facebids.cli.command import run_command
 from facebids.config import PHANTOM_MODALITIES, PhantomSettings
+from facebids.words import counted
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -62,8 +63,7 @@ def _write(settings: PhantomSettings) -> int:
     from facebids.stages.phantoms import write_dataset
 
     write_dataset(settings)
-    people = 'participant' if settings.participants == 1 else 'participants'
-    print(f'{settings.participants} {people} written to {settings.output_dir}')
+    print(f'{counted(settings.participants, "participant")} written to {settings.output_dir}')
     return 0
 
 

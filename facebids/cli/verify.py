@@ -14,6 +14,7 @@ from facebids.cli.console import make_console
 from facebids.cli.run import set_environment
 from facebids.filesystem import write_json_atomic
 from facebids.provenance import source_digest
+from facebids.words import counted
 
 if TYPE_CHECKING:
     from facebids.stages.verify import Comparison
@@ -107,8 +108,10 @@ def verify(path: Path, root: Path, public_key: Path | None = None, *, attack: bo
     for difference in compared.differences:
         console.print(difference, style='red', soft_wrap=True)
     certificate, count = compared.certificate, len(compared.differences)
-    state = f'{count} differences from' if count else 'all as in'
-    console.print(f'{len(certificate.files)} files, {state} the certificate of {certificate.date}')
+    state = f'{counted(count, "difference")} from' if count else 'all as in'
+    console.print(
+        f'{counted(len(certificate.files), "file")}, {state} the certificate of {certificate.date}'
+    )
     failures = _attack(root, compared) if attack else 0
     return int(bool(count) or bool(failures))
 
@@ -140,7 +143,8 @@ def summarise(root: Path, certificate: Path | None = None, target: Path | None =
         )
     summary = found.to_json()
     console.print(f'{summary["State"]}: {summary["Meaning"]}', soft_wrap=True)
-    console.print(f'{found.files} files read, {found.images} images searched for a face')
+    searched = f'{counted(found.images, "image")} searched for a face'
+    console.print(f'{counted(found.files, "file")} read, {searched}')
     for title, issues in (('findings', found.findings), ('not scanned', found.not_scanned)):
         if issues:
             console.print(f'{title} ({len(issues)}):')
@@ -168,7 +172,7 @@ def _attack(root: Path, compared: 'Comparison') -> int:
                 'certainty' + (f': {problem}' if problem else ''),
                 style='red' if seen.failed else None, soft_wrap=True,
             )  # fmt: skip
-    console.print(f'{len(failed)} images attacked, {sum(failed)} failed')
+    console.print(f'{counted(len(failed), "image")} attacked, {sum(failed)} failed')
     console.print(
         'The original images are not available, so the heads are registered and rendered '
         'differently than at the participant level, and the counts differ from those of the '

@@ -27,6 +27,7 @@ from facebids.quiz.server.pages import draft_consent
 from facebids.quiz.study import AFTER, PICTURES, QUESTIONS, SECRET, Photograph, Scan, Study
 from facebids.studies.photographs.find import SUFFIXES, find
 from facebids.studies.photographs.read import read as read_photograph
+from facebids.words import counted
 
 README = """\
 # Private: do not share
@@ -229,8 +230,10 @@ def design(made: Study) -> list[str]:
     matched = sum(_matched(made, scan) >= made.choices for scan in made.scans)
     arms = ' or '.join(f'{arm} defacing' for arm in made.arms)
     return [
-        f'{len(made.scans)} scans of {len({scan.participant for scan in made.scans})} people, '
-        f'{len(made.photographs)} photographs: of {len(who)} participants and of {others} others.',
+        f'{counted(len(made.scans), "scan")} of '
+        f'{counted(len({scan.participant for scan in made.scans}), "person", "people")}, '
+        f'{counted(len(made.photographs), "photograph")}: of '
+        f'{counted(len(who), "participant")} and of {counted(others, "other")}.',
         f'{made.questions} questions for each observer, with {made.choices} photographs each: '
         f'{half} with a certain match, and {half} with "none of the above".',
         f'Renders {arms}' + (': observers are randomised.' if len(made.arms) > 1 else '.'),

@@ -30,6 +30,7 @@ from facebids.release.contents import Contents, was_defaced
 from facebids.release.gate import COPY, EXCLUDE, REPLACE, TRIM, Decision
 from facebids.release.validator import Issue, Report
 from facebids.version import __version__
+from facebids.words import counted
 
 BESIDE = JSON, SIGNATURE, MARKDOWN, ACCEPTED = (
     'CERTIFICATE.json', 'CERTIFICATE.json.sig', 'CERTIFICATE.md', 'ACCEPTED.tsv',
@@ -197,7 +198,7 @@ def summary(certificate: Certificate) -> dict[str, str]:
         'recognition after defacing': cohort if isinstance(cohort, str) else _chance(cohort),
         'BIDS validator': validator
         if isinstance(validator, str)
-        else f'no error, {validator.warnings} warnings',
+        else f'no error, {counted(validator.warnings, "warning")}',
     }
 
 
@@ -206,7 +207,7 @@ def _with_reason(decisions: Iterable[Decision], action: str) -> tuple[ListedFile
 
 
 def _chance(checks: Sequence[Check]) -> str:
-    found = f'not shown to exceed chance in {len(checks)} comparisons'
+    found = f'not shown to exceed chance in {counted(len(checks), "comparison")}'
     return f'{found}, but with too few participants' if _people(checks) < FEW else found
 
 
@@ -214,7 +215,9 @@ def _note(checks: Sequence[Check]) -> str:
     """Return how to interpret the comparisons of participants."""
     note = 'If the interval includes chance, recognition was not shown.'
     if (people := _people(checks)) < FEW:
-        note += f' {people} participants are too few: {FEW} or more are needed for a conclusion.'
+        few = counted(people, 'participant')
+        note += f' {few} {"is" if people == 1 else "are"} too few: {FEW} or more are needed '
+        note += 'for a conclusion.'
     return note
 
 

@@ -8,6 +8,7 @@ from facebids.reports import curves, evidence
 from facebids.reports.curves import Plot
 from facebids.reports.tables import STATES, Table, contrast, percent, rate
 from facebids.studies.results import FUSED, Outcome, Results, strongest
+from facebids.words import counted
 
 WEAK = 0.75  # ROC-AUC before defacing below which a low one after it is no evidence
 
@@ -62,8 +63,7 @@ def _block(outcomes: list[Outcome]) -> Block:
     reasons = [*dict.fromkeys(reason for item in mine for reason in item.summary.reasons)]
     if count := first.summary.left_out:
         reasons.append(
-            f'{count} image{"s" if count > 1 else ""} left out: not enrolled both before and '
-            'after defacing.'
+            f'{counted(count, "image")} left out: not enrolled both before and after defacing.'
         )
     drawn = (curves.cmc, curves.roc, curves.similarity, evidence.det, evidence.tippett)
     plots = [draw(mine) for draw in drawn]
@@ -84,8 +84,9 @@ def _finding(outcomes: Sequence[Outcome]) -> str:
     probes, people = first.summary.probes, first.summary.people_with_mates
     engine = 'All engines, fused' if first.engine == FUSED else f'Engine: {first.engine}'
     return (
-        f'{engine}. {probes} probe{"" if probes == 1 else "s"} in a gallery of '
-        f'{first.summary.gallery_size} entries; {people} participants have a mate in the gallery.'
+        f'{engine}. {counted(probes, "probe")} in a gallery of '
+        f'{counted(first.summary.gallery_size, "entry", "entries")}; '
+        f'{counted(people, "participant")} with a mate in the gallery.'
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from facebids.reports import number
 from facebids.reports.svg import COLOURS, NARROW, SOFT, WIDE, Draw, Tooltips, inline_svg
 from facebids.studies.results import Outcome
+from facebids.words import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -406,4 +407,4 @@ def compare(values: dict[str, float | None], what: str, percent: bool = True) ->
 
 
 def _count(values: Sequence[Value]) -> str:
-    return f'{len(values)} image{"s" if len(values) > 1 else ""}'
+    return counted(len(values), 'image')

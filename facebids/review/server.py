@@ -33,6 +33,7 @@ from facebids.review.items import Item
 from facebids.web.listen import listen
 from facebids.web.requests import now, read_form
 from facebids.web.security import HEADERS, LOOPBACK, FormToken, SecureHeaders, Signer
+from facebids.words import counted
 
 HOST = '127.0.0.1'
 COOKIE, PURPOSE = 'facebids_review', 'decide'
@@ -160,7 +161,7 @@ def serve(review: Review, port: int, announce: Callable[[str], None]) -> None:
     app = make_app(review, key)
     with closing(listen(HOST, port)) as listener:
         place = f'http://{HOST}:{listener.getsockname()[1]}/?key={key}'
-        announce(f'Review {len(review.items)} images: {place}')
+        announce(f'Review {counted(len(review.items), "image")}: {place}')
         announce(f'Decisions of {review.by} go to {review.table}. Stop with Ctrl-C.')
         configuration = uvicorn.Config(
             app, server_header=False, access_log=False, log_level='warning', lifespan='off',

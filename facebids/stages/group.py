@@ -26,6 +26,7 @@ from facebids.stages.locks import hold
 from facebids.stages.reporter import Reporter
 from facebids.studies import tables as studies_tables
 from facebids.studies.results import Results
+from facebids.words import counted
 
 SHOWN = 10  # participants that a message names
 
@@ -88,8 +89,9 @@ def _warn_of_missing(settings: Settings, there: set[str], reporter: Reporter) ->
     people = {path.name for path in settings.bids_dir.glob('sub-*') if path.is_dir()}
     if missing := sorted(people - {f'sub-{label}' for label in there}):
         shown = ', '.join(missing[:SHOWN]) + (' ...' if len(missing) > SHOWN else '')
+        of = counted(len(people), 'participant')
         reporter.warn(
-            f'facebids: no metrics of {len(missing)} of {len(people)} participants ({shown}). '
+            f'facebids: no metrics of {len(missing)} of {of} ({shown}). '
             'They have no image to deface, or their participant level has not ended.'
         )
 

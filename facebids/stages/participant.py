@@ -36,6 +36,7 @@ from facebids.stages.locks import hold
 from facebids.stages.monitor import Monitor
 from facebids.stages.reporter import Reporter
 from facebids.stages.space_template import check_template, prepare_template
+from facebids.words import counted
 
 # how long an image took that was not stopped, in the log
 WALL_TIME = re.compile(r'\[\d+/\d+\] \S+: (?:pass|review), (\d+) s wall time')
@@ -91,10 +92,11 @@ def _expected(settings: Settings, count: int) -> str:
         return ''
     each = sum(found) / len(found)
     left = each * count / min(settings.nprocs, count)
-    earlier = '1 image' if len(found) == 1 else f'{len(found)} images'
     return (
-        f'expected wall time: about {max(left / 60, 1):.0f} min with {settings.nprocs} processes '
-        f'({each:.0f} s for each image, the mean of {earlier} in earlier runs)'
+        f'expected wall time: about {max(left / 60, 1):.0f} min with '
+        f'{counted(settings.nprocs, "process", "processes")} '
+        f'({each:.0f} s for each image, the mean of {counted(len(found), "image")} in '
+        'earlier runs)'
     )
 
 

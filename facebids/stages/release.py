@@ -48,6 +48,7 @@ from facebids.stages.folders import make_writable
 from facebids.stages.locks import hold
 from facebids.stages.reporter import Reporter
 from facebids.studies.results import Results
+from facebids.words import counted
 
 RunStudies = Callable[[list[HeadImage]], Results]
 
@@ -406,6 +407,10 @@ def describe(decisions: Sequence[Decision]) -> str:
     refused = [item for item in decisions if item.action == gate.REFUSE]
     others = [item for item in decisions if item.action != gate.REFUSE]
     lines = [f'{item.path}\n  {item.action}: {item.reason}' for item in (*others, *refused)]
-    end = f'{len(refused)} files would stop the release.' if refused else 'No file would stop it.'
+    end = (
+        f'{counted(len(refused), "file")} would stop the release.'
+        if refused
+        else 'No file would stop it.'
+    )
     note = 'A dry run checks neither contents, metadata, the cohort nor BIDS.'
     return '\n'.join([*lines, f'{end} {note}'])

@@ -13,6 +13,7 @@ import pytest
 from facebids.cli.command import Extra, run_command
 from facebids.errors import DatasetError
 from facebids.filesystem import TEMPORARY
+from facebids.words import counted
 
 COMMANDS = {
     'facebids': 'facebids',
@@ -72,6 +73,18 @@ def test_an_interrupted_scan_is_one_sentence(bids_dir, phantom_scan, number):
         _, said = process.communicate()
     assert process.returncode == 130
     assert said == 'facebids-verify: interrupted. Run the same command again.\n'
+
+
+@pytest.mark.parametrize(
+    ('count', 'noun', 'said'),
+    [
+        (0, ('image',), '0 images'),
+        (1, ('image',), '1 image'),
+        (1200, ('entry', 'entries'), '1,200 entries'),
+    ],
+)
+def test_counts_have_the_right_number(count, noun, said):
+    assert counted(count, *noun) == said
 
 
 def _raise(error):
