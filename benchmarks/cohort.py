@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Time what the group level does with many participants: read, compare, lay out, write.
 
-Run: PYTHONPATH=tests/support python benchmarks/cohort.py [participants ...]
+Run: PYTHONPATH=tests/support OMP_NUM_THREADS=1 python benchmarks/cohort.py [participants ...]
 
 The records are those of an image that passes, and the face templates are those that
-``benchmarks/gallery.py`` simulates. For each number of participants (default: 1000 10000) the
-script prints the processor time of each step, in total and for each participant, and the peak
-memory so far. With --profile it prints where the comparisons spend their time.
+``benchmarks/gallery.py`` simulates; each is a small file of its own. For each number of
+participants (default: 1000 10000) the script prints the time of each step, the processor time of
+this process, in total and for each participant, and the peak memory so far. --sessions gives
+everyone a second session, which is compared before and after defacing, too. --keep FOLDER writes
+the files there, or uses those that are there. --profile prints where comparisons spend their time.
 """
 
+import argparse
 import cProfile
 import pstats
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +28,24 @@ import numpy as np
 
 from facebids.bids import names, records
 from facebids.bids.names import HeadImage
+from facebids.config import Settings
 from facebids.core import metrics_file
 from facebids.core.attack import engines
-from facebids.filesystem import write_json_atomic, write_text_atomic
-from facebids.reports.group import write_page
-from facebids.studies import enrolment, scans
-from facebids.studies.results import Results
+from facebids.filesystem import write_json_atomic
+from facebids.stages.group import write
+from facebids.studies import dataset, enrolment
+
+SESSIONS = (('', ''), ('ses-B/', 'ses-B_'))
+PART = 1000  # participants whose templates are made at a time
 
 
-def make_images(count: int) -> list[HeadImage]:
-    """Return an image of each participant."""
-    labels = [f'sub-{number:06}' for number in range(count)]
-    return [HeadImage.from_relative_path(f'{label}/anat/{label}_T1w.nii.gz') for label in labels]
+def make_images(count: int, sessions: bool) -> list[HeadImage]:
+    """Return an image of each participant and session."""
+    return [
+        HeadImage.from_relative_path(f'{label}/{folder}anat/{label}_{entity}T1w.nii.gz')
+        for label in (f'sub-{number:06}' for number in range(count))
+        for folder, entity in (SESSIONS if sessions else SESSIONS[:1])
+    ]
 
 
 def write_records(folder: Path, images: list[HeadImage]) -> None:
@@ -50,56 +59,68 @@ def write_records(folder: Path, images: list[HeadImage]) -> None:
 
 def write_templates(folder: Path, images: list[HeadImage]) -> None:
     """Write the face templates of images; those after defacing are of other people."""
-    rng, count = np.random.default_rng(0), len(images)
-    for state in names.STATES:
-        pictures, shapes = (
-            gallery.make_pictures(count, 0, rng)[1],
-            gallery.make_reliefs(count, rng),
-        )
-        for image, picture, relief in zip(images, pictures, shapes, strict=True):
-            path = folder / names.private_templates(image, state)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez_compressed(
-                path, **engines.pack({'dlib': picture, 'geometry': {'relief': relief}})
-            )
+    rng = np.random.default_rng(0)
+    for start in range(0, len(images), PART):
+        part = images[start : start + PART]
+        for state in names.STATES:
+            pictures = gallery.make_pictures(len(part), 0, rng)[1]
+            reliefs = gallery.make_reliefs(len(part), rng)
+            for image, picture, relief in zip(part, pictures, reliefs, strict=True):
+                path = folder / names.private_templates(image, state)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                np.savez_compressed(
+                    path, **engines.pack({'dlib': picture, 'geometry': {'relief': relief}})
+                )
 
 
 def timed(what: str, count: int, work: Callable[[], Any]) -> Any:
     """Print how long a step takes, and return its result."""
-    start = time.process_time()
+    wall, start = time.perf_counter(), time.process_time()
     result = work()
-    spent = time.process_time() - start
+    spent, wall = time.process_time() - start, time.perf_counter() - wall
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f'{count:7} {what:10} {spent:8.2f} s  {1e3 * spent / count:6.3f} ms each  {peak:6.0f} MiB'
+        f'{count:7} {what:10} {wall:8.2f} s, processor {spent:8.2f} s, '
+        f'{1e3 * spent / count:6.3f} ms each  {peak:6.0f} MiB',
+        flush=True,
     )
     return result
 
 
-def measure(count: int, *, profile: bool) -> None:
-    """Time all steps for a number of participants; the times are those of the processor."""
-    images = make_images(count)
-    with tempfile.TemporaryDirectory() as name, cProfile.Profile() as profiler:
+def measure(count: int, options: argparse.Namespace) -> None:
+    """Time all steps for a number of participants."""
+    images = make_images(count, options.sessions)
+    place = nullcontext(options.keep) if options.keep else tempfile.TemporaryDirectory()
+    with place as name, cProfile.Profile() as profiler:
         profiler.disable()
         folder = Path(name)
-        write_templates(folder, images)
-        timed('write', count, lambda: write_records(folder, images))
+        if not (folder / names.metrics(images[-1])).is_file():
+            timed('templates', count, lambda: write_templates(folder, images))
+            timed('records', count, lambda: write_records(folder, images))
         found = timed('read', count, lambda: records.read_all(folder))
-        text = timed('table', count, lambda: records.table(found))
-        write_text_atomic(folder / names.GROUP_TABLE, text)
-        enrolled = timed('enrol', count, lambda: enrolment.read(folder, images))
-        if profile:
+        enrolled = timed(
+            'enrol', count, lambda: enrolment.read(folder, images, nprocs=options.nprocs)
+        )
+        if options.profile:
             profiler.enable()
-        outcomes, _ = timed('compare', count, lambda: scans.compare(enrolled, 0))
+        results = timed(
+            'compare', count, lambda: dataset.compare(enrolled, None, 0, (), options.nprocs)
+        )
         profiler.disable()
-        results = Results(outcomes=tuple(outcomes), people=enrolled.people)
-        timed('page', count, lambda: write_page(folder, found, results))
+        settings = Settings(folder, folder, 'group', folder, folder)
+        timed('write', count, lambda: write(settings, found, results))
         print(f'{count:7} page size  {(folder / names.GROUP_PAGE).stat().st_size / 1e6:8.2f} MB')
-    if profile:
-        pstats.Stats(profiler).sort_stats('cumulative').print_stats(30)
+    if options.profile:
+        pstats.Stats(profiler).sort_stats('cumulative').print_stats(40)
 
 
 if __name__ == '__main__':
-    arguments = [item for item in sys.argv[1:] if item != '--profile']
-    for argument in arguments or ['1000', '10000']:
-        measure(int(argument), profile='--profile' in sys.argv)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('participants', type=int, nargs='*', default=[1000, 10000])
+    parser.add_argument('--sessions', action='store_true')
+    parser.add_argument('--keep', type=Path)
+    parser.add_argument('--nprocs', type=int, default=2)
+    parser.add_argument('--profile', action='store_true')
+    chosen = parser.parse_args()
+    for number in chosen.participants:
+        measure(number, chosen)

@@ -287,8 +287,7 @@ def identify(probes, people, gallery, gallery_people, added=()):
 
     shipped = [{name: item for name, item in some.items() if name not in added}
                for some in (*probes, *gallery)]  # fmt: skip
-    # few heads: a single block of scores
-    _, known = next(enrolment.score_blocks(shipped[: len(probes)], shipped[len(probes) :]))
+    known = enrolment.scorer(shipped[: len(probes)], shipped[len(probes) :])(slice(None))
     for name in added:
         sides = (_centred(name, probes, people), _centred(name, gallery, gallery_people))
         known[name] = engines.score(name, *sides)

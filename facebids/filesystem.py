@@ -7,6 +7,7 @@ written, so that the jobs of an array may write the same file.
 
 import errno
 import fcntl
+import filecmp
 import hashlib
 import json
 import math
@@ -241,6 +242,18 @@ def write_text_atomic(path: str | Path, text: str) -> None:
         return
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
+
+
+def write_lines_atomic(path: str | Path, lines: Iterable[str]) -> None:
+    """Write lines, with their ends, as `write_text_atomic`, but never all of them in memory."""
+    path = Path(path)
+    with atomic_path(path) as temporary:
+        with temporary.open(
+            'w', encoding='utf-8', errors='backslashreplace', newline=''
+        ) as stream:
+            stream.writelines(lines)
+        if path.is_file() and filecmp.cmp(path, temporary, shallow=False):
+            shutil.copystat(path, temporary)  # as if it had not been written
 
 
 def write_json_atomic(path: str | Path, value: Any) -> None:

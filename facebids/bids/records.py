@@ -5,7 +5,7 @@ The records of one session are in its ``*_desc-identifiability_metrics.json``. H
 merged, read back, and laid out as tables with their data dictionary.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -144,8 +144,14 @@ def table(records: Iterable[Record]) -> str:
 
 def tsv(header: list[str], rows: Iterable[Row]) -> str:
     """Return rows as tab-separated values; what a row does not have is ``n/a``."""
-    lines = [header, *([_cell(item.get(name)) for name in header] for item in rows)]
-    return ''.join('\t'.join(line) + '\n' for line in lines)
+    return ''.join(tsv_lines(header, rows))
+
+
+def tsv_lines(header: list[str], rows: Iterable[Row]) -> Iterator[str]:
+    """Yield the lines of `tsv`, one at a time."""
+    yield '\t'.join(header) + '\n'
+    for item in rows:
+        yield '\t'.join(_cell(item.get(name)) for name in header) + '\n'
 
 
 def row(item: Record) -> Row:

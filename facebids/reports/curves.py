@@ -6,7 +6,7 @@ import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from facebids.reports import number
 from facebids.reports.svg import COLOURS, NARROW, SOFT, WIDE, Draw, Tooltips, inline_svg
@@ -24,6 +24,7 @@ RANKS = 50  # of the CMC curve, as in S2
 ROW = 0.3  # height of a box with its label (inches)
 SPREAD = 0.16  # width of a column of points, of the distance between columns
 TOOLTIPS = 300  # images of a plot: more would make a page slow
+MOST_DRAWN = 1000  # images of a plot
 DOT: dict[str, Any] = {'markersize': 5, 'markeredgewidth': 0, 'clip_on': False}
 SMALL: dict[str, Any] = DOT | {'markersize': 3}
 CAPTIONS = {
@@ -34,6 +35,9 @@ CAPTIONS = {
 OF_PHOTOGRAPHS = {'before': 'scans before defacing', 'after': 'defaced scans'}
 SHORT = {'before': 'before', 'after': 'after', 'after_both': 'both after', 'chance': 'chance'}
 DASHES = {'before': '-', 'after': (0, (4, 2)), 'after_both': (0, (1, 1.5))}
+
+
+Item = TypeVar('Item')
 
 
 @dataclass(frozen=True)
@@ -198,7 +202,7 @@ def distribution(title: str, unit: str, values: Sequence[Value]) -> Plot | None:
             axes,
             [
                 (item.kind, item.after, rank / len(ordered), f'{item.label}: {item.after:.3g}')
-                for rank, item in enumerate(ordered, 1)
+                for rank, item in drawn(list(enumerate(ordered, 1)))
             ],
         )
 
@@ -241,11 +245,19 @@ def bland_altman(title: str, unit: str, values: Sequence[Value]) -> Plot | None:
                     difference,
                     f'{item.label}: {item.before:.4g}, {item.after:.4g} {unit}',
                 )
-                for item, difference in zip(values, differences, strict=True)
+                for item, difference in drawn(list(zip(values, differences, strict=True)))
             ],
         )
 
     return make_plot(title, title, f'{summary} ({_count(values)})', draw, size=NARROW)
+
+
+def drawn(items: Sequence[Item]) -> Sequence[Item]:
+    """Return at most `MOST_DRAWN` of some items, evenly spaced, with the first and the last."""
+    if len(items) <= MOST_DRAWN:
+        return items
+    step = (len(items) - 1) / (MOST_DRAWN - 1)
+    return [items[round(place * step)] for place in range(MOST_DRAWN)]
 
 
 def agreement(differences: Sequence[float]) -> tuple[float, ...]:
@@ -278,6 +290,8 @@ def paired(
     missing = sum(pair.after is None for pair in pairs)
     if missing:
         note += f' {missing} of {len(pairs)} images have no number after defacing.'
+    if len(pairs) > MOST_DRAWN:
+        note += f' {MOST_DRAWN} of {len(pairs)} images are drawn.'
 
     def draw(axes: 'Axes') -> Tooltips:
         axes.set(xlim=(-0.35, 1.35), ylim=(0, top))
@@ -285,7 +299,7 @@ def paired(
         axes.tick_params(axis='x', length=0)
         axes.grid(visible=False, axis='x')
         axes.spines['left'].set_visible(False)
-        return _pairs(axes, pairs)
+        return _pairs(axes, drawn(pairs))
 
     return make_plot(title, title, note.rstrip('.'), draw)
 
@@ -407,4 +421,5 @@ def compare(values: dict[str, float | None], what: str, percent: bool = True) ->
 
 
 def _count(values: Sequence[Value]) -> str:
-    return counted(len(values), 'image')
+    counts = counted(len(values), 'image')
+    return f'{counts}, {MOST_DRAWN} drawn' if len(values) > MOST_DRAWN else counts

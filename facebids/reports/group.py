@@ -17,6 +17,8 @@ from facebids.reports import about, comparisons, curves, render, tables
 from facebids.studies.results import Results, of_enough_people, too_few
 from facebids.version import __version__
 
+MOST_ROWS = 1000  # images in a table: more make a page of megabytes, which nobody reads
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -52,24 +54,28 @@ def write_page(
     results = results or Results()
     few = too_few(results)
     results = of_enough_people(results)
+    urgent = sorted(found, key=lambda record: tuple(VERDICTS).index(record.verdict), reverse=True)
+    to_look_at = [record for record in urgent[:MOST_ROWS] if record.verdict != 'pass']
+    # in the order of the images as long as all are shown
+    shown = found if len(found) <= MOST_ROWS else urgent[:MOST_ROWS]
     files = Path(output_dir).glob(names.metrics_glob('*'))
     modes = [record.mode for record in found if record.mode]
     counts: Counter[str] = Counter(record.verdict for record in found)
     text = render(
         'group.html.j2',
         title='All images',
-        records=found,
+        records=shown,
+        images=len(found),
+        table=names.GROUP_TABLE,
         counts={verdict: counts.get(verdict, 0) for verdict in VERDICTS},
         verdicts=VERDICTS,
         plots=[_faces(found), _distances(found)],
         changed=_changed(found),
         volumes=_volumes(found),
         pages=_pages(found),
-        pictures=_pictures(Path(output_dir), found),
-        to_look_at=sorted(
-            (record for record in found if record.verdict != 'pass'),
-            key=lambda record: record.verdict != 'fail',
-        ),
+        pictures=_pictures(Path(output_dir), to_look_at),
+        to_look_at=to_look_at,
+        doubtful=sum(record.verdict != 'pass' for record in found),
         answer=answer(found, objections, few),
         few=few,
         headline=comparisons.headline(results),

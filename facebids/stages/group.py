@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Group stage: identification of participants, all tables, and the group report."""
 
+from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
 from tempfile import gettempdir
@@ -17,7 +18,7 @@ from facebids.filesystem import (
     own_temporary_folder,
     sweep,
     write_json_atomic,
-    write_text_atomic,
+    write_lines_atomic,
 )
 from facebids.release import cohort, tree
 from facebids.stages import release
@@ -29,6 +30,7 @@ from facebids.studies.results import Results
 from facebids.words import counted
 
 SHOWN = 10  # participants that a message names
+MOST_LINES = 500  # images that the terminal shows
 
 
 def run_group(settings: Settings, reporter: Reporter) -> int:
@@ -99,8 +101,11 @@ def _warn_of_missing(settings: Settings, there: set[str], reporter: Reporter) ->
 def _run(settings: Settings, found: list[Record], reporter: Reporter) -> int:
     images = [HeadImage.from_relative_path(record.image) for record in found]
     results = _run_studies(settings, images, reporter)
-    _write(settings, found, results)
-    reporter.show_results(found, {})
+    write(settings, found, results)
+    urgent = sorted(found, key=lambda record: record.verdict == 'pass')
+    reporter.show_results(found if len(found) <= MOST_LINES else urgent[:MOST_LINES], {})
+    if len(found) > MOST_LINES:
+        reporter.say(f'{MOST_LINES} of {len(found)} images; {names.GROUP_TABLE} has all.')
     reporter.show_findings(results)
     reporter.show_paths({'group report': settings.output_dir / names.GROUP_PAGE})
     if settings.release:
@@ -173,38 +178,45 @@ def _run_studies(settings: Settings, images: list[HeadImage], reporter: Reporter
         settings.seed,
         notes,
         acquisitions.read(settings.bids_dir, images),
+        settings.nprocs,
     )
 
 
-def _write(settings: Settings, found: list[Record], results: Results) -> None:
+def write(settings: Settings, found: list[Record], results: Results) -> None:
+    """Write the tables of images, comparisons and searches, their dictionaries, and the page.
+
+    Parameters
+    ----------
+    settings
+        Settings of the run.
+    found
+        Records of all images.
+    results
+        Results of the comparisons between participants.
+    """
     from facebids.reports.group import write_page
 
     ranks = studies_tables.image_ranks(results)
-    rows = [records.row(record) | ranks.get(record.image, {}) for record in found]
+    rows = (records.row(record) | ranks.get(record.image, {}) for record in found)
     meanings = records.dictionary(found) | studies_tables.dictionary(studies_tables.IMAGE_COLUMNS)
-    tables = {
+    compared = studies_tables.comparison_rows(results)
+    header = studies_tables.header(compared, studies_tables.COMPARISON_COLUMNS)
+    tables: dict[str, tuple[str, dict[str, dict[str, Any]], Iterable[studies_tables.Row]]] = {
         names.GROUP_TABLE: (names.GROUP_DICTIONARY, meanings, rows),
         names.COMPARISONS_TABLE: (
             names.COMPARISONS_DICTIONARY,
-            *_described(
-                studies_tables.comparison_rows(results), studies_tables.COMPARISON_COLUMNS
-            ),
+            studies_tables.dictionary(header),
+            compared,
         ),
         names.SEARCHES_TABLE: (
             names.SEARCHES_DICTIONARY,
-            *_described(studies_tables.search_rows(results), studies_tables.SEARCH_COLUMNS),
+            studies_tables.dictionary(studies_tables.SEARCH_COLUMNS),
+            studies_tables.search_rows(results),
         ),
     }
     for table, (dictionary, columns, content) in tables.items():
-        write_text_atomic(settings.output_dir / table, records.tsv(list(columns), content))
+        write_lines_atomic(settings.output_dir / table, records.tsv_lines(list(columns), content))
         described = {'GeneratedBy': [generated_by()], **columns}
         write_json_atomic(settings.output_dir / dictionary, described)
     objections = cohort.objections(cohort.check(results))
     write_page(settings.output_dir, found, results, settings, objections)
-
-
-def _described(
-    rows: list[studies_tables.Row], known: dict[str, str]
-) -> tuple[dict[str, dict[str, Any]], list[studies_tables.Row]]:
-    """Return the data dictionary of a table and its rows."""
-    return studies_tables.dictionary(studies_tables.header(rows, known)), rows

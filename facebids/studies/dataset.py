@@ -7,7 +7,7 @@ from pathlib import Path
 from facebids.bids.acquisitions import Acquisition
 from facebids.bids.names import HeadImage
 from facebids.studies import against_photographs, brain_linkage, enrolment, render_pairs, scans
-from facebids.studies.enrolment import Photographs
+from facebids.studies.enrolment import Enrolment, Photographs
 from facebids.studies.results import Results
 
 
@@ -18,6 +18,7 @@ def attack(
     seed: int,
     notes: Iterable[str] = (),
     acquisitions: Mapping[str, Acquisition] | None = None,
+    nprocs: int = 1,
 ) -> Results:
     """Make every comparison that the data allow.
 
@@ -35,13 +36,34 @@ def attack(
         Sentences on the photographs that were left out.
     acquisitions
         Site, scanner and voxel size of each image, by relative path.
+    nprocs
+        Number of processes that read templates, and of threads that compare them.
     """
-    enrolled = enrolment.read(private_dir, images, acquisitions, seed)
+    enrolled = enrolment.read(private_dir, images, acquisitions, seed, nprocs)
+    return compare(enrolled, faces, seed, notes, nprocs)
+
+
+def compare(
+    enrolled: Enrolment,
+    faces: Photographs | None,
+    seed: int,
+    notes: Iterable[str] = (),
+    nprocs: int = 1,
+) -> Results:
+    """Make every comparison that templates allow.
+
+    Parameters
+    ----------
+    enrolled
+        The templates of the scans.
+    faces, seed, notes, nprocs
+        As of `attack`.
+    """
     sample = enrolled.sampled
     if faces is not None and enrolled.sample is not None:
         faces = {label: item for label, item in faces.items() if label in enrolled.sample}
     found = [
-        scans.compare(enrolled, seed),
+        scans.compare(enrolled, seed, nprocs),
         against_photographs.compare(sample, faces, seed),
         render_pairs.compare(sample, seed),
     ]

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The templates of the participant level: read them, and score them with the engines."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +17,15 @@ from facebids.core.attack import brains, engines
 from facebids.core.attack.brains import BrainTemplate
 from facebids.core.attack.engines import FaceTemplate
 from facebids.core.attack.recognition import RANDOM, is_random
-from facebids.core.identifiability import searches
+from facebids.errors import FacebidsError
+from facebids.processes import no_shared_memory, workers
 from facebids.studies.comparisons import AFTER, BEFORE, Scan
 from facebids.studies.results import FUSED
 
 # Of more participants, the comparison by shape takes hours, and complete templates gigabytes.
 MOST_PEOPLE = 2000
 EngineTemplates = dict[str, FaceTemplate]  # by engine
+Found = dict[str, tuple[EngineTemplates, BrainTemplate]]  # by state
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ def read(
     images: Iterable[HeadImage],
     acquisitions: Mapping[str, Acquisition] | None = None,
     seed: int = 0,
+    nprocs: int = 1,
 ) -> Enrolment:
     """Read the templates of images from the private folder.
 
@@ -126,22 +131,21 @@ def read(
         Site, scanner and voxel size of each image, by relative path.
     seed
         Random seed of the participants that are drawn.
+    nprocs
+        Number of processes that read the templates of a large cohort.
     """
     images = list(images)
     sample = draw_people({image.participant for image in images}, seed)
     templates, pictures, brain_templates, scans, without = {}, {}, {}, [], []
-    for image in images:
-        found, complete = [], sample is None or image.participant in sample
-        for state in (BEFORE, AFTER):
-            path = Path(private_dir) / names.private_templates(image, state)
-            if path.is_file():
-                key = image.relative_path, state
-                templates[key], brain = _load(path, complete)
-                found.append(state)
-                if complete:
-                    pictures[key] = path
-                if complete and state == BEFORE and brain:
-                    brain_templates[image.relative_path] = brain
+    for image, found in zip(images, _read_all(private_dir, images, sample, nprocs), strict=True):
+        complete = sample is None or image.participant in sample
+        for state, (own, brain) in found.items():
+            key = image.relative_path, state
+            templates[key] = own
+            if complete:
+                pictures[key] = Path(private_dir) / names.private_templates(image, state)
+            if complete and state == BEFORE and brain:
+                brain_templates[image.relative_path] = brain
         if found:
             entry = (image.participant, image.session, image.suffix, image.relative_path)
             acquisition = (acquisitions or {}).get(image.relative_path)
@@ -149,6 +153,32 @@ def read(
         else:
             without.append(image.relative_path)
     return Enrolment(tuple(scans), templates, pictures, tuple(without), brain_templates, sample)
+
+
+def _read_all(
+    private_dir: Path, images: Sequence[HeadImage], sample: frozenset[str] | None, nprocs: int
+) -> Iterator[Found]:
+    """Yield the templates of images, by state."""
+    read_image = partial(_read_image, Path(private_dir), sample)
+    if sample is None or nprocs == 1 or no_shared_memory():
+        yield from map(read_image, images)
+        return
+    try:
+        with workers(nprocs) as pool:
+            yield from pool.map(read_image, images, chunksize=500)
+    except BrokenProcessPool as error:
+        raise FacebidsError(
+            'A process that read face templates was killed, perhaps for lack of memory. Nothing '
+            'was written. Run it again with fewer processes (--nprocs) or more memory.'
+        ) from error
+
+
+def _read_image(private_dir: Path, sample: frozenset[str] | None, image: HeadImage) -> Found:
+    complete = sample is None or image.participant in sample
+    paths = {
+        state: private_dir / names.private_templates(image, state) for state in (BEFORE, AFTER)
+    }
+    return {state: _load(path, complete) for state, path in paths.items() if path.is_file()}
 
 
 def draw_people(people: Iterable[str], seed: int) -> frozenset[str] | None:
@@ -160,17 +190,13 @@ def draw_people(people: Iterable[str], seed: int) -> frozenset[str] | None:
     return frozenset(ordered[index] for index in drawn)
 
 
-def score_blocks(
+def scorer(
     probes: Sequence[EngineTemplates], gallery: Sequence[EngineTemplates]
-) -> Iterator[tuple[int, dict[str, FloatArray]]]:
-    """Score probes against a gallery with every engine that has templates of both sides.
+) -> Callable[[slice], dict[str, FloatArray]]:
+    """Return a function that scores some probes against a gallery.
 
-    Yields
-    ------
-    start : int
-        First probe of a block.
-    scores : dict of ndarray, shape (R, G)
-        Scores by engine; NaN without a template. Scores of several engines are also fused.
+    It returns the scores (R, G) by engine, of every engine that has templates of both sides; NaN
+    without a template. Scores of several engines are also fused.
     """
     rows = {
         name: engines.rows(
@@ -179,9 +205,12 @@ def score_blocks(
         for name in engines.engines()
         if any(name in item for item in probes) and any(name in item for item in gallery)
     }
-    for part in searches.blocks(len(probes), len(gallery)):
+
+    def score(part: slice) -> dict[str, FloatArray]:
         scores = {name: compute(part) for name, compute in rows.items()}
-        yield part.start, scores | ({FUSED: engines.fuse(scores)} if len(scores) > 1 else {})
+        return scores | {FUSED: engines.fuse(scores)} if len(scores) > 1 else scores
+
+    return score
 
 
 def view(template: FaceTemplate, name: str) -> FaceTemplate | None:
@@ -220,12 +249,15 @@ def random_views(template: FaceTemplate) -> BoolArray:
 
 def detection(templates: Iterable[FaceTemplate]) -> float | None:
     """Return the share of random views in which a face was found, None without any view."""
-    found = [
-        faces(item)[random_views(item)]
-        for item in templates
-        if embeds_views(item) or {'names', 'found'} <= set(item)
-    ]
+    found = [seen for item in templates if (seen := _found(item)) is not None]
     return float(np.concatenate(found).mean()) if any(map(len, found)) else None
+
+
+def _found(template: FaceTemplate) -> BoolArray | None:
+    """Return in which random views a face was found, None without any view."""
+    if embeds_views(template):
+        return faces(template)[random_views(template)]
+    return template.get('found')  # of random views alone, as it is condensed
 
 
 def _load(path: Path, complete: bool) -> tuple[EngineTemplates, BrainTemplate]:
@@ -237,5 +269,5 @@ def _load(path: Path, complete: bool) -> tuple[EngineTemplates, BrainTemplate]:
         names = [key for key in arrays.files if '.' in key]
         if complete:
             return engines.unpack({key: arrays[key] for key in names}), brains.unpack(arrays)
-        wanted = [key for key in names if engines.condenses(key.partition('.')[0])]
+        wanted = [key for key in names if engines.condensing(key.partition('.')[0])]
         return engines.condense(engines.unpack({key: arrays[key] for key in wanted})), {}

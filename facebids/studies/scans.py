@@ -6,6 +6,7 @@ all, and the others, and the fused scores, those of a sample.
 """
 
 from collections.abc import Collection
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 from facebids.core.identifiability import searches
 from facebids.core.identifiability.pairs import Sides
@@ -18,7 +19,9 @@ from facebids.studies.results import NotPossible, Outcome
 from facebids.studies.same_acquisition import Acquisitions, Within
 
 
-def compare(enrolled: Enrolment, seed: int) -> tuple[list[Outcome], list[NotPossible]]:
+def compare(
+    enrolled: Enrolment, seed: int, threads: int = 1
+) -> tuple[list[Outcome], list[NotPossible]]:
     """Make every comparison of scans with scans that the data allow.
 
     Parameters
@@ -27,17 +30,20 @@ def compare(enrolled: Enrolment, seed: int) -> tuple[list[Outcome], list[NotPoss
         The templates of the scans.
     seed
         Random seed of the statistics.
+    threads
+        Number of threads, each of which scores a block of probes at a time.
     """
-    if enrolled.sample is None:
-        return _compare_all(enrolled, seed)
-    everyone, not_possible = _compare_all(enrolled.condensed, seed)
-    done = {item.engine for item in everyone}
-    sample, _ = _compare_all(enrolled.sampled, seed, done)
+    with ThreadPoolExecutor(threads) as pool:
+        if enrolled.sample is None:
+            return _compare_all(enrolled, seed, pool)
+        everyone, not_possible = _compare_all(enrolled.condensed, seed, pool)
+        done = {item.engine for item in everyone}
+        sample, _ = _compare_all(enrolled.sampled, seed, pool, done)
     return [*everyone, *sample], not_possible
 
 
 def _compare_all(
-    enrolled: Enrolment, seed: int, done: Collection[str] = ()
+    enrolled: Enrolment, seed: int, pool: Executor, done: Collection[str] = ()
 ) -> tuple[list[Outcome], list[NotPossible]]:
     """Make every comparison by the engines that are not done."""
     possible, impossible = plan_scans(enrolled.scans)
@@ -47,7 +53,7 @@ def _compare_all(
     found = [
         item
         for comparison in possible
-        for item in _compare(enrolled, comparison, seed, comparison.key in within, done)
+        for item in _compare(enrolled, comparison, seed, comparison.key in within, pool, done)
     ]
     reasons = [
         NotPossible('scans', item.kind, TITLES[item.kind], item.reason) for item in impossible
@@ -56,7 +62,12 @@ def _compare_all(
 
 
 def _compare(
-    enrolled: Enrolment, comparison: Comparison, seed: int, within: bool, done: Collection[str]
+    enrolled: Enrolment,
+    comparison: Comparison,
+    seed: int,
+    within: bool,
+    pool: Executor,
+    done: Collection[str],
 ) -> list[Outcome]:
     """Return the outcomes of a comparison: each engine in each condition, `before` first.
 
@@ -66,8 +77,9 @@ def _compare(
     acquisitions = Acquisitions(comparison) if within else None
     for condition in comparison.conditions:
         probes = enrolled.of(scans_of(comparison.probes), condition.probe)
-        whole, parts = _gather(enrolled, comparison, condition, acquisitions, seed, done)
-        for engine, gathered in whole.items():
+        parts = _gather(enrolled, comparison, condition, acquisitions, seed, pool, done)
+        for engine in parts[0]:
+            gathered, same = zip(*(part[engine] for part in parts), strict=True)
             made.append(
                 outcome(
                     comparison,
@@ -80,9 +92,9 @@ def _compare(
                 )
             )
             if acquisitions:
-                summary = acquisitions.summarise(parts[engine], seed)
-                same = same_acquisition.outcome(comparison, condition, engine, summary)
-                of_same.append(same)
+                summary = acquisitions.summarise(same, seed)
+                made_within = same_acquisition.outcome(comparison, condition, engine, summary)
+                of_same.append(made_within)
     return made + of_same
 
 
@@ -92,21 +104,24 @@ def _gather(
     condition: Condition,
     acquisitions: Acquisitions | None,
     seed: int,
+    pool: Executor,
     done: Collection[str],
-) -> tuple[dict[str, list[Gathered]], dict[str, list[Within]]]:
+) -> list[dict[str, tuple[Gathered, Within | None]]]:
     """Score block after block, and return what is kept of each, by engine."""
     sides = Sides.of(*outcomes.people(comparison))
-    whole: dict[str, list[Gathered]] = {}
-    within: dict[str, list[Within]] = {}
-    blocks = enrolment.score_blocks(
+    score = enrolment.scorer(
         enrolled.of(scans_of(comparison.probes), condition.probe),
         enrolled.of(scans_of(comparison.gallery), condition.gallery),
     )
-    for start, scores in blocks:
-        for engine in (name for name in scores if name not in done):
-            rows = scores[engine]
-            whole.setdefault(engine, []).append(searches.gather(rows, start, sides, seed))
-            if acquisitions:
-                part = acquisitions.gather(rows, start, seed)
-                within.setdefault(engine, []).append(part)
-    return whole, within
+
+    def gather(block: slice) -> dict[str, tuple[Gathered, Within | None]]:
+        return {
+            engine: (
+                searches.gather(rows, block.start, sides, seed),
+                acquisitions.gather(rows, block.start, seed) if acquisitions else None,
+            )
+            for engine, rows in score(block).items()
+            if engine not in done
+        }
+
+    return list(pool.map(gather, searches.blocks(len(sides.probes), len(sides.gallery))))

@@ -119,9 +119,9 @@ def comparison_rows(results: Results) -> list[Row]:
     return made + not_made
 
 
-def search_rows(results: Results) -> list[Row]:
-    """Return the rows of the table of searches."""
-    return [
+def search_rows(results: Results) -> Iterator[Row]:
+    """Yield the rows of the table of searches."""
+    yield from (
         {name: row[name] for name in _OF_BOTH}
         | {leaf.name: leaf.read(search) for leaf in _SEARCH}
         | {
@@ -131,7 +131,7 @@ def search_rows(results: Results) -> list[Row]:
         for outcome in results.outcomes
         for row in [_comparison_row(outcome)]
         for search in outcome.searches
-    ]
+    )
 
 
 def header(rows: Sequence[Row], known: Iterable[str]) -> list[str]:

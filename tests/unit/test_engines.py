@@ -86,7 +86,7 @@ def test_an_engine_needs_one_file(add_engine):
     assert engines.unpack(engines.pack(enrolled))['toy']['views'] == 14
 
     other = {'toy': {'views': np.array(16)}}
-    _, scores = next(study.score_blocks([enrolled, other], [enrolled]))
+    scores = study.scorer([enrolled, other], [enrolled])(slice(None))
     np.testing.assert_array_equal(scores['toy'], [[0], [-2]])
     np.testing.assert_array_equal(scores['fused'], [[0.25], [-0.25]])  # the others see no face
     assert fixed_thresholds('toy')[0] > -1

@@ -9,7 +9,7 @@ Jongh, Alberink & Stoel, 2016, Sci. Justice 56:482).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,7 +30,8 @@ class Calibration:
     offset
         Log10 likelihood ratio where all scores are 0.
     covariance
-        Of offset and weights, (F + 1) by (F + 1), from a bootstrap of the examples.
+        Of offset and weights, (F + 1) by (F + 1), from a bootstrap of the examples; empty
+        without one.
     least, most
         Bounds of the ratio that the examples support, log10.
     """
@@ -96,7 +97,7 @@ def fit(
     seed : int
         Random seed of the bootstrap.
     draws : int
-        Number of bootstrap draws.
+        Number of bootstrap draws; 0: there is no interval.
 
     Raises
     ------
@@ -107,6 +108,10 @@ def fit(
     if not len(mates) or not len(strangers):
         raise ValueError('A calibration needs scores of mates and of strangers.')
     best = _regress(mates, strangers)
+    raw = Calibration(tuple(best[1:].tolist()), float(best[0]), (), -np.inf, np.inf)
+    least, most = bounds(raw.log10_lr(mates), raw.log10_lr(strangers))
+    if not draws:
+        return replace(raw, least=least, most=most)
     owners = people or (range(len(mates)), range(len(strangers)))
     own, other = (_groups(owner) for owner in owners)
     rng = np.random.default_rng(seed)
@@ -114,8 +119,6 @@ def fit(
         _regress(mates[_draw(own, rng)], strangers[_draw(other, rng)]) for _ in range(draws)
     ]
     covariance = np.atleast_2d(np.cov(np.array(redrawn), rowvar=False))
-    raw = Calibration(tuple(best[1:].tolist()), float(best[0]), (), -np.inf, np.inf)
-    least, most = bounds(raw.log10_lr(mates), raw.log10_lr(strangers))
     rows = tuple(tuple(row) for row in covariance.tolist())
     return Calibration(raw.weights, raw.offset, rows, least, most)
 

@@ -46,7 +46,7 @@ def evidence(pairs: Pairs, seed: int) -> tuple[Evidence | None, str | None]:
         known = train & ~np.isnan(scores)
         if len(np.unique(same[known])) < 2:
             return None, 'Too few pairs have a score to calibrate likelihood ratios.'
-        calibrated = calibration.fit(scores[known & same], scores[known & ~same], draws=2)
+        calibrated = calibration.fit(scores[known & same], scores[known & ~same], draws=0)
         for kind, ratios in found.items():
             values = scores[test & (same == kind)]
             ratios.append(

@@ -10,7 +10,7 @@ both and is taken as often as the product of their draws, as in the pigeonhole b
 
 import warnings
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,7 @@ def bootstrap(
         return undefined, undefined
     drawn = []
     for draw in _draw(number, seed, count):
-        times = [draw[owner].prod(axis=1) for owner in owners]
+        times = [reduce(np.multiply, draw[owner.T]) for owner in owners]
         drawn.append(statistic(*map(np.repeat, samples, times)))
     return _percentiles(np.array(drawn))
 

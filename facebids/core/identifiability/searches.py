@@ -15,7 +15,7 @@ from facebids.core.arrays import BoolArray, FloatArray, IntArray
 from facebids.core.identifiability import pairs, population, ranking
 from facebids.core.identifiability.pairs import Pairs, Sides
 
-BLOCK_SCORES = 4_000_000  # in memory at a time
+BLOCK_SCORES = 2_000_000  # in memory at a time, in each thread
 
 
 @dataclass(frozen=True)

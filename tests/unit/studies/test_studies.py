@@ -371,7 +371,7 @@ def test_results_become_tables_without_anything_of_a_face(private):
     assert all(
         row['threshold'] == 3 for row in rows if row['study'] == 'scans' and 'engine' in row
     )
-    searches = tables.search_rows(found)
+    searches = list(tables.search_rows(found))
     assert set(searches[0]) == set(tables.SEARCH_COLUMNS)
     text = json.dumps([rows, searches])
     assert 'embedding' not in text

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import Any
 
 import numpy as np
 
@@ -122,16 +123,21 @@ def rows(
     probes, gallery : sequence of FaceTemplate or None
         None where the engine has no face template.
     """
-    engine = engines()[name]
-    if isinstance(engine, CondensingEngine):
+    if engine := condensing(name):
         compare, stacks = engine.compare, [engine.stack(side) for side in (probes, gallery)]
         return lambda part: compare(tuple(array[part] for array in stacks[0]), stacks[1])
     return lambda part: score(name, probes[part], gallery)
 
 
-def condenses(name: str) -> bool:
-    """Return whether an engine compares all people of a large cohort."""
-    return isinstance(engines().get(name), CondensingEngine)
+def condensing(name: str) -> CondensingEngine | None:
+    """Return an engine if it compares all people of a large cohort, else None."""
+    engine: Any = engines().get(name)
+    return _condensing(engine)
+
+
+@cache  # asking takes longer than reading a template
+def _condensing(engine: Any) -> CondensingEngine | None:
+    return engine if isinstance(engine, CondensingEngine) else None
 
 
 def condense(templates: Mapping[str, FaceTemplate]) -> dict[str, FaceTemplate]:
@@ -145,7 +151,7 @@ def condense(templates: Mapping[str, FaceTemplate]) -> dict[str, FaceTemplate]:
     return {
         name: engine.condense(template)
         for name, template in templates.items()
-        if isinstance(engine := engines()[name], CondensingEngine)
+        if (engine := condensing(name))
     }
 
 

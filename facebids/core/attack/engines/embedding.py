@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from facebids.core.arrays import BoolArray, FloatArray, StrArray
+from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.attack import recognition
 from facebids.core.attack.engines._protocol import FaceTemplate, FaceTemplates
 from facebids.core.attack.head import Head
@@ -84,7 +84,10 @@ def compare(probes: Stack, gallery: Stack) -> FloatArray:
 
 
 def condense(template: FaceTemplate) -> FaceTemplate:
-    """Return a face template of 129 numbers with the same scores, and where faces were found."""
+    """Return a face template of 129 numbers with the same scores.
+
+    ``found`` holds the random views alone, shape (R,).
+    """
     if 'mean' in template:
         return template
     mean, square = stack([template])
@@ -94,7 +97,6 @@ def condense(template: FaceTemplate) -> FaceTemplate:
         'mean': mean[0],
         'square': square[0],
         'found': found[_random(names)],
-        'names': _random_names(names),
     }
 
 
@@ -126,12 +128,6 @@ def stack(templates: Sequence[FaceTemplate | None]) -> Stack:
             mean[row] = views.mean(0)
             square[row] = np.vdot(views, views) / len(views)
     return mean, square
-
-
-@cache
-def _random_names(names: tuple[str, ...]) -> StrArray:
-    """Return the names of random views; one array for all heads."""
-    return np.array(names, str)[_random(names)]
 
 
 @cache
