@@ -181,8 +181,12 @@ def _normalised(name: str) -> str:
 
 def _modules_of(name: str) -> set[str]:
     """Return the top-level modules of an installed distribution, by its files."""
-    installed = [file for file in distribution(name).files if file.suffix == '.py']
-    return {file.parts[0].removesuffix('.py') for file in installed}
+    files = distribution(name).files
+    packages = {file.parts[0].removesuffix('.py') for file in files if file.suffix == '.py'}
+    compiled = {
+        file.name.split('.')[0] for file in files if file.match('*.so') and not file.parent.name
+    }
+    return packages | compiled
 
 
 @pytest.mark.parametrize('name', REQUIRED)
