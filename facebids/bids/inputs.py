@@ -6,7 +6,8 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -81,11 +82,11 @@ def collect_images(settings: Settings) -> Inputs:
     _check_labels(settings)
     labels = settings.participant_label or tuple(_labels(settings.bids_dir.glob('sub-*')))
     files, closed = _walk(settings.bids_dir, labels)
-    layout = _index(settings, closed)
-    paths = _query(layout, settings)
-    _check_current(paths, settings)
-    heads = [image for path in paths if (image := _head(path, settings))]
-    passed = _passed(layout, settings)
+    with _index(settings, closed) as layout:
+        paths = _query(layout, settings)
+        _check_current(paths, settings)
+        heads = [image for path in paths if (image := _head(path, settings))]
+        passed = _passed(layout, settings)
     reasons = {image: _reason_against(image, passed, settings) for image in heads}
     images = [image for image in heads if not reasons[image]]
     not_defaced = {image.relative_path: reason for image, reason in reasons.items()}
@@ -179,21 +180,36 @@ def _check_known(kind: str, asked: tuple[str, ...], there: list[str]) -> None:
         )
 
 
-def _index(settings: Settings, closed: Iterable[str]) -> Any:
-    """Return the pybids layout of the folders that hold head images, but not of closed ones."""
+@contextmanager
+def _index(settings: Settings, closed: Iterable[str]) -> Iterator[Any]:
+    """Yield the pybids layout of the folders that hold head images, but not of closed ones."""
     kept = settings.bids_database_dir
-    if kept is None:
-        return _layout(settings, closed)
+    layout = _layout(settings, closed) if kept is None else _shared_layout(settings, closed, kept)
+    try:
+        if kept and Path(layout.root) != settings.bids_dir:
+            raise UsageError(
+                f'--bids-database-dir {kept} is the index of another dataset. Choose another '
+                'folder.'
+            )
+        yield layout
+    finally:
+        _close(layout)
+
+
+def _close(layout: Any) -> None:
+    """Close the database of a layout, which pybids leaves open."""
+    layout.connection_manager.session.close()
+    layout.connection_manager.engine.dispose()
+
+
+def _shared_layout(settings: Settings, closed: Iterable[str], kept: Path) -> Any:
+    """Return the layout that runs share, made by the first of them."""
     layout = _kept_layout(settings, closed)
     if layout is None:
         with one_at_a_time(kept):  # of jobs that start together one makes it, the others wait
             layout = _kept_layout(settings, closed)
             if layout is None:
                 layout = _new_layout(settings, closed, kept)
-    if Path(layout.root) != settings.bids_dir:
-        raise UsageError(
-            f'--bids-database-dir {kept} is the index of another dataset. Choose another folder.'
-        )
     return layout
 
 
@@ -204,7 +220,10 @@ def _kept_layout(settings: Settings, closed: Iterable[str]) -> Any:
         return None
     try:
         layout = _layout(settings, closed, kept)
-        return layout if layout.get_files() else None
+        if layout.get_files():
+            return layout
+        _close(layout)
+        return None
     except FacebidsError:
         raise
     except Exception:  # of SQLAlchemy, or of pybids, which expects a record that is not there
@@ -215,7 +234,7 @@ def _new_layout(settings: Settings, closed: Iterable[str], kept: Path) -> Any:
     """Return a new layout, whose index is made aside and moved in one step."""
     with TemporaryDirectory(prefix=temporary_name(), dir=kept) as aside:
         made = _layout(settings, closed, Path(aside))
-        made.connection_manager.session.close()
+        _close(made)
         os.replace(Path(aside, INDEX), kept / INDEX)
     return _layout(settings, closed, kept)
 

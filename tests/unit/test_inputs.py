@@ -6,7 +6,9 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
+from typing import ClassVar
 
 import pytest
 
@@ -208,6 +210,34 @@ def test_a_broken_database_is_made_anew(settings, tmp_path, damage):
     damage(database / 'layout_index.sqlite')
     assert _collect(settings, bids_database_dir=database) == ALL
     assert [path.name for path in database.iterdir()] == ['layout_index.sqlite']
+
+
+class _Watched(sqlite3.Connection):
+    """A connection that is counted until it is closed."""
+
+    open: ClassVar[list[int]] = []
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.open.append(id(self))
+
+    def close(self):
+        self.open.remove(id(self))
+        super().close()
+
+
+@pytest.mark.parametrize('kept', [False, True])
+def test_the_index_is_closed(settings, tmp_path, monkeypatch, kept):
+    """Python 3.13 warns of what is left open."""
+    connect = partial(sqlite3.connect, factory=_Watched)
+    monkeypatch.setattr(sqlite3.dbapi2, 'connect', connect)
+    changes = {'bids_database_dir': tmp_path / 'database'} if kept else {}
+    (tmp_path / 'database').mkdir()
+    for _ in range(2):  # the second finds the index of the first
+        assert _collect(settings, **changes) == ALL
+    with pytest.raises(UsageError):
+        _collect(settings, bids_filters={'t1w': {'colour': 'red'}}, **changes)
+    assert not _Watched.open
 
 
 def _collect_slowly(settings, started):

@@ -99,7 +99,9 @@ def test_a_quiz_is_exported_with_data_dictionaries(quiz, tmp_path):
 
 def test_nothing_is_exported_before_anybody_answered(quiz, tmp_path):
     empty = f'sqlite:///{tmp_path}/empty.sqlite'
-    database.Database(empty).prepare('0' * 64)
+    made = database.Database(empty)
+    made.prepare('0' * 64)
+    made.close()
     with pytest.raises(DatasetError, match='Nobody has answered'):
         export.export(quiz.folder, tmp_path, empty)
     assert not (tmp_path / 'phenotype').exists()
