@@ -279,6 +279,8 @@ def _report_not_defaced(
     if without:
         count = f'{len(without)} participants' if len(without) > 1 else 'participant'
         reporter.warn(f'facebids: no image to deface for {count} {", ".join(without)}.')
+    for item in (item for plan in plans for item in plan.refused):
+        reporter.warn(f'facebids: fail: {item.message}')
     for path, reason in (item for plan in plans for item in plan.closed):
         reporter.warn(f'facebids: {path} is left out: {reason}')
     if not_defaced := count_not_defaced(plans):

@@ -90,12 +90,14 @@ def test_nobody_borrows_from_an_image_that_cannot_be_read(run, capsys):
     assert run.verdicts() == dict.fromkeys([*OTHERS, borrower], 'pass') | {T1W_2: 'fail'}
 
 
-def test_a_dataset_of_which_nothing_was_downloaded(run):
+def test_a_dataset_of_which_nothing_was_downloaded(run, capsys):
     for name in (*OTHERS, T1W_2):
         (run.bids / name).unlink()
         _annexed(run.bids / name)
     assert run() == 1
     assert set(run.verdicts().values()) == {'fail'}
+    said = capsys.readouterr().err
+    assert all(f'facebids: fail: {name}: ' in said for name in (*OTHERS, T1W_2))
 
 
 def test_a_folder_with_the_name_of_an_image_is_named(run, capsys):
