@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import nibabel as nib
@@ -91,6 +92,25 @@ def test_a_failed_write_leaves_no_file(tmp_path):
         fail()
     assert [path.name for path in target.parent.iterdir()] == ['image.nii.gz']
     assert target.read_text() == 'old'
+
+
+def test_lines_are_written_as_they_come_and_an_equal_file_keeps_its_time(tmp_path):
+    path = tmp_path / 'a.tsv'
+
+    def lines(last):
+        yield 'a\tb\n'
+        assert not path.exists() or path.read_text() == 'a\tb\n1\té\n'  # complete or not there
+        yield last
+
+    filesystem.write_lines_atomic(path, lines('1\té\n'))
+    assert path.read_text() == 'a\tb\n1\té\n'
+    os.utime(path, (1, 1))
+    filesystem.write_lines_atomic(path, lines('1\té\n'))
+    assert path.stat().st_mtime == 1
+    filesystem.write_lines_atomic(path, lines('2\té\n'))
+    assert path.read_text().endswith('2\té\n')
+    assert path.stat().st_mtime > 1
+    assert [item.name for item in tmp_path.iterdir()] == ['a.tsv']
 
 
 def test_a_write_is_atomic_and_keeps_the_extension(tmp_path):

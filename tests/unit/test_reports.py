@@ -376,6 +376,39 @@ def test_the_terminal_counts_who_is_found_and_shows_rates_of_enough_people_alone
         assert ('%' in text) == (people == 24)
 
 
+def test_the_page_of_many_images_lists_those_to_look_at_first(places, monkeypatch):
+    monkeypatch.setattr(group, 'MOST_ROWS', 3)
+    out = places[0]
+    verdicts = ['pass', 'review', 'pass', 'fail', 'review', 'fail', 'pass', 'pass']
+    found = [
+        _record(HeadImage.from_relative_path(f'sub-{i:02}/anat/sub-{i:02}_T1w.nii.gz'), verdict)
+        for i, verdict in enumerate(verdicts)
+    ]
+    group.write_page(out, found)
+    text = (out / names.GROUP_PAGE).read_text()
+    rows = re.findall('<tr data-verdict="([a-z]+)">', text)
+    assert rows == ['fail', 'fail', 'review']
+    assert '8 images of 8' in text
+    assert f'3 of 8 images, those to look at first. <a href="{names.GROUP_TABLE}">' in text
+    assert 'The first 3 of 4 images.' in text
+    group.write_page(out, found[:3])
+    text = (out / names.GROUP_PAGE).read_text()
+    assert re.findall('<tr data-verdict="([a-z]+)">', text) == ['pass', 'review', 'pass']
+    assert 'to look at first' not in text
+
+
+@pytest.mark.parametrize('count', [5, 1000, 1001, 123_457])
+def test_plots_draw_at_most_a_thousand_images(count):
+    kept = curves.drawn(range(count))
+    assert len(set(kept)) == len(kept) == min(count, curves.MOST_DRAWN)
+    assert (kept[0], kept[-1]) == (0, count - 1)
+    values = [curves.Value('image', 'pass', float(number), 1.0) for number in range(count)]
+    plot = curves.distribution('Removed', 'mL', values)
+    assert len(plot.svg) < 200_000
+    assert f'range 0 to {count - 1:.3g}' in plot.caption
+    assert (f'{count} images, 1000 drawn' in plot.caption) == (count > 1000)
+
+
 def test_images_to_look_at_link_to_their_place_and_picture(places):
     out = places[0]
     review = [_record(image, 'review') for image in (T1W, OTHER)]

@@ -21,6 +21,7 @@ import numpy as np
 from scipy.special import softmax, xlog1py
 
 from facebids.core.arrays import BoolArray, FloatArray, IntArray
+from facebids.core.identifiability.ranking import count_true
 
 LEAST_PEAKS = 10
 REACH = 1  # people of the largest gallery that a tail is used for, per impostor score
@@ -83,13 +84,13 @@ def moments(others: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:
         NaN in the place of mates, and where there is no score.
     """
     known = np.isfinite(others)
-    unknown = np.nonzero(~known)  # few: no second array of all scores
-    count = known.sum(axis=1)
+    unknown = np.flatnonzero(~known)  # few: no second array of all scores
+    count = count_true(known)
     values = others.copy()
-    values[unknown] = 0
+    values.flat[unknown] = 0
     mean = values.sum(axis=1) / np.maximum(count, 1)
     values -= mean[:, None]
-    values[unknown] = 0
+    values.flat[unknown] = 0
     return count, mean, np.square(values, out=values).sum(axis=1)
 
 

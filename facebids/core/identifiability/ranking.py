@@ -70,10 +70,15 @@ def ranks(others: FloatArray, mates: FloatArray, counts: IntArray) -> FloatArray
         Number of mates.
     """
     # a comparison with NaN is false: NaN ranks below the mate
-    above = np.count_nonzero(others > mates[:, None], axis=1)
-    ties = np.count_nonzero(others == mates[:, None], axis=1)
+    above = count_true(others > mates[:, None])
+    ties = count_true(others == mates[:, None])
     found = np.where(np.isnan(mates), others.shape[1], 1 + above + ties / 2)
     return np.where(counts > 0, found, np.nan)
+
+
+def count_true(where: BoolArray) -> IntArray:
+    """Return the number of true values in each row, several times faster than a sum does."""
+    return np.array([np.count_nonzero(row) for row in where], int)
 
 
 def best(scores: FloatArray, where: BoolArray) -> FloatArray:

@@ -6,6 +6,7 @@ needs its own row alone, so that blocks of rows are gathered one after the other
 numbers of each search and some pairs (`pairs`) are kept.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
@@ -15,7 +16,8 @@ from facebids.core.arrays import BoolArray, FloatArray, IntArray
 from facebids.core.identifiability import pairs, population, ranking
 from facebids.core.identifiability.pairs import Pairs, Sides
 
-BLOCK_SCORES = 2_000_000  # in memory at a time, in each thread
+BLOCK_SCORES = 3_000_000  # computed at a time, in each thread
+CACHED_SCORES = 100_000  # searched at a time: so many stay in the cache of a processor
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,11 @@ class Gathered:
 def blocks(probes: int, gallery: int) -> Iterator[slice]:
     """Yield slices of the probes, such that a block has at most `BLOCK_SCORES` scores.
 
-    A row is never divided.
+    A row is never divided. The blocks have nearly the same size.
     """
-    step = max(BLOCK_SCORES // max(gallery, 1), 1)
-    for start in range(0, max(probes, 1), step):
-        yield slice(start, min(start + step, probes))
+    count = max(math.ceil(probes / max(BLOCK_SCORES // max(gallery, 1), 1)), 1)
+    for number in range(count):
+        yield slice(number * probes // count, (number + 1) * probes // count)
 
 
 def gather(scores: FloatArray, start: int, sides: Sides, seed: int) -> Gathered:
@@ -97,8 +99,13 @@ def gather(scores: FloatArray, start: int, sides: Sides, seed: int) -> Gathered:
     drawn = pairs.draw(scores, start, sides, seed)
     best, people = ranking.best_of_each_person(scores, sides.gallery)
     of_people = sides if best is scores else Sides(sides.probes, people)
+    step = max(CACHED_SCORES // max(scores.shape[1], 1), 1)
+    found = [
+        _search(best[i : i + step], start + i, of_people, np.isnan(scores[i : i + step]))
+        for i in range(0, max(len(scores), 1), step)
+    ]
     return Gathered(
-        searches=_search(best, *of_people.mates(start, start + len(best)), np.isnan(scores)),
+        searches=_join(found),
         pairs=drawn,
         people=drawn if best is scores else pairs.draw(best, start, of_people, seed),
     )
@@ -108,35 +115,42 @@ def join(parts: Sequence[Gathered]) -> Gathered:
     """Return what was gathered from successive blocks together."""
     if len(parts) == 1:
         return parts[0]
-    columns = {
-        field.name: np.concatenate([getattr(part.searches, field.name) for part in parts])
-        for field in fields(Searches)
-    }
     joined = pairs.join([part.pairs for part in parts])
     shared = parts[0].people is parts[0].pairs
     return Gathered(
-        Searches(**columns),
+        _join([part.searches for part in parts]),
         joined,
         joined if shared else pairs.join([part.people for part in parts]),
     )
 
 
-def _search(scores: FloatArray, row: IntArray, column: IntArray, missing: BoolArray) -> Searches:
-    """Return the searches of rows of scores (R, N), in which some pairs are genuine."""
+def _join(parts: Sequence[Searches]) -> Searches:
+    columns = {
+        field.name: np.concatenate([getattr(part, field.name) for part in parts])
+        for field in fields(Searches)
+    }
+    return Searches(**columns)
+
+
+def _search(scores: FloatArray, start: int, sides: Sides, missing: BoolArray) -> Searches:
+    """Return the searches of rows of scores (R, N), from `start` on."""
+    row, column = sides.mates(start, start + len(scores))
     own = np.full(len(scores), np.nan)
     np.fmax.at(own, row, scores[row, column])
     others = scores.astype(float)
     others[row, column] = np.nan
     mate_counts = np.bincount(row, minlength=len(scores))
+    best = np.fmax.reduce(others, axis=1, initial=np.nan)
+    ranks = ranking.ranks(others, own, mate_counts)
     known, means, squares = population.moments(others)
     return Searches(
-        ranks=ranking.ranks(others, own, mate_counts),
+        ranks=ranks,
         mates=own,
-        others=np.fmax.reduce(others, axis=1, initial=np.nan),
+        others=best,
         mate_counts=mate_counts,
         other_counts=scores.shape[1] - mate_counts,
         known=known,
         means=means,
         squares=squares,
-        missing=missing.sum(axis=1),
+        missing=ranking.count_true(missing),
     )
