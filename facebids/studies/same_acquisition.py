@@ -10,6 +10,7 @@ weighted by their number of genuine pairs.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -92,7 +93,7 @@ class Acquisitions:
         number: IntArray = self.probes[row] * (self.gallery.max() + 1) + self.gallery[column]
         return number
 
-    @property
+    @cached_property
     def comparable(self) -> int:
         """Number of pairs of two acquisitions of which there is a genuine pair."""
         count = self.gallery.max() + 1
@@ -102,19 +103,22 @@ class Acquisitions:
     def gather(self, scores: FloatArray, start: int, seed: int) -> Within:
         """Gather what the statistics need of some rows of scores, shape (R, G)."""
         part = slice(start, start + len(scores))
-        row, column = self.sides.mates(part.start, part.stop)
-        searched = np.equal.outer(self.of_mates[part], self.gallery)
-        searched &= self.sizes[part, None] > 0
-        among = np.where(searched, scores, np.nan)
-        mates = np.zeros(scores.shape, bool)
-        mates[row, column] = True
+        of_mates = np.where(self.sizes[part] > 0, self.of_mates[part], -1)
+        ranks, missing = np.full(len(scores), np.nan), 0
+        for acquisition in np.unique(of_mates[of_mates >= 0]):
+            rows = np.flatnonzero(of_mates == acquisition)
+            columns = np.flatnonzero(self.gallery == acquisition)
+            searched = scores[np.ix_(rows, columns)]
+            mates = self.sides.probes[part][rows, None] == self.sides.gallery[columns]
+            ranks[rows] = ranking.mate_ranks(searched, mates)
+            missing += int(np.isnan(searched).sum())
         drawn = pairs.draw(scores, start, self.sides, seed, self.comparable)
         # of the genuine pairs only those that are searched
         kept = np.isin(self._kinds(drawn.row, drawn.column), self.kinds)
         kept &= ~drawn.same | (self.sizes[drawn.row] > 0)
         return Within(
-            np.minimum(ranking.mate_ranks(among, mates), self.sizes[part]),
-            int((np.isnan(scores) & searched).sum()),
+            ranks,
+            missing,
             Pairs(drawn.scores[kept], drawn.row[kept], drawn.column[kept], self.sides),
         )
 

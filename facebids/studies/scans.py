@@ -5,8 +5,8 @@ Of more than `enrolment.MOST_PEOPLE` participants, engines that condense their t
 all, and the others, and the fused scores, those of a sample.
 """
 
-from collections.abc import Collection
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
 
 from facebids.core.identifiability import searches
 from facebids.core.identifiability.pairs import Sides
@@ -17,6 +17,16 @@ from facebids.studies.enrolment import Enrolment
 from facebids.studies.outcomes import TITLES, fixed_thresholds, outcome
 from facebids.studies.results import NotPossible, Outcome
 from facebids.studies.same_acquisition import Acquisitions, Within
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Which templates are compared, how, and the engines whose outcomes are there already."""
+
+    enrolled: Enrolment
+    seed: int
+    pool: Executor
+    done: frozenset[str] = frozenset()
 
 
 def compare(
@@ -35,25 +45,22 @@ def compare(
     """
     with ThreadPoolExecutor(threads) as pool:
         if enrolled.sample is None:
-            return _compare_all(enrolled, seed, pool)
-        everyone, not_possible = _compare_all(enrolled.condensed, seed, pool)
-        done = {item.engine for item in everyone}
-        sample, _ = _compare_all(enrolled.sampled, seed, pool, done)
+            return _compare_all(_Run(enrolled, seed, pool))
+        everyone, not_possible = _compare_all(_Run(enrolled.condensed, seed, pool))
+        done = frozenset(item.engine for item in everyone)
+        sample, _ = _compare_all(_Run(enrolled.sampled, seed, pool, done))
     return [*everyone, *sample], not_possible
 
 
-def _compare_all(
-    enrolled: Enrolment, seed: int, pool: Executor, done: Collection[str] = ()
-) -> tuple[list[Outcome], list[NotPossible]]:
-    """Make every comparison by the engines that are not done."""
-    possible, impossible = plan_scans(enrolled.scans)
+def _compare_all(run: _Run) -> tuple[list[Outcome], list[NotPossible]]:
+    possible, impossible = plan_scans(run.enrolled.scans)
     mixed = [comparison for comparison in possible if same_acquisition.is_mixed(comparison)]
     too_few = {item.key: reason for item in mixed if (reason := same_acquisition.unmet(item))}
     within = {item.key for item in mixed} - set(too_few)
     found = [
         item
         for comparison in possible
-        for item in _compare(enrolled, comparison, seed, comparison.key in within, pool, done)
+        for item in _compare(run, comparison, within=comparison.key in within)
     ]
     reasons = [
         NotPossible('scans', item.kind, TITLES[item.kind], item.reason) for item in impossible
@@ -61,14 +68,7 @@ def _compare_all(
     return found, [*reasons, *too_few.values()]
 
 
-def _compare(
-    enrolled: Enrolment,
-    comparison: Comparison,
-    seed: int,
-    within: bool,
-    pool: Executor,
-    done: Collection[str],
-) -> list[Outcome]:
+def _compare(run: _Run, comparison: Comparison, *, within: bool) -> list[Outcome]:
     """Return the outcomes of a comparison: each engine in each condition, `before` first.
 
     Those of scans of the same acquisition come last, if these are compared too.
@@ -76,8 +76,8 @@ def _compare(
     made, of_same = [], []
     acquisitions = Acquisitions(comparison) if within else None
     for condition in comparison.conditions:
-        probes = enrolled.of(scans_of(comparison.probes), condition.probe)
-        parts = _gather(enrolled, comparison, condition, acquisitions, seed, pool, done)
+        probes = run.enrolled.of(scans_of(comparison.probes), condition.probe)
+        parts = _gather(run, comparison, condition, acquisitions)
         for engine in parts[0]:
             gathered, same = zip(*(part[engine] for part in parts), strict=True)
             made.append(
@@ -86,42 +86,35 @@ def _compare(
                     condition,
                     engine,
                     searches.join(gathered),
-                    seed=seed,
+                    seed=run.seed,
                     thresholds=fixed_thresholds(engine),
                     detection=enrolment.detection(p[engine] for p in probes if engine in p),
                 )
             )
             if acquisitions:
-                summary = acquisitions.summarise(same, seed)
-                made_within = same_acquisition.outcome(comparison, condition, engine, summary)
-                of_same.append(made_within)
+                summary = acquisitions.summarise(same, run.seed)
+                of_same.append(same_acquisition.outcome(comparison, condition, engine, summary))
     return made + of_same
 
 
 def _gather(
-    enrolled: Enrolment,
-    comparison: Comparison,
-    condition: Condition,
-    acquisitions: Acquisitions | None,
-    seed: int,
-    pool: Executor,
-    done: Collection[str],
+    run: _Run, comparison: Comparison, condition: Condition, acquisitions: Acquisitions | None
 ) -> list[dict[str, tuple[Gathered, Within | None]]]:
     """Score block after block, and return what is kept of each, by engine."""
     sides = Sides.of(*outcomes.people(comparison))
     score = enrolment.scorer(
-        enrolled.of(scans_of(comparison.probes), condition.probe),
-        enrolled.of(scans_of(comparison.gallery), condition.gallery),
+        run.enrolled.of(scans_of(comparison.probes), condition.probe),
+        run.enrolled.of(scans_of(comparison.gallery), condition.gallery),
     )
 
     def gather(block: slice) -> dict[str, tuple[Gathered, Within | None]]:
         return {
             engine: (
-                searches.gather(rows, block.start, sides, seed),
-                acquisitions.gather(rows, block.start, seed) if acquisitions else None,
+                searches.gather(rows, block.start, sides, run.seed),
+                acquisitions.gather(rows, block.start, run.seed) if acquisitions else None,
             )
             for engine, rows in score(block).items()
-            if engine not in done
+            if engine not in run.done
         }
 
-    return list(pool.map(gather, searches.blocks(len(sides.probes), len(sides.gallery))))
+    return list(run.pool.map(gather, searches.blocks(len(sides.probes), len(sides.gallery))))
