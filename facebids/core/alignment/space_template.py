@@ -13,7 +13,6 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias
 
 import numpy as np
-from scipy import ndimage
 
 from facebids.core import grids
 from facebids.core.alignment import registration
@@ -185,6 +184,6 @@ def _resample(
 
 def _signed_distance(inside: BoolArray) -> FloatArray:
     """Signed distance (mm, negative inside) to the surface of a mask, half-way between voxels."""
-    outer, inner = (ndimage.distance_transform_edt(part) for part in (~inside, inside))
-    half = np.where(inside, 0.5, -0.5)
-    return ((outer - inner + half) * registration.RESOLUTION).astype(np.float32)
+    spacing = registration.RESOLUTION
+    outer, inner = (grids.distance(part, spacing) for part in (~inside, inside))
+    return outer - inner + np.where(inside, spacing / 2, -spacing / 2).astype(np.float32)

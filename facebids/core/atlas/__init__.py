@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 
 import numpy as np
-from scipy import ndimage
 
+from facebids.core import grids
 from facebids.core.arrays import FloatArray, IntArray
 from facebids.core.atlas.anatomy import skin_distance, tissue_labels
 from facebids.core.atlas.brain import brain_distance, sample_brain
@@ -104,7 +104,7 @@ class HeadAtlas(HeadModel):
     @cached_property
     def depth(self) -> FloatArray:
         """Signed distance (mm, negative inside) to the skin, exact deep inside the head too."""
-        inside = ndimage.distance_transform_edt(self.skin < 0) * float(self.affine[0, 0])
+        inside = grids.distance(self.skin < 0, float(self.affine[0, 0]))
         return np.where(self.skin < 0, -inside, self.skin).astype(np.float32)
 
     def face_region(

@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
+from facebids.core import grids
 from facebids.core.arrays import FloatArray
 from facebids.core.packages import package_file
 
@@ -62,8 +63,8 @@ def brain_distance(axes: tuple[FloatArray, ...]) -> FloatArray:
     mask = ndimage.binary_fill_holes(
         ndimage.binary_closing(sample_brain('t1', coarse) > 0.1, iterations=2)
     )
-    outside, inside = ndimage.distance_transform_edt(~mask), ndimage.distance_transform_edt(mask)
-    distance = ndimage.gaussian_filter(2 * (outside - inside), 1).astype(np.float32)
+    outside, inside = grids.distance(~mask, 2.0), grids.distance(mask, 2.0)
+    distance = ndimage.gaussian_filter(outside - inside, 1)
     spacing = float(axes[0][1] - axes[0][0])
     offset = [(axis[0] - c[0]) / 2 for axis, c in zip(axes, coarse, strict=True)]
     return ndimage.affine_transform(
