@@ -8,7 +8,7 @@ photographs, and as positive control each photograph in the gallery of the other
 read only: neither they nor their names are stored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +21,7 @@ from facebids.core.identifiability.searches import gather
 from facebids.core.identifiability.summary import Estimate, GalleryRank1
 from facebids.studies import enrolment
 from facebids.studies import outcomes as make
-from facebids.studies.comparisons import Comparison, person, plan_photographs, scans_of
+from facebids.studies.comparisons import STUDIES, Comparison, person, plan_photographs, scans_of
 from facebids.studies.enrolment import EngineTemplates, Enrolment, Photographs
 from facebids.studies.outcomes import TITLES
 from facebids.studies.results import GALLERIES, NotPossible, Outcome
@@ -30,7 +30,10 @@ from facebids.studies.smaller_galleries import rank1_in_smaller
 
 
 def compare(
-    enrolled: Enrolment, photographs: Photographs | None, seed: int
+    enrolled: Enrolment,
+    photographs: Photographs | None,
+    seed: int,
+    studies: Collection[str] = STUDIES,
 ) -> tuple[list[Outcome], list[NotPossible]]:
     """Make every comparison of scans with photographs that the data allow.
 
@@ -42,6 +45,8 @@ def compare(
         Templates of each participant's photographs that show a face; None without a folder.
     seed
         Random seed of the statistics.
+    studies
+        Which of `STUDIES` to make: S3 embeds many pictures and takes most of the time.
     """
     photographed = [name for name, faces in (photographs or {}).items() if faces]
     possible, impossible = plan_photographs(
@@ -51,12 +56,13 @@ def compare(
     outcomes = [
         outcome
         for comparison in possible
+        if comparison.kind in studies
         for outcome in study[comparison.kind](enrolled, photographs or {}, comparison, seed)
     ]
     reasons = [
         NotPossible(item.kind, item.kind, TITLES[item.kind], item.reason) for item in impossible
     ]
-    if photographs is None or not photographed:
+    if photographs is None or not photographed or 'S3' not in studies:
         return outcomes, reasons
     controls, no_controls = compare_controls(photographs, seed)
     return outcomes + controls, reasons + no_controls

@@ -82,9 +82,9 @@ def compare(
 
 def _drawn(drawn: int, people: int) -> str:
     return (
-        f'{drawn:,} of {people:,} participants, drawn at random with --seed, are compared by '
-        'shape, by the fused scores, with photographs, in pairs of renders and by the brain; all '
-        'are compared by pictures.'
+        f'{drawn:,} of {people:,} participants, drawn at random with --random-seed, are compared '
+        'by shape, by the fused scores, with photographs, in pairs of renders and by the brain; '
+        'all are compared by pictures.'
     )
 
 
