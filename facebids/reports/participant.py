@@ -182,7 +182,7 @@ def summary(record: Record) -> list[str]:
         limit_ = limit('person_recognised_after')
         sentences.append(
             f'Strength of the evidence that the defaced head shows this person: '
-            f'{tables.strength(found)}{tables.strength_interval(found)}, {allowed(limit_)} to '
+            f'{tables.strength_in_words(found)}, {allowed(limit_)} to '
             'pass. It is a log10 likelihood '
             'ratio: below 0 the head is nearer to strangers, at 1 what is seen is 10 times more '
             'probable if it shows the person.'

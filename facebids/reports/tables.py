@@ -187,23 +187,34 @@ def figure(estimate: Estimate) -> str:
 
 
 def strength(found: Identifiability | None) -> str:
-    """Return a log10 likelihood ratio, ``'-0.52'``; at a bound ``'at most -1.30'``."""
-    value = found.log10_lr if found else None
-    if not found or value is None:
+    """Return a log10 likelihood ratio, ``'-0.52'``; at the calibration's bound ``'≤ -1.30'``."""
+    if not found or found.log10_lr is None:
         return 'n/a'
-    if found.log10_lr_low is not None and found.log10_lr_low == found.log10_lr_high:
-        # the calibration supports no stronger ratio
-        return f'{"at most" if value < 0 else "at least"} {value:.2f}'
-    return f'{value:.2f}'
+    sign = {'at most ': '≤ ', 'at least ': '≥ '}.get(_bound(found), '')
+    return f'{sign}{found.log10_lr:.2f}'
 
 
-def strength_interval(found: Identifiability) -> str:
-    """Return the interval of a log10 likelihood ratio in brackets, or that it is at a bound."""
-    if found.log10_lr_low is None or found.log10_lr_high is None:
-        return ''
-    if found.log10_lr_low == found.log10_lr_high:
-        return ' (the bound of what the calibration supports)'
-    return f' (95 % interval {found.log10_lr_low:.2f} to {found.log10_lr_high:.2f})'
+def strength_in_words(found: Identifiability) -> str:
+    """Return a log10 likelihood ratio and its interval: ``'-0.52 (95 % interval -0.9 to 0.1)'``.
+
+    Beyond its bounds the calibration supports no ratio: ``'at most -1.30 (95 % interval up to
+    -1.20)'``.
+    """
+    low, high, bound = found.log10_lr_low, found.log10_lr_high, _bound(found)
+    text = f'{bound}{found.log10_lr:.2f}'
+    if low is None or high is None:
+        return text
+    if low == high:
+        return f'{text} (the bound of what the calibration supports)'
+    ends = {'at most ': f'up to {high:.2f}', 'at least ': f'from {low:.2f}'}
+    return f'{text} (95 % interval {ends.get(bound, f"{low:.2f} to {high:.2f}")})'
+
+
+def _bound(found: Identifiability) -> str:
+    """Return in words on which side of a ratio the true one is, if it is at a bound."""
+    if found.log10_lr == found.log10_lr_low:
+        return 'at most '
+    return 'at least ' if found.log10_lr == found.log10_lr_high else ''
 
 
 def quartiles(scores: Similarity) -> str:

@@ -224,8 +224,9 @@ def test_an_image_that_was_not_attacked_is_no_error_and_proves_nothing(places):
     ('numbers', 'said'),
     [
         ((-0.52, -0.9, 0.1), '-0.52 (95 % interval -0.90 to 0.10)'),
+        ((-1.3, -1.3, -1.2), 'at most -1.30 (95 % interval up to -1.20)'),
+        ((1.6, 1.1, 1.6), 'at least 1.60 (95 % interval from 1.10)'),
         ((-1.3, -1.3, -1.3), 'at most -1.30 (the bound of what the calibration supports)'),
-        ((1.6, 1.6, 1.6), 'at least 1.60 (the bound of what the calibration supports)'),
         ((0.5, None, None), '0.50'),
     ],
 )
@@ -233,13 +234,13 @@ def test_a_strength_at_the_bound_of_the_calibration_is_said(places, numbers, sai
     ends = dict(zip(('log10_lr', 'log10_lr_low', 'log10_lr_high'), numbers, strict=True))
     record = make.image_record(OTHER.relative_path, identifiability=ends)
     found = record.identifiability
-    assert tables.strength(found) + tables.strength_interval(found) == said
+    assert tables.strength_in_words(found) == said
     records.merge(places[0], names.metrics(OTHER), [record])
     participant.write_pages(*places, '02')
     group.write_page(places[0], [record])
-    for page in ('sub-02.html', names.GROUP_PAGE):
-        text = ' '.join(_Page((places[0] / page).read_text()).text.split())
-        assert said.partition(' (')[0] in text
+    cell = said.partition(' (')[0].replace('at most', '≤').replace('at least', '≥')
+    for page, shown in (('sub-02.html', f'{said}, at most 1 to pass'), (names.GROUP_PAGE, cell)):
+        assert shown in ' '.join(_Page((places[0] / page).read_text()).text.split())
     assert tables.strength(None) == 'n/a'
 
 
