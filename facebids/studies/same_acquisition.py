@@ -154,20 +154,22 @@ class Acquisitions:
 
     def _auc(self, found: Pairs, seed: int) -> Estimate:
         """Return the mean area under the ROC curve of pairs of the same two acquisitions."""
+        own, others = found.kinds
         kind = self._kinds(found.row, found.column)
-        order = np.argsort(kind, kind='stable')
-        found = Pairs(found.scores[order], found.row[order], found.column[order], self.sides)
-        kinds = kind[order][found.same], kind[order][~found.same]
+        order = own, others[np.argsort(kind[others], kind='stable')]
+        both = np.stack(found.people, axis=1)
+        owners = [both[order[0]][:, 0], both[order[1]]]
 
         def area(own: FloatArray, others: FloatArray, kind: IntArray, kinds: IntArray) -> float:
             shared, counts = np.unique(kind[np.isin(kind, kinds)], return_counts=True)
-            areas = [
-                verification.auc(own[_span(kind, k)], others[_span(kinds, k)]) for k in shared
-            ]
+            areas = [verification.auc(own[kind == k], others[_span(kinds, k)]) for k in shared]
             return float(np.average(areas, weights=counts)) if areas else np.nan
 
-        samples: list[AnyArray] = [*found.split, *kinds]
-        interval = resampling.bootstrap(area, samples, found.owners * 2, seed, DRAWS)
+        samples: list[AnyArray] = [
+            *(found.scores[places] for places in order),
+            *(kind[places] for places in order),
+        ]
+        interval = resampling.bootstrap(area, samples, owners * 2, seed, DRAWS)
         return estimate(area(*samples), *interval)
 
     def _sampled(self) -> tuple[str, ...]:

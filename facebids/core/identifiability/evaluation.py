@@ -8,6 +8,7 @@ scans. What cannot be computed is None, and a sentence says why.
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -194,15 +195,17 @@ def rank1_in_larger(gathered: Gathered, draws: tuple[int, int]) -> tuple[Gallery
     """
     searched, pairs = gathered.searches, gathered.people
     deviations = population.deviations(searched.known, searched.squares)
-    standard = (pairs.scores - searched.means[pairs.row]) / deviations[pairs.row]
-    samples = standard[pairs.same], standard[~pairs.same]
+    pairs = replace(
+        pairs, scores=(pairs.scores - searched.means[pairs.row]) / deviations[pairs.row]
+    )
 
     def rates(genuine: FloatArray, impostor: FloatArray) -> FloatArray:
         return population.expected_rank1(genuine, impostor, SIZES)
 
-    values = [rates(*samples), *resampling.bootstrap(rates, samples, pairs.owners, *draws)]
+    drawn = resampling.bootstrap(rates, pairs.split, pairs.owners, *draws)
+    values = [rates(*pairs.split), *drawn]
     found = _mated(gathered)
-    reach = population.REACH * np.isfinite(samples[1]).sum()
+    reach = population.REACH * np.isfinite(pairs.split[1]).sum()
     return tuple(
         GalleryRank1(size, _supported(row, found) if size <= reach else Estimate())
         for size, *row in zip(SIZES, *values, strict=True)

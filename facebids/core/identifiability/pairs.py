@@ -96,14 +96,22 @@ class Pairs:
         return np.equal(*self.people)
 
     @cached_property
+    def kinds(self) -> tuple[IntArray, IntArray]:
+        """Places of the genuine pairs, and of the impostor pairs by ascending score, NaN first."""
+        others = np.flatnonzero(~self.same)
+        # sorted once, not in each draw of a bootstrap
+        return np.flatnonzero(self.same), others[np.argsort(lowest(self.scores[others]))]
+
+    @cached_property
     def split(self) -> tuple[FloatArray, FloatArray]:
-        """Scores of the genuine and of the impostor pairs; NaN stays NaN."""
-        return self.scores[self.same], self.scores[~self.same]
+        """Scores of `kinds`; NaN stays NaN."""
+        return self.scores[self.kinds[0]], self.scores[self.kinds[1]]
 
     @cached_property
     def owners(self) -> tuple[IntArray, IntArray]:
-        """People of `split`, for `resampling.bootstrap`: the one, and both, shape (m, 2)."""
-        return self.people[0][self.same], np.stack(self.people, axis=1)[~self.same]
+        """People of `kinds`, for `resampling.bootstrap`: the one, and both, shape (m, 2)."""
+        own, others = self.kinds
+        return self.people[0][own], np.stack([side[others] for side in self.people], axis=1)
 
     @property
     def error(self) -> float:
@@ -112,6 +120,16 @@ class Pairs:
         if drawn == self.sides.impostors:
             return 0.0
         return math.sqrt(math.log(2 / (1 - CONFIDENCE)) / (2 * max(drawn, 1)))
+
+
+def lowest(scores: FloatArray) -> FloatArray:
+    """Return scores with -inf for NaN: a missing score is lower than every number."""
+    return np.where(np.isnan(scores), -np.inf, scores)
+
+
+def ascending(scores: FloatArray) -> FloatArray:
+    """Return scores in ascending order, without sorting what is sorted, as of `Pairs`."""
+    return scores if (scores[1:] >= scores[:-1]).all() else np.sort(scores)
 
 
 def draw(

@@ -21,6 +21,7 @@ import numpy as np
 from scipy.special import softmax, xlog1py
 
 from facebids.core.arrays import BoolArray, FloatArray, IntArray
+from facebids.core.identifiability.pairs import ascending, lowest
 from facebids.core.identifiability.ranking import count_true
 
 LEAST_PEAKS = 10
@@ -126,7 +127,7 @@ def fit_tail(scores: FloatArray) -> Tail | None:
     Tail or None
         None where fewer than `LEAST_PEAKS` distinct scores lie above the threshold.
     """
-    known = np.sort(scores[np.isfinite(scores)])
+    known = ascending(scores[np.isfinite(scores)])
     n = len(known)
     if n <= LEAST_PEAKS:
         return None
@@ -168,7 +169,7 @@ def survival(scores: FloatArray, impostor: FloatArray) -> FloatArray:
     tail = fit_tail(impostor)
     if tail is None:
         return np.full(len(scores), np.nan)
-    known = np.sort(np.where(np.isnan(impostor), -np.inf, impostor))
+    known = ascending(lowest(impostor))
     lower = np.searchsorted(known, scores, 'left') + np.searchsorted(known, scores, 'right')
     exceeding = 1 - lower / 2 / len(known)
     extreme = scores > tail.threshold

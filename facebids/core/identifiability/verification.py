@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from facebids.core.arrays import BoolArray, FloatArray, IntArray
-from facebids.core.identifiability.pairs import Pairs
+from facebids.core.identifiability.pairs import Pairs, ascending, lowest
 from facebids.core.identifiability.summary import Det, Roc, Similarity, Svm
 
 FOLDS = 5
@@ -38,7 +38,7 @@ def auc(genuine: FloatArray, impostor: FloatArray) -> float:
     """
     if not genuine.size or not impostor.size:
         return np.nan
-    genuine, impostor = _lowest(genuine), np.sort(_lowest(impostor))
+    genuine, impostor = lowest(genuine), ascending(lowest(impostor))
     below = np.searchsorted(impostor, genuine, 'left')
     not_above = np.searchsorted(impostor, genuine, 'right')
     return float((below + not_above).mean() / 2 / len(impostor))
@@ -56,11 +56,11 @@ def roc(genuine: FloatArray, impostor: FloatArray, points: int | None = None) ->
     """
     if not genuine.size or not impostor.size:
         return Roc()
-    genuine, impostor = _lowest(genuine), _lowest(impostor)
+    genuine, impostor = lowest(genuine), lowest(impostor)
     thresholds = np.unique(np.concatenate([genuine, impostor]))[::-1]
 
     def share(scores: FloatArray) -> FloatArray:
-        above = len(scores) - np.searchsorted(np.sort(scores), thresholds)
+        above = len(scores) - np.searchsorted(ascending(scores), thresholds)
         return np.concatenate([[0.0], above / len(scores)])
 
     fpr, tpr = share(impostor), share(genuine)
@@ -217,8 +217,3 @@ def _test_svm(decisions: FloatArray, same: BoolArray) -> tuple[float, float]:
     accepted = decisions > 0
     accuracy = (accepted[same].mean() + (~accepted[~same]).mean()) / 2
     return auc(decisions[same], decisions[~same]), accuracy
-
-
-def _lowest(scores: FloatArray) -> FloatArray:
-    """Return scores with -inf for NaN."""
-    return np.where(np.isnan(scores), -np.inf, scores)
