@@ -35,6 +35,7 @@ from facebids.mask.picture import render
 
 EVERY = 6  # pictures, of which one is rendered as a mask and compared
 EMBEDDED = 3  # pictures of a recording that the face recognition network looks at
+UNEVEN_FACE = 0.2  # of a palsy: the largest of 400 recordings of healthy faces is 0.17
 BLUR = 0.12  # standard deviation of the blur, relative to the width of the face
 LEFT_EYE, RIGHT_EYE, CHIN, TOP = (263, 362), (33, 133), 152, 10
 TRUE = NUMBERS[NUMBERS.index('pitch_deg') :]
@@ -276,7 +277,7 @@ def diagnoses(told):
         found.add('ptosis')
     if abs(told['squint_horizontal_deg'] or 0) >= 5:
         found.add('strabismus')
-    if abs(told['face_asymmetry'] or 0) >= 0.3:
+    if abs(told['face_asymmetry'] or 0) >= UNEVEN_FACE:
         found.add('palsy')
     if (told['eye_movement_deg'] or 0) >= 1.5 and (told['eye_movement_hz'] or 0) >= 1.2:
         found.add('nystagmus')
