@@ -65,7 +65,8 @@ def score(probes: FaceTemplates, gallery: FaceTemplates) -> FloatArray:
     ndarray, shape (P, G)
         NaN where less than a quarter of the face is visible in both.
     """
-    return np.array([_agree(probe, _stack(gallery)) for probe in _stack(probes)])
+    entries = _stack(gallery)
+    return np.array([_agree(probe, entries) for probe in _stack(probes)])
 
 
 def share_in_view(template: FaceTemplate) -> float:
