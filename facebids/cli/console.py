@@ -62,7 +62,9 @@ class ImageProgress:
         self.explain = explain
         self.verbose = verbose
         self.started: dict[str, float] = {}
-        self.seconds = dict.fromkeys(self.images, 0.0)
+        self.seconds = dict.fromkeys(self.images, 0.0)  # of all steps, which may overlap
+        self.first: dict[str, float] = {}
+        self.wall = dict.fromkeys(self.images, 0.0)
         self.steps: Counter[str] = Counter()  # of each image, and how many of them have ended
         self.done: Counter[str] = Counter()
         self.ended: set[str] = set()
@@ -100,9 +102,11 @@ class ImageProgress:
         now = time.monotonic()
         if status == 'start':
             self.started[node.fullname] = now
+            self.first.setdefault(key, now)
             self._draw(now)
             return
         self.seconds[key] += now - self.started.pop(node.fullname, now)  # cached ones never start
+        self.wall[key] = now - self.first.get(key, now)
         self.done[key] += 1
         if status == 'exception':
             self.crashed.add(key)
@@ -124,9 +128,7 @@ class ImageProgress:
             return
         self.ended.add(key)
         count = f'[{len(self.ended)}/{len(self.images)}]'
-        line = (
-            f'{count} {image.relative_path}: {record.verdict}, {self.seconds[key]:.0f} s wall time'
-        )
+        line = f'{count} {image.relative_path}: {record.verdict}, {self.wall[key]:.0f} s wall time'
         if sentences := remedies.explain(record):
             line += f'. {sentences}'
         self.console.print(line, style=STYLES[record.verdict], soft_wrap=True)
@@ -134,8 +136,8 @@ class ImageProgress:
         self._draw(time.monotonic())
 
     def seconds_of(self, image: HeadImage) -> float:
-        """Return the total run time (s) of the steps of an image."""
-        return self.seconds.get(names.workflow_name(image), 0.0)
+        """Return the wall time (s) from the first step of an image to its last."""
+        return self.wall.get(names.workflow_name(image), 0.0)
 
     def _image_of(self, step: str) -> str | None:
         return next((part for part in step.split('.') if part in self.images), None)

@@ -59,7 +59,7 @@ class Monitor:
         self.progress.end(image, record)
 
     def seconds_of(self, image: HeadImage) -> float:
-        """Return the wall time of all steps of an image, s."""
+        """Return the wall time from the first step of an image to its last, s."""
         return self.progress.seconds_of(image)
 
     def write(self, folder: Path) -> None:

@@ -27,7 +27,7 @@ class Progress(Protocol):
         """Report an image that has ended, unless it was reported before."""
 
     def seconds_of(self, image: HeadImage) -> float:
-        """Return the wall time of all steps of an image, s."""
+        """Return the wall time from the first step of an image to its last, s."""
 
 
 class Reporter(Protocol):
@@ -65,7 +65,7 @@ class Reporter(Protocol):
         records
             Records of the images.
         seconds
-            Wall time of the steps of each image (s) by its path; empty if unknown.
+            Wall time of each image (s) by its path; empty if unknown.
         """
 
     def show_findings(self, results: Results) -> None:

@@ -469,6 +469,22 @@ def test_the_bar_moves_while_an_image_is_at_work(monkeypatch):
     assert shown == [0, 0.25, 0.5]
 
 
+def test_the_wall_time_of_an_image_counts_steps_at_the_same_time_once(monkeypatch):
+    clock = iter([0.0, 10.0, 11.0, 14.0, 15.0])
+    monkeypatch.setattr(console.time, 'monotonic', lambda: next(clock, 15.0))
+    image = HeadImage.from_relative_path(T1W_2)
+    progress = ImageProgress([image], lambda image: None, lambda image: None)
+    nodes = [
+        SimpleNamespace(fullname=f'run_wf.{names.workflow_name(image)}.{step}') for step in 'ab'
+    ]
+    progress.drawn = 1e9
+    for status in ('start', 'end'):
+        for node in nodes:
+            progress(node, status)
+    assert progress.seconds_of(image) == 5.0
+    assert progress.seconds[names.workflow_name(image)] > 5.0
+
+
 def test_a_line_says_what_to_do(run, capsys):
     assert run(outcomes={T1W_2: 'fail'}) == 1
     text = capsys.readouterr().out
