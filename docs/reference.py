@@ -147,7 +147,10 @@ def _codes() -> str:
     return CODES.format(
         interrupted=INTERRUPTED,
         errors='\n'.join(f'| `{k.__name__}` | {k.exit_code} | {_summary(k)} |' for k in kinds),
-        limits='\n'.join(f'| `{t.name}` | {t.severity} | {t.message} |' for t in THRESHOLDS),
+        # limits that depend on the contrast have the same code
+        limits='\n'.join(
+            dict.fromkeys(f'| `{t.name}` | {t.severity} | {t.message} |' for t in THRESHOLDS)
+        ),
         others='\n'.join(_other_reasons()),
         look=LOOK[0].lower() + LOOK[1:],
         remedies='\n'.join(f'| `{code}` | {text} |' for code, text in FAILED.items()),

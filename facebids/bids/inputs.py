@@ -18,6 +18,7 @@ from facebids.bids.plan import Refusal
 from facebids.config import Settings
 from facebids.errors import DatasetError, FacebidsError, NoImagesError, UsageError
 from facebids.filesystem import one_at_a_time, temporary_name, why_unreadable
+from facebids.words import counted
 
 __all__ = ['HeadImage', 'Inputs', 'collect_images', 'read_description']
 
@@ -99,7 +100,7 @@ def collect_images(settings: Settings) -> Inputs:
     )
     closed = {_shown(path): reason for path, reason in closed.items() if reason}
     if not images:
-        raise NoImagesError(_no_images(settings, [*dict(left_alone), *closed]))
+        raise NoImagesError(_no_images(settings, list(dict(left_alone)), closed))
     refused = _refused(images, settings)
     failing = {item.image for item in refused}
     return Inputs(
@@ -460,9 +461,13 @@ def _made(image: HeadImage) -> set[str]:
     return {*names.public_files(image), names.record(image), names.workflow_name(image)}
 
 
-def _no_images(settings: Settings, others: list[str]) -> str:
-    """Return the message on a request that no image matches, with the files that are there."""
-    there = f' It has {len(others)} other files, such as {others[0]}.' if others else ''
+def _no_images(settings: Settings, others: list[str], closed: dict[str, str]) -> str:
+    """Return the message on a request that no image matches, with what is there instead."""
+    if closed:
+        path, reason = next(iter(closed.items()))
+        return f'{settings.bids_dir}: no head image can be read. {path}: {reason}'
+    several = counted(len(others), 'other file')
+    there = f' It has {several}, such as {others[0]}.' if others else ''
     return (
         f'{settings.bids_dir}: no head image matches the request.{there} Check '
         '--participant-label, --session-label, --bids-filter-file and --include, and the file '

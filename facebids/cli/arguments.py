@@ -38,7 +38,9 @@ class Parser(argparse.ArgumentParser):
     def _meant(self, message: str) -> str:
         """Return which option an unknown one may have meant, in a sentence."""
         unknown = re.match(r'unknown arguments: (--[^\s=]+)', message)
-        close = get_close_matches(unknown[1], self._option_string_actions, 1) if unknown else []
+        close = (
+            get_close_matches(unknown[1], self._option_string_actions, 1, 0.8) if unknown else []
+        )
         return f' Did you mean {close[0]}?' if close else ''
 
 

@@ -30,11 +30,14 @@ FIGURES = {
 }
 NOTES = {
     'renders': 'The named views large, the random ones small. A box marks something face-like: '
-    'detectors see faces in cut heads, too. Whose face it is, the strength of evidence tells.',
-    'slices': 'Red: outline of the mask, and replaced tissue tinted. Yellow: brain of the atlas. '
-    'Blue, in the last row: skin of the atlas. Where the outlines do not fit the head, nor does '
-    'the mask. L is the left of the person. The mask includes air around the head, because faces '
-    'wrap around and because the noise must not reveal the position of the skin.',
+    'detectors see faces in cut heads, too. The strength of evidence tells whether it is the face '
+    'of this person.',
+    'slices': 'Red: outline of the mask; tissue inside it is tinted. Yellow: brain of the atlas. '
+    'Blue, in the last row: skin of the atlas. Compare the yellow outline with the brain, and the '
+    'blue one with the top and the back of the head, as the face is gone after defacing: where '
+    'they do not fit, the mask does not either. L is the left of the person. The mask includes '
+    'air around the head, because faces wrap around and because the noise must not reveal the '
+    'position of the skin.',
 }
 ORDER = ('identifiability', 'mask', 'utility', 'registration', 'screening')  # of criteria
 OUTCOMES = {'pass': 'met', 'note': 'noted', 'review': 'to review', 'fail': 'not met'}

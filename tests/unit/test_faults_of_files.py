@@ -188,7 +188,7 @@ def test_a_dataset_of_such_people_alone_says_what_is_there(run, capsys):
         (run.bids / name).rename((run.bids / name).with_name(f'{name.rpartition("/")[2][:6]}.nii'))
     assert run() == 66
     text = capsys.readouterr().err
-    assert 'sub-01/ses-A/anat/sub-01.nii' in text or 'other files' in text
+    assert 'sub-01/ses-A/anat/sub-01.nii' in text or 'other file' in text
 
 
 def test_a_read_only_dataset_is_processed(run):

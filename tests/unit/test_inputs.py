@@ -386,3 +386,11 @@ def test_the_same_name_in_two_data_types_is_accepted(settings, bids_dir):
         (bids_dir / path).touch()
     found = _collect(settings, participant_label=('02',), include=('fmap', 'perf'))
     assert set(paths) < set(found)
+
+
+def test_a_folder_that_cannot_be_read_is_why_nothing_is_found(settings, monkeypatch):
+    why = 'the folder cannot be read (Permission denied).'
+    monkeypatch.setattr(inputs, '_walk', lambda root, labels: ([], {'sub-02/anat': why}))
+    monkeypatch.setattr(inputs, '_head', lambda path, settings: None)
+    with pytest.raises(NoImagesError, match='sub-02/anat: the folder cannot be read'):
+        collect_images(settings)
