@@ -183,7 +183,7 @@ def too_few(results: Results) -> str | None:
     return (
         f'{_compared(results)} Identification rates of fewer than {FEW} people prove nothing, so '
         'that none is shown: right guesses are frequent, and intervals are wide. Each image has '
-        'its own evidence, against faces of nobody. All figures are in group_comparisons.tsv.'
+        'its own evidence, against decoys. All numbers are in group_comparisons.tsv.'
     )
 
 

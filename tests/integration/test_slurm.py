@@ -162,7 +162,7 @@ def test_each_step_may_be_a_job(tmp_path, cluster, plugin):
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 1, said
     assert f'{IMAGES[0]}: pass' in said
-    assert f'{IMAGES[1]}: error' in said
+    assert f'{IMAGES[1]}: fail' in said
     found = {item.image: item.codes for item in records.read_all(cohort.out)}
     assert found == {IMAGES[0]: (), IMAGES[1]: ('empty_image_error',)}
     assert _whole(cohort.out, of_toys=True) == IMAGES[:1]

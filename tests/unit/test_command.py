@@ -32,7 +32,13 @@ def _start(module, *arguments):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=_answer_interrupts,
     )
+
+
+def _answer_interrupts():
+    """Undo what a shell does to the jobs that it starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize('program', COMMANDS)
