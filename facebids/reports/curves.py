@@ -422,4 +422,4 @@ def compare(values: dict[str, float | None], what: str, percent: bool = True) ->
 
 def _count(values: Sequence[Value]) -> str:
     counts = counted(len(values), 'image')
-    return f'{counts}, {MOST_DRAWN} drawn' if len(values) > MOST_DRAWN else counts
+    return f'{counts}, {MOST_DRAWN:,} drawn' if len(values) > MOST_DRAWN else counts

@@ -407,7 +407,7 @@ def test_plots_draw_at_most_a_thousand_images(count):
     plot = curves.distribution('Removed', 'mL', values)
     assert len(plot.svg) < 200_000
     assert f'range 0 to {count - 1:.3g}' in plot.caption
-    assert (f'{count} images, 1000 drawn' in plot.caption) == (count > 1000)
+    assert (f'{count:,} images, 1,000 drawn' in plot.caption) == (count > 1000)
 
 
 def test_images_to_look_at_link_to_their_place_and_picture(places):
