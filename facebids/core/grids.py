@@ -69,6 +69,24 @@ def distance(inside: BoolArray, zooms: ArrayLike) -> FloatArray:
     return np.asarray(edt(np.ascontiguousarray(inside), anisotropy=sizes, parallel=1))
 
 
+def signed_distance(inside: BoolArray, zooms: ArrayLike) -> FloatArray:
+    """Return the distance to the surface of a mask, half-way between voxels.
+
+    Parameters
+    ----------
+    inside : ndarray of bool, shape (X, Y) or (X, Y, Z)
+    zooms : float, or array of 2 or 3 floats
+        Voxel sizes, mm.
+
+    Returns
+    -------
+    ndarray of float32, shape of `inside`
+        In mm; negative inside.
+    """
+    half = float(np.asarray(zooms, float).mean()) / 2
+    return np.where(inside, half - distance(inside, zooms), distance(~inside, zooms) - half)
+
+
 def distance_up_to(inside: BoolArray, zooms: ArrayLike, limit: float) -> FloatArray:
     """Return the distances of `distance` that are at most a limit (mm); others exceed the limit.
 

@@ -87,7 +87,7 @@ def test_a_single_voxel_deep_in_the_brain_is_noticed_and_one_beside_it_is_not(
 ):
     distance, found = tissue
     brain = cost.own_brain(found, distance, distance < 10)
-    depth = cost.signed_distance(brain)
+    depth = grids.signed_distance(brain, tissues.SPACING)
     for where, expected in ((depth.argmin(), 1), ((depth > 1).argmax(), 0)):
         data = phantom_scan.data.astype(np.float32)
         data.flat[where] += 1
@@ -100,7 +100,8 @@ def test_a_single_voxel_deep_in_the_brain_is_noticed_and_one_beside_it_is_not(
 def test_the_surface_of_a_mask_lies_between_its_voxels_and_others():
     brain = np.zeros((9, 9, 9), bool)
     brain[3:6] = True
-    assert cost.signed_distance(brain)[:, 4, 4].tolist() == [5, 3, 1, -1, -3, -1, 1, 3, 5]
+    distance = grids.signed_distance(brain, tissues.SPACING)
+    assert distance[:, 4, 4].tolist() == [5, 3, 1, -1, -3, -1, 1, 3, 5]
 
 
 @pytest.mark.parametrize('modality', ['FLAIR', 'T2w'])

@@ -17,7 +17,7 @@ import numpy as np
 from facebids.core import grids
 from facebids.core.alignment import registration
 from facebids.core.alignment.quality import Quality, quality
-from facebids.core.arrays import AnyArray, BoolArray, FloatArray
+from facebids.core.arrays import AnyArray, FloatArray
 from facebids.core.atlas import HeadAtlas, HeadModel, generic_atlas
 from facebids.core.images import Volume
 from facebids.core.thresholds import THRESHOLDS
@@ -95,7 +95,9 @@ def prepare(
     )
     if brain is not None:
         inside, mask_grid = registration.resample_isotropic(brain.data > 0.5, brain.affine)
-        own = _signed_distance(_resample(inside, mask_grid, affine, shape) > 0.5)
+        own = grids.signed_distance(
+            _resample(inside, mask_grid, affine, shape) > 0.5, registration.RESOLUTION
+        )
     picture = _resample(data, grid, affine, shape)
     return SpaceTemplate(axes, own, skin, picture, found.affine), found.quality
 
@@ -180,10 +182,3 @@ def _resample(
 ) -> FloatArray:
     """Sample data of the affine `grid` on another grid; zero outside."""
     return grids.resample(data, np.linalg.inv(grid) @ affine, shape, mode='constant')
-
-
-def _signed_distance(inside: BoolArray) -> FloatArray:
-    """Signed distance (mm, negative inside) to the surface of a mask, half-way between voxels."""
-    spacing = registration.RESOLUTION
-    outer, inner = (grids.distance(part, spacing) for part in (~inside, inside))
-    return outer - inner + np.where(inside, spacing / 2, -spacing / 2).astype(np.float32)

@@ -178,11 +178,8 @@ def _distance_in_slices(level: FloatArray, axis: int, zooms: FloatArray) -> Floa
         if not mask.any():
             result[...] = FARTHEST_MM
             continue
-        out = grids.distance(~mask, zooms)
-        within = grids.distance(mask, zooms)
-        half = zooms.mean() / 2
-        far = np.where(mask, half - within, out - half)
-        result[...] = np.where(np.abs(far) <= 2 * half, (0.5 - part) * 2 * half, far)
+        far, size = grids.signed_distance(mask, zooms), zooms.mean()
+        result[...] = np.where(np.abs(far) <= size, (0.5 - part) * size, far)
     # Without a limit, slices beyond the head would cut off the surface at the last slice.
     return np.clip(distance, -FARTHEST_MM, FARTHEST_MM)
 

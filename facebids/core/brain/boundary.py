@@ -125,9 +125,7 @@ def _tidied(distance: FloatArray) -> FloatArray:
     if not count:
         return np.full(SHAPE, np.float32(LIMIT_MM))
     inside = ndimage.binary_fill_holes(labels == np.bincount(labels[labels > 0]).argmax())
-    far, deep = (grids.distance(m, SPACING) for m in (~inside, inside))
-    half = SPACING / 2
-    measured = np.where(inside, half - deep, far - half)
+    measured = grids.signed_distance(inside, SPACING)
     exact = (np.abs(measured) < EXACT_MM) & ((distance < 0) == inside)
     return np.where(exact, distance, measured).astype(np.float32)
 

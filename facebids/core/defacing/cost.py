@@ -93,7 +93,7 @@ def measure(
     if found is None or brain is None:
         return _utility(None, NO_VOLUMES, shift)
     coarse, _ = resample_isotropic(after.data, after.affine, tissues.SPACING)
-    depth = signed_distance(brain)
+    depth = grids.signed_distance(brain, tissues.SPACING)
     volumes = volume_change(
         found, tissues.segment(coarse, grid, distance, suffix), depth < FLUID_MM
     )
@@ -157,13 +157,6 @@ def own_brain(found: Tissues, distance: FloatArray, grown: BoolArray) -> BoolArr
     return np.asarray(tissue & near)
 
 
-def signed_distance(brain: BoolArray) -> FloatArray:
-    """Distance (mm, negative inside) to the surface of a mask, half-way between voxels."""
-    outside, inside = (grids.distance(where, tissues.SPACING) for where in (~brain, brain))
-    half = tissues.SPACING / 2
-    return np.where(brain, half - inside, outside - half).astype(np.float32)
-
-
 def _on_grid(field: FloatArray, grid: FloatArray, volume: Volume) -> FloatArray:
     """Sample a field of the affine `grid` at the voxels of a volume."""
     return resample(field, np.linalg.inv(grid) @ volume.affine, volume.data.shape)
@@ -177,8 +170,9 @@ def brain_change(before: Volume, after: Volume, depth: FloatArray) -> BrainChang
     before, after
         The image and its defaced copy, on one grid.
     depth : shape (X, Y, Z)
-        `signed_distance` to the surface of the brain on that grid. What changed counts if it lies
-        more than `MARGIN_MM` under the surface, or half a voxel of the estimate and half a slice.
+        `grids.signed_distance` to the surface of the brain on that grid. What changed counts if it
+        lies more than `MARGIN_MM` under the surface, or half a voxel of the estimate and half a
+        slice.
     """
     margin = max(MARGIN_MM, (tissues.SPACING + float(before.zooms.max())) / 2)
     voxel_ml = float(np.prod(before.zooms)) / 1000
