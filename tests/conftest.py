@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Shared fixtures: a tiny dataset, phantoms, real heads if available, and no network."""
 
+import functools
 import json
 import os
 import runpy
 import shutil
+import socket
 from pathlib import Path
 
 import nibabel as nib
@@ -28,7 +30,7 @@ SKELETON = (
 
 # makes registrations reproducible; ITK reads it before its first use
 os.environ.setdefault('ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS', '1')
-runpy.run_path(str(GUARD / 'sitecustomize.py'))  # inactive without a log path
+refuse = runpy.run_path(str(GUARD / 'sitecustomize.py'))['refuse']
 
 
 def pytest_collection_modifyitems(items):
@@ -65,6 +67,18 @@ def heads() -> Path:
     return folder
 
 
+def _guarded(function):
+    """Return a function of ``socket`` that refuses other machines."""
+    event = f'socket.{function.__name__}'.removesuffix('_ex')
+
+    @functools.wraps(function)
+    def guarded(*args, **kwargs):
+        refuse(event, (args[0], args[-1]))  # the host, or the socket and the address
+        return function(*args, **kwargs)
+
+    return guarded
+
+
 @pytest.fixture
 def no_network(monkeypatch, tmp_path_factory):
     """Refuse connections to other machines, in this process and in child Python processes.
@@ -75,6 +89,13 @@ def no_network(monkeypatch, tmp_path_factory):
     paths = [str(GUARD), *filter(None, [os.environ.get('PYTHONPATH')])]
     monkeypatch.setenv('PYTHONPATH', os.pathsep.join(paths))
     monkeypatch.setenv('FACEBIDS_NETWORK_LOG', str(log))
+    for owner, name in (
+        (socket, 'getaddrinfo'),
+        (socket.socket, 'connect'),
+        (socket.socket, 'connect_ex'),
+        (socket.socket, 'sendto'),
+    ):
+        monkeypatch.setattr(owner, name, _guarded(getattr(owner, name)))
     yield
     attempts = log.read_text() if log.exists() else ''
     assert not attempts, f'the network was used:\n{attempts}'

@@ -8,9 +8,12 @@ import ast
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tomllib
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -543,3 +546,16 @@ def test_the_network_guard_sees_swallowed_attempts_of_child_processes(tmp_path):
     }
     subprocess.run([sys.executable, '-c', NETWORK], env=environment, check=True)
     assert 'example.org' in log.read_text()
+
+
+@pytest.mark.usefixtures('no_network')
+def test_the_network_guard_sees_attempts_of_this_process(tmp_path, monkeypatch):
+    log = tmp_path / 'attempts.txt'
+    monkeypatch.setenv('FACEBIDS_NETWORK_LOG', str(log))
+    with pytest.raises(PermissionError):
+        socket.create_connection(('192.0.2.1', 80), timeout=5)
+    with pytest.raises(PermissionError), socket.socket(type=socket.SOCK_DGRAM) as datagrams:
+        datagrams.sendto(b'', 0, ('192.0.2.2', 80))
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen('http://example.org', timeout=5)
+    assert all(host in log.read_text() for host in ('192.0.2.1', '192.0.2.2', 'example.org'))

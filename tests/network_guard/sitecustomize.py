@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Refuses the network while ``FACEBIDS_NETWORK_LOG`` names a file, and notes each attempt in it.
 
-On ``PYTHONPATH`` Python runs this by itself at its start, so that child processes are held too.
-An audit hook sees every socket, whatever library opens it; it cannot be taken out again, hence
-the variable.
+On ``PYTHONPATH`` Python runs this by itself at its start, which holds child processes. There an
+audit hook sees every socket, whatever library opens it.
+
+The tests' own process has no such hook: it could not be taken out again, and before Python 3.12 a
+thread that starts while coverage is measured dies if a hook runs in another one. It calls
+``refuse`` from ``socket`` instead.
 """
 
 import os
@@ -12,7 +15,8 @@ import sys
 LOOPBACK = {'localhost', '127.0.0.1', '::1', '', None}
 
 
-def _refuse(event: str, args: tuple) -> None:
+def refuse(event: str, args: tuple) -> None:
+    """Refuse an event of ``sys.audit`` that leads to another machine, and note it."""
     log = os.environ.get('FACEBIDS_NETWORK_LOG')
     if not log or event not in {'socket.connect', 'socket.getaddrinfo', 'socket.sendto'}:
         return
@@ -30,4 +34,5 @@ def _host(address) -> str | None:
     return host if isinstance(host, str) else None
 
 
-sys.addaudithook(_refuse)
+if __name__ == 'sitecustomize':
+    sys.addaudithook(refuse)
