@@ -52,6 +52,7 @@ GROUND = {
         'images',
         'metrics',
         'modes',
+        'networks',
         'packages',
         'record',
         'steps',

@@ -11,3 +11,4 @@ IntArray: TypeAlias = NDArray[np.integer[Any]]
 BoolArray: TypeAlias = NDArray[np.bool_]
 StrArray: TypeAlias = NDArray[np.str_]
 AnyArray: TypeAlias = NDArray[Any]
+Picture: TypeAlias = NDArray[np.uint8]  # RGB, shape (H, W, 3)

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from facebids.core.attack import recognition
+from facebids.core.attack import dlib_networks, recognition
 from facebids.core.brain import boundary
 from facebids.core.packages import package_file
 from facebids.errors import FacebidsError
@@ -71,7 +71,7 @@ def test_the_error_names_a_missing_model(package):
 
 def test_a_model_file_with_other_content_is_refused():
     name = 'models/mmod_human_face_detector.dat'
-    digest = recognition.DIGESTS['mmod_human_face_detector']
+    digest = dlib_networks.MODELS[dlib_networks.DETECTOR]
     assert package_file('face_recognition_models', name, digest).is_file()
     with pytest.raises(FacebidsError, match='not the file that FaceBIDS was tested with'):
         package_file('face_recognition_models', name, digest[::-1])

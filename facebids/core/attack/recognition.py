@@ -2,33 +2,21 @@
 """Face detection and embedding. The only importer of dlib.
 
 The models (King, 2009, J. Mach. Learn. Res. 10:1755, and the dlib-models repository) are free for
-any use: HOG and CNN detectors, 5-point landmarks, ResNet embedding. The licence of the 68-point
-landmarks excludes commercial use, so they are not used.
+any use: HOG and CNN detectors, 5-point landmarks, ResNet embedding. `dlib_networks` runs the CNN
+and the ResNet. The licence of the 68-point landmarks excludes commercial use; they are not used.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facebids.core.arrays import AnyArray, BoolArray, FloatArray, IntArray, StrArray
-from facebids.core.packages import package_file
+from facebids.core.arrays import AnyArray, BoolArray, FloatArray, IntArray, Picture, StrArray
+from facebids.core.attack import dlib_networks
 
-Picture: TypeAlias = NDArray[np.uint8]  # RGB, shape (H, W, 3)
-
-MODELS = 'models/{}.dat'
-DIGESTS = {  # SHA-256, of face_recognition_models 0.3.0
-    'mmod_human_face_detector': '4cb19393e2fbaf2b1609a9319ad5386618c886a6234ec1b971f3e87c85d87fe6',
-    'shape_predictor_5_face_landmarks': (
-        'c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888'
-    ),
-    'dlib_face_recognition_resnet_model_v1': (
-        '55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30'
-    ),
-}
+CHIP_PADDING = 0.25  # around a face that is embedded, as in dlib's `compute_face_descriptor`
 NO_BOX = (-1, -1, -1, -1)
 # The CNN detector finds faces of 80 pixels or more. On a shrunk picture it takes a third of the
 # time. It fails on pictures of less than 10 pixels, too small for a face.
@@ -117,17 +105,13 @@ class Recognition:
 
 @cache
 def models() -> dict[str, Any]:
-    """Return dlib's models, loaded once: `hog`, `cnn`, `landmarks` and `embedding`."""
+    """Return dlib's models, loaded once: `hog` and `landmarks`."""
     import dlib
 
-    def path(name: str) -> str:
-        return str(package_file('face_recognition_models', MODELS.format(name), DIGESTS[name]))
-
+    landmarks = dlib_networks.model_file(dlib_networks.LANDMARKS)
     return {
         'hog': dlib.get_frontal_face_detector(),
-        'cnn': dlib.cnn_face_detection_model_v1(path('mmod_human_face_detector')),
-        'landmarks': dlib.shape_predictor(path('shape_predictor_5_face_landmarks')),
-        'embedding': dlib.face_recognition_model_v1(path('dlib_face_recognition_resnet_model_v1')),
+        'landmarks': dlib.shape_predictor(str(landmarks)),
     }
 
 
@@ -151,11 +135,10 @@ def detect(image: Picture) -> Face | None:
         index = int(np.argmax(scores))
         return Face(_corners(boxes[index]), float(scores[index]), 'hog')
     small, factor = _shrink(image)
-    found = models()['cnn'](small, 0) if min(small.shape[:2]) >= CNN_LEAST else ()
+    found = dlib_networks.detect(small) if min(small.shape[:2]) >= CNN_LEAST else None
     if found:
-        best = max(found, key=lambda face: face.confidence)
-        left, top, right, bottom = (round(edge * factor) for edge in _corners(best.rect))
-        return Face((left, top, right, bottom), float(best.confidence), 'cnn')
+        left, top, right, bottom = (round(edge * factor) for edge in found[0])
+        return Face((left, top, right, bottom), found[1], 'cnn')
     return None
 
 
@@ -183,8 +166,10 @@ def embed(image: Picture, box: Sequence[int] | IntArray) -> FloatArray:
     -------
     ndarray, shape (128,)
     """
-    descriptor = models()['embedding'].compute_face_descriptor(image, _landmarks(image, box))
-    return np.array(descriptor)
+    import dlib
+
+    face = _landmarks(image, box)
+    return dlib_networks.embed(dlib.get_face_chip(image, face, dlib_networks.CHIP, CHIP_PADDING))
 
 
 def landmarks(image: Picture, box: Sequence[int] | IntArray) -> FloatArray:

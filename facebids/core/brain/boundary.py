@@ -8,7 +8,6 @@ so that contrast, resolution and age matter little. `training/` of the repositor
 weights.
 """
 
-import os
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -16,12 +15,11 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from facebids.core import grids
+from facebids.core import grids, networks
 from facebids.core.arrays import BoolArray, FloatArray
 from facebids.core.atlas import generic_atlas
 from facebids.core.grids import resample
 from facebids.core.images import Volume
-from facebids.core.packages import package_file
 
 WEIGHTS = 'core/brain/boundary.onnx'
 WEIGHTS_SHA256 = '7b00b2939fb5f7e256896e305db1fe3d3d2ca1103ba72ebe44ad55a547512ea3'
@@ -109,14 +107,7 @@ def on_grid(
 
 @cache
 def _network() -> Any:
-    # onnxruntime 1.32 makes an identifier of the device in HOME, and reports to its maker
-    os.environ['ORT_DISABLE_TELEMETRY'] = '1'
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # the same result each time
-    weights = package_file('facebids', WEIGHTS, WEIGHTS_SHA256).read_bytes()
-    return onnxruntime.InferenceSession(weights, options, providers=['CPUExecutionProvider'])
+    return networks.load(WEIGHTS, WEIGHTS_SHA256)
 
 
 def _tidied(distance: FloatArray) -> FloatArray:

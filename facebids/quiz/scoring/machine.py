@@ -16,10 +16,9 @@ from math import nan
 
 import numpy as np
 
-from facebids.core.arrays import BoolArray, FloatArray
+from facebids.core.arrays import BoolArray, FloatArray, Picture
 from facebids.core.attack import engines
 from facebids.core.attack.engines import PhotographEngine
-from facebids.core.attack.recognition import Picture
 from facebids.errors import UsageError
 from facebids.quiz.answers import NO_ANSWER, Answer
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from facebids.core.arrays import AnyArray, FloatArray, IntArray
+from facebids.core.arrays import AnyArray, FloatArray, IntArray, Picture
 from facebids.core.attack.engines._protocol import (
     CondensingEngine,
     Engine,
@@ -24,7 +24,6 @@ from facebids.core.attack.engines._protocol import (
     SearchEngine,
 )
 from facebids.core.attack.head import Head
-from facebids.core.attack.recognition import Picture
 
 __all__ = [
     'CondensingEngine',

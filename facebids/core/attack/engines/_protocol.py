@@ -4,9 +4,8 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from facebids.core.arrays import AnyArray, FloatArray, IntArray
+from facebids.core.arrays import AnyArray, FloatArray, IntArray, Picture
 from facebids.core.attack.head import Head
-from facebids.core.attack.recognition import Picture
 
 FaceTemplate: TypeAlias = dict[str, AnyArray]  # arrays of one engine, by names of its own
 FaceTemplates: TypeAlias = Sequence[FaceTemplate]

@@ -12,11 +12,11 @@ from typing import TypeAlias
 
 import numpy as np
 
-from facebids.core.arrays import BoolArray, FloatArray
+from facebids.core.arrays import BoolArray, FloatArray, Picture
 from facebids.core.attack import recognition
 from facebids.core.attack.engines._protocol import FaceTemplate, FaceTemplates
 from facebids.core.attack.head import Head
-from facebids.core.attack.recognition import RANDOM, Picture
+from facebids.core.attack.recognition import RANDOM
 
 NAME = 'dlib'
 # 52 adults of public scans, T1w: minus the mean squared distance between views of impostor pairs.
