@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Terminal output: one line per image, and a table of results at the end."""
+"""Terminal output: what each image is at and how it ended, and a table of results at the end."""
 
 import logging
 import sys
@@ -34,7 +34,8 @@ class ImageProgress:
     """Status callback of a Nipype run that reports each image when it ends, also in the log.
 
     An image has ended when its record exists or when one of its steps has crashed. In a terminal,
-    a bar shows how many steps have ended, and which are at work.
+    a bar shows how many steps have ended, and which are at work; elsewhere, and in the log, each
+    image has a line when its first step starts.
 
     Parameters
     ----------
@@ -102,7 +103,9 @@ class ImageProgress:
         now = time.monotonic()
         if status == 'start':
             self.started[node.fullname] = now
-            self.first.setdefault(key, now)
+            if key not in self.first:
+                self.first[key] = now
+                self._begin(key)
             self._draw(now)
             return
         self.seconds[key] += now - self.started.pop(node.fullname, now)  # cached ones never start
@@ -127,8 +130,7 @@ class ImageProgress:
         if key not in self.images or key in self.ended:
             return
         self.ended.add(key)
-        count = f'[{len(self.ended)}/{len(self.images)}]'
-        line = f'{count} {image.relative_path}: {record.verdict}, {self.wall[key]:.0f} s wall time'
+        line = f'{self._line(key)}: {record.verdict}, {self.wall[key]:.0f} s wall time'
         if sentences := remedies.explain(record):
             line += f'. {sentences}'
         self.console.print(line, style=STYLES[record.verdict], soft_wrap=True)
@@ -138,6 +140,16 @@ class ImageProgress:
     def seconds_of(self, image: HeadImage) -> float:
         """Return the wall time (s) from the first step of an image to its last."""
         return self.wall.get(names.workflow_name(image), 0.0)
+
+    def _begin(self, key: str) -> None:
+        line = f'{self._line(key)}: started'
+        if not self.live:
+            self.console.print(line, soft_wrap=True)
+        LOGGER.info('%s', line)
+
+    def _line(self, key: str) -> str:
+        """Return how a line on an image begins: how many have ended, and its path."""
+        return f'[{len(self.ended)}/{len(self.images)}] {self.images[key].relative_path}'
 
     def _image_of(self, step: str) -> str | None:
         return next((part for part in step.split('.') if part in self.images), None)
@@ -250,7 +262,7 @@ class Terminal:
         read_record: Callable[[HeadImage], Record | None],
         explain: Callable[[HeadImage], Record],
     ) -> ImageProgress:
-        """Print a line for each image when it ends, and a progress bar on terminals."""
+        """Print a line when an image starts, unless a terminal has a bar, and when it ends."""
         return ImageProgress(images, read_record, explain, verbose=self.verbose)
 
     def show_results(self, records: Iterable[Record], seconds: Mapping[str, float]) -> None:

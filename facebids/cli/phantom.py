@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _write(settings: PhantomSettings) -> int:
     from facebids.stages.phantoms import write_dataset
 
-    write_dataset(settings)
+    write_dataset(settings, lambda line: print(line, flush=True))
     print(f'{counted(settings.participants, "participant")} written to {settings.output_dir}')
     return 0
 

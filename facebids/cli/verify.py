@@ -103,8 +103,8 @@ def verify(path: Path, root: Path, public_key: Path | None = None, *, attack: bo
     """
     from facebids.stages.verify import compare
 
-    compared = compare(path, root, public_key)
     console = make_console()
+    compared = compare(path, root, public_key, console.print)
     for difference in compared.differences:
         console.print(difference, style='red', soft_wrap=True)
     certificate, count = compared.certificate, len(compared.differences)
@@ -161,6 +161,7 @@ def _attack(root: Path, compared: 'Comparison') -> int:
     from facebids.stages.verify import attack_release
 
     console = make_console()
+    console.print('searching each image for faces, up to a minute each')
     failed = []
     with TemporaryDirectory(prefix='facebids-') as cache:
         set_environment(Path(cache), 1)

@@ -214,6 +214,7 @@ def _build(options: argparse.Namespace) -> int:
     )
     build.check_place(options.quiz_dir, request)
     consent = build.read_consent(options.consent)
+    print('Searching the photographs for faces ...', flush=True)
     made = build.plan(request, skip_unusable=options.skip_unusable)
     for problem in made.problems:
         sys.stderr.write(f'facebids-quiz: left out: {problem}\n')

@@ -6,7 +6,7 @@ a series, and a dataset may call anything a mask. Of long series the kind is cer
 nobody repeats a structural scan so often.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from facebids.processes import no_shared_memory, workers
 from facebids.release import attack
 from facebids.release.attack import Attacked, Target
 from facebids.release.gate import COPY, EXCLUDE, MASKS, NIFTI, REFUSE, Decision, suffix_of
+from facebids.words import counted
 
 LONG = 10  # volumes; of so many or more a series is functional or diffusion data
 
@@ -35,6 +36,7 @@ def look(
     paths: Mapping[str, Path],
     known: Path,
     *,
+    tell: Callable[[str], None] = lambda _: None,
     exclude: bool = False,
     nprocs: int = 1,
 ) -> tuple[Decision, ...]:
@@ -48,6 +50,8 @@ def look(
         The file to read, by path relative to the dataset.
     known
         File with the results of earlier looks, which is written anew.
+    tell
+        Receives how many images are searched, before that.
     exclude
         Whether images that must not leave are excluded rather than refused.
     nprocs
@@ -59,7 +63,7 @@ def look(
         if item.action == COPY and NIFTI.search(item.path)
     }
     todo = [path for path, reason in reasons.items() if reason is None]
-    seen = _looked({path: paths[path] for path in todo}, known, nprocs)
+    seen = _looked({path: paths[path] for path in todo}, known, nprocs, tell)
     return tuple(
         _decided(item, seen[item.path], exclude)
         if item.path in seen
@@ -116,13 +120,17 @@ def _decided(item: Decision, seen: Attacked, exclude: bool) -> Decision:
     return replace(item, action=action, reason=reason)
 
 
-def _looked(paths: Mapping[str, Path], known: Path, nprocs: int) -> dict[str, Attacked]:
+def _looked(
+    paths: Mapping[str, Path], known: Path, nprocs: int, tell: Callable[[str], None]
+) -> dict[str, Attacked]:
     """Attack files, unless this software attacked the same content under the same suffix."""
     software = provenance.source_digest()
     keys = {path: f'{software} {suffix_of(path)} {sha256(file)}' for path, file in paths.items()}
     results = read_looks(known)
     todo = {key: path for path, key in keys.items() if key not in results}
     if todo:
+        count = counted(len(todo), 'image')
+        tell(f'release: searching {count} not examined before for a face, up to a minute each')
         files = [paths[path] for path in todo.values()]
         found = _attack(files, [Target(path) for path in todo.values()], nprocs)
         results |= dict(zip(todo, found, strict=True))

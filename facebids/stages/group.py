@@ -100,6 +100,8 @@ def _warn_of_missing(settings: Settings, there: set[str], reporter: Reporter) ->
 
 def _run(settings: Settings, found: list[Record], reporter: Reporter) -> int:
     images = [HeadImage.from_relative_path(record.image) for record in found]
+    people = len({record.participant_id for record in found})
+    reporter.say(f'comparing {counted(len(images), "image")} of {counted(people, "participant")}')
     results = _run_studies(settings, images, reporter)
     write(settings, found, results)
     urgent = sorted(found, key=lambda record: record.verdict == 'pass')
@@ -116,6 +118,7 @@ def _run(settings: Settings, found: list[Record], reporter: Reporter) -> int:
             lambda leaving: (
                 results if leaving == images else _run_studies(settings, leaving, reporter)
             ),
+            reporter.say,
         )
         release.report(settings, settings.release, certificate, reporter)
         return 0

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Phantom stage: write a BIDS dataset of phantom heads."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
@@ -12,6 +13,7 @@ from facebids.core.phantoms import phantom
 from facebids.core.phantoms.phantom import Person, Scan
 from facebids.errors import OutputError
 from facebids.filesystem import atomic_path, write_json_atomic, write_text_atomic
+from facebids.words import counted
 
 README = """\
 # Phantom heads
@@ -22,8 +24,15 @@ from the atlas to each scan.
 """
 
 
-def write_dataset(settings: PhantomSettings) -> None:
+def write_dataset(settings: PhantomSettings, tell: Callable[[str], None]) -> None:
     """Write a dataset of phantom heads.
+
+    Parameters
+    ----------
+    settings
+        The options of the dataset.
+    tell
+        Receives what is going to be written, in a line.
 
     Raises
     ------
@@ -33,6 +42,7 @@ def write_dataset(settings: PhantomSettings) -> None:
     root = settings.output_dir
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise OutputError(f'{root} is not an empty folder. Choose a new one.')
+    tell(f'writing {counted(settings.participants, "participant")}, some seconds for each scan')
     try:
         write_text_atomic(root / 'README.md', README)
         labels = [f'sub-{number:02d}' for number in range(1, settings.participants + 1)]

@@ -51,6 +51,7 @@ from facebids.studies.results import Results
 from facebids.words import counted
 
 RunStudies = Callable[[list[HeadImage]], Results]
+Tell = Callable[[str], None]
 
 # in the private folder: identifying metadata, and what only a person can judge
 FINDINGS, FREE_TEXT = 'release_metadata.tsv', 'release_free_text.tsv'
@@ -106,6 +107,7 @@ def run_release(
     release_settings: ReleaseSettings,
     found: list[Record],
     run_studies: RunStudies,
+    tell: Tell = lambda _: None,
 ) -> Certificate:
     """Write the release, or refuse and report the reasons. Its folder must be `reserved`.
 
@@ -117,6 +119,8 @@ def run_release(
         Records of all images.
     run_studies
         Makes every comparison that the released images allow.
+    tell
+        Receives what is done next, in a line.
 
     Returns
     -------
@@ -135,7 +139,7 @@ def run_release(
         If the release cannot be written to the requested folder.
     """
     with build.prepared(release_settings.release_dir):
-        return _release(settings, release_settings, found, run_studies)
+        return _release(settings, release_settings, found, run_studies, tell)
 
 
 def _release(
@@ -143,13 +147,15 @@ def _release(
     release_settings: ReleaseSettings,
     found: list[Record],
     run_studies: RunStudies,
+    tell: Tell,
 ) -> Certificate:
     new = build.staging_dir(release_settings.release_dir) / build.NEW
     key = release_settings.sign_key
     public_key = signature.public_key_of(key) if key else None
     sources = tree.walk(settings.bids_dir)
     tree.check_present(sources)
-    decisions = _look(settings, release_settings, sources, found)
+    tell(f'release: checking {counted(len(sources), "file")}')
+    decisions = _look(settings, release_settings, sources, found, tell)
     date = _date(settings)
     contents = assemble(sources, decisions, settings.output_dir, date)
     checks = cohort.check(run_studies(_released_images(decisions)))
@@ -163,6 +169,7 @@ def _release(
         *_metadata_problems(settings, release_settings, contents),
     ]:
         raise ReleaseRefused(problems)
+    tell('release: writing and validating the dataset')
     build.build(contents.files, new, release_settings.link)
     checked = check_files(new, settings.nprocs)
     report = None if checked.damaged else validator.validate(new)
@@ -222,12 +229,14 @@ def _look(
     release_settings: ReleaseSettings,
     sources: Sequence[Source],
     found: list[Record],
+    tell: Tell,
 ) -> tuple[Decision, ...]:
     """Decide on every file, and look at those that would be released without an examination."""
     return unexamined.look(
         decide(settings, release_settings, sources, found),
         {source.relative: source.path for source in sources},
         settings.work_dir / LOOKS,
+        tell=tell,
         exclude=release_settings.exclude_failed == (),
         nprocs=settings.nprocs,
     )

@@ -11,6 +11,7 @@ from facebids.release.attack import Attacked, attack, to_attack
 from facebids.release.certificate import JSON, differences
 from facebids.release.certificate_types import Certificate, read_certificate
 from facebids.release.scan import Scan, scan
+from facebids.words import counted
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,9 @@ class Comparison:
     differences: tuple[str, ...]
 
 
-def compare(path: Path, root: Path, public_key: Path | None = None) -> Comparison:
+def compare(
+    path: Path, root: Path, public_key: Path | None, tell: Callable[[str], None]
+) -> Comparison:
     """Compare a release with its certificate.
 
     Parameters
@@ -41,6 +44,8 @@ def compare(path: Path, root: Path, public_key: Path | None = None) -> Compariso
         Folder of the release.
     public_key
         Key that must have signed the certificate, or None if nobody asks.
+    tell
+        Receives how many files are compared, before that.
 
     Raises
     ------
@@ -50,6 +55,7 @@ def compare(path: Path, root: Path, public_key: Path | None = None) -> Compariso
         If the certificate cannot be read.
     """
     certificate = _certificate(path, root)
+    tell(f'comparing {counted(len(certificate.files), "file")} with the certificate')
     found = differences(certificate, root)
     if public_key:
         beside = path.with_name(f'{path.name}.sig')

@@ -404,6 +404,19 @@ def test_a_participant_without_any_file_is_removed_from_the_table(settings, no_v
     assert table == 'participant_id\tage\nsub-01\t30\n'
 
 
+def test_a_release_tells_what_it_does_next(settings, no_validator, with_mask):
+    found, told = records.read_all(settings.output_dir), []
+    for _ in range(2):
+        release.run_release(
+            settings, settings.release, found, lambda images: Results(), told.append
+        )
+    first, search, last, *again = told
+    assert re.fullmatch(r'release: checking \d+ files', first)
+    assert search.startswith('release: searching 1 image not examined before')
+    assert last == 'release: writing and validating the dataset'
+    assert again == [first, last]  # what was searched once is known
+
+
 def test_only_released_images_are_compared(settings, no_validator):
     """Who is recognised can be left out; the others have to be at chance by themselves."""
     asked = []

@@ -78,7 +78,7 @@ def test_one_failing_image_fails_itself_and_the_others_finish(run, nprocs, capsy
     assert len(list((run.work / 'crash').glob('*/*'))) == 1
     text = capsys.readouterr().out
     assert re.search(rf'{T1W_A}: fail, \d+ s wall time\. .*/{message}\n', text)
-    assert len(re.findall(r'^\[\d/4\] ', text, re.M)) == 4
+    assert len(re.findall(r'^\[\d/4\] \S+: \w+, \d+ s', text, re.M)) == 4
     assert 'crash files: ' in text
 
 
@@ -350,7 +350,9 @@ def test_group_reduces_all_images_and_tells_of_failures(run, capsys):
     assert set(rows[0].split('\t')) == set(dictionary) - {'GeneratedBy'}
     page = (run.out / names.GROUP_PAGE).read_text()
     assert 'the private folder has no template of it' in page
-    assert 'face_found_after' in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert told.startswith('comparing 4 images of 2 participants\n')  # before it takes time
+    assert 'face_found_after' in told
     for table, described in (
         (names.COMPARISONS_TABLE, names.COMPARISONS_DICTIONARY),
         (names.SEARCHES_TABLE, names.SEARCHES_DICTIONARY),
@@ -485,6 +487,25 @@ def test_the_wall_time_of_an_image_counts_steps_at_the_same_time_once(monkeypatc
     assert progress.seconds[names.workflow_name(image)] > 5.0
 
 
+def test_a_line_tells_that_an_image_has_started(run, capsys):
+    assert run() == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(re.fullmatch(r'\[0/4\] \S+: started', line) for line in lines)
+    for image in (FLAIR_A, T1W_A, T1W_B, T1W_2):
+        started, ended = (
+            next(i for i, line in enumerate(lines) if f'{image}: {word}' in line)
+            for word in ('started', 'pass')
+        )
+        assert started < ended
+
+
+def test_a_terminal_has_its_bar_instead_of_lines_of_starts(run, monkeypatch):
+    monkeypatch.setenv('TERM', 'xterm')
+    monkeypatch.setattr(sys, 'stdout', terminal := _FakeTerminal())
+    assert run() == 0
+    assert 'started' not in terminal.getvalue()
+
+
 def test_a_line_says_what_to_do(run, capsys):
     assert run(outcomes={T1W_2: 'fail'}) == 1
     text = capsys.readouterr().out
@@ -504,6 +525,7 @@ def test_the_log_has_a_line_for_each_image(run):
     (log,) = run.work.glob('log/*/facebids.log')
     found = re.findall(r'\[(\d)/4\] (\S+): (\w+), \d+ s wall time', log.read_text())
     assert [number for number, _, _ in found] == ['1', '2', '3', '4']
+    assert len(re.findall(r'\[\d/4\] \S+: started$', log.read_text(), re.MULTILINE)) == 4
     assert {image: outcome for _, image, outcome in found} == {
         **dict.fromkeys([FLAIR_A, T1W_A, T1W_B], 'pass'),
         T1W_2: 'fail',
