@@ -143,8 +143,10 @@ def summarise(root: Path, certificate: Path | None = None, target: Path | None =
         )
     summary = found.to_json()
     console.print(f'{summary["State"]}: {summary["Meaning"]}', soft_wrap=True)
-    searched = f'{counted(found.images, "image")} searched for a face'
-    console.print(f'{counted(found.files, "file")} read, {searched}')
+    searched = counted(found.images, 'image')
+    if found.masks:
+        searched += f' and {counted(found.masks, "mask")}'
+    console.print(f'{counted(found.files, "file")} read, {searched} searched for a face')
     for title, issues in (('findings', found.findings), ('not scanned', found.not_scanned)):
         if issues:
             console.print(f'{title} ({len(issues)}):')

@@ -5,7 +5,7 @@ It needs no record of FaceBIDS, so that it serves datasets that were defaced els
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from facebids.release.attack import Target
 from facebids.release.certificate import differences
 from facebids.release.certificate_types import Certificate
 from facebids.release.contents import TEXTS, holds_image
-from facebids.release.gate import NIFTI, may_show_face
+from facebids.release.gate import MASKS, NIFTI, may_show_face, suffix_of
 from facebids.release.rules import Finding
 from facebids.release.tree import Source
 from facebids.release.unexamined import why_no_look
@@ -46,8 +46,9 @@ class Scan:
 
     Attributes
     ----------
-    images, files
-        Numbers of images that were searched for a face, and of all files that were read.
+    images, masks, files
+        Numbers of images and of masks that were searched for a face, and of all files that were
+        read.
     findings
         What a person has to look at. Values that identify people are not repeated.
     not_scanned
@@ -55,6 +56,7 @@ class Scan:
     """
 
     images: int = 0
+    masks: int = 0
     files: int = 0
     findings: list[Issue] = field(default_factory=list)
     not_scanned: list[Issue] = field(default_factory=list)
@@ -72,7 +74,11 @@ class Scan:
             name: [{'File': item.path, 'Reason': item.reason} for item in issues]
             for name, issues in (('Findings', self.findings), ('NotScanned', self.not_scanned))
         }
-        counts = {'ImagesSearched': self.images, 'FilesRead': self.files}
+        counts = {
+            'ImagesSearched': self.images,
+            'MasksSearched': self.masks,
+            'FilesRead': self.files,
+        }
         return {'State': self.state, 'Meaning': MEANINGS[self.state], **counts, **listed}
 
 
@@ -86,9 +92,10 @@ def scan(
     root
         Its folder.
     certificate
-        Its certificate, from which the files must not differ, or None.
+        Its certificate, from which the files must not differ, or None. The masks that it lists
+        draw the region that was defaced, and are not searched.
     tell
-        Receives the path of each image before it is searched, which takes up to a minute.
+        Receives the path of each image before it is searched, which takes minutes.
     """
     found = Scan()
     try:
@@ -101,7 +108,9 @@ def scan(
         found.findings += [Issue('.', text) for text in differences(certificate, root)]
     points = head_points.find(sources)
     known = {source.relative: source for source in sources}
-    modes = {item.image: item.mode for item in certificate.images} if certificate else {}
+    certified = certificate.images if certificate else ()
+    modes = {item.image: item.mode for item in certified}
+    masks = {item.mask for item in certified}
     for source in sources:
         if source.missing:
             found.not_scanned.append(Issue(source.relative, 'its content is missing'))
@@ -112,7 +121,7 @@ def scan(
             listed = found.not_scanned if item.kind == 'unreadable' else found.findings
             listed.append(Issue(source.relative, item.what))
         elif NIFTI.search(source.relative):
-            _image(found, source, modes, tell)
+            _image(found, source, modes, masks, tell)
         else:
             _file(found, source, known)
     return found
@@ -127,7 +136,11 @@ def _left_out(root: Path) -> Iterator[Issue]:
 
 
 def _image(
-    found: Scan, source: Source, modes: Mapping[str, str | None], tell: Callable[[str], None]
+    found: Scan,
+    source: Source,
+    modes: Mapping[str, str | None],
+    masks: Set[str | None],
+    tell: Callable[[str], None],
 ) -> None:
     path = source.relative
     try:
@@ -135,14 +148,17 @@ def _image(
     except ImageError as error:
         found.not_scanned.append(Issue(path, _sentence(error, source)))
         return
-    if why_no_look(path, source.path):
+    if path in masks or why_no_look(path, source.path):
         return
     tell(path)
     seen = attack.attack(source.path, Target(path, modes.get(path)))
     if seen.problem:
         found.not_scanned.append(Issue(path, seen.problem.replace(str(source.path), path)))
         return
-    found.images += 1
+    if suffix_of(path) in MASKS:
+        found.masks += 1
+    else:
+        found.images += 1
     if seen.objection:
         reason = f'a face shows with certainty in {seen.certain} of {seen.views} views'
         found.findings.append(Issue(path, reason))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 import shutil
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -54,6 +55,22 @@ def test_a_clean_dataset_has_no_findings(dataset):
     found = scan(dataset, None, told.append)
     assert (found.state, found.images, found.files) == (NO_FINDINGS, 1, 5)
     assert told == [T1W]  # a series of twelve volumes is no structural scan
+
+
+def test_masks_of_the_certificate_are_not_searched_but_others_are(dataset, monkeypatch):
+    mask, other = T1W.replace('T1w', 'mod-T1w_defacemask'), T1W.replace('T1w', 'label-head_mask')
+    for path in (mask, other):
+        _write(dataset / path)
+    told = []
+    found = scan(dataset, None, told.append)
+    assert sorted(told) == sorted([T1W, mask, other])
+    assert (found.images, found.masks) == (1, 2)
+    certificate = SimpleNamespace(images=[SimpleNamespace(image=T1W, mode='remove', mask=mask)])
+    monkeypatch.setattr('facebids.release.scan.differences', lambda *_: [])
+    told.clear()
+    found = scan(dataset, certificate, told.append)
+    assert sorted(told) == sorted([T1W, other])
+    assert (found.images, found.masks) == (1, 1)
 
 
 def test_a_face_has_to_be_reviewed(dataset, seen):
@@ -130,6 +147,7 @@ def test_the_command_writes_the_state_with_reasons(dataset, tmp_path, capsys):
     assert verify.main(arguments) == 1
     text = capsys.readouterr().out
     assert f'searching {T1W}' in text
+    assert '6 files read, 1 image searched for a face' in text
     assert 'curator review required' in text
     assert '  sub-01/anat/face.stl: it may show a face' in text
     summary = json.loads(target.read_text())
