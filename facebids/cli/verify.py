@@ -14,7 +14,7 @@ from facebids.cli.console import make_console
 from facebids.cli.run import set_environment
 from facebids.filesystem import write_json_atomic
 from facebids.provenance import source_digest
-from facebids.words import counted
+from facebids.words import counted, said_once
 
 if TYPE_CHECKING:
     from facebids.stages.verify import Comparison
@@ -105,7 +105,7 @@ def verify(path: Path, root: Path, public_key: Path | None = None, *, attack: bo
 
     console = make_console()
     compared = compare(path, root, public_key, console.print)
-    for difference in compared.differences:
+    for difference in said_once(compared.differences):
         console.print(difference, style='red', soft_wrap=True)
     certificate, count = compared.certificate, len(compared.differences)
     state = f'{counted(count, "difference")} from' if count else 'all as in'
@@ -150,8 +150,8 @@ def summarise(root: Path, certificate: Path | None = None, target: Path | None =
     for title, issues in (('findings', found.findings), ('not scanned', found.not_scanned)):
         if issues:
             console.print(f'{title} ({len(issues)}):')
-        for item in issues:
-            console.print(f'  {item.path}: {item.reason}', soft_wrap=True)
+        for line in said_once(f'{item.path}: {item.reason}' for item in issues):
+            console.print(f'  {line}', soft_wrap=True)
     if target:
         software = {'Name': 'FaceBIDS', 'Version': __version__, 'SHA256': source_digest()}
         write_json_atomic(target, {**summary, 'Software': software})

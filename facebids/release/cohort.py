@@ -12,6 +12,9 @@ CONFIDENCE = 0.95  # simultaneous, of the rank-1 intervals of each family
 # Genuine pairs may score higher than impostor pairs even where nobody is at rank 1. This is the
 # highest ROC-AUC after defacing with the weaker tool in a study of head CT (PMID 39754865).
 MOST_AUC = 0.60
+REMEDY = (
+    'Deface again in another mode, or exclude the images that group.html shows to be recognised.'
+)
 
 
 @dataclass(frozen=True)
@@ -107,16 +110,15 @@ def _check(outcome: Outcome, rank1: float, confidence: float) -> Check:
 
 
 def objections(checks: Iterable[Check]) -> list[str]:
-    """Return a sentence for each comparison that is above chance."""
-    return [
+    """Return a sentence for each comparison that is above chance, the last with what to do."""
+    sentences = [
         f'{item.comparison}, {item.engine}: after defacing, {item.rank1:.0%} of {item.people} '
         f'participants are at rank 1 (interval {item.low:.0%} to {item.high:.0%}, chance level '
-        f'{item.chance:.1%}; ROC-AUC {_number(item.auc)}, at least {_number(item.auc_low)}). '
-        'Deface again in another mode, or exclude the images that group.html shows to be '
-        'recognised.'
+        f'{item.chance:.1%}; ROC-AUC {_number(item.auc)}, at least {_number(item.auc_low)}).'
         for item in checks
         if not item.at_chance
     ]
+    return [*sentences[:-1], f'{sentences[-1]} {REMEDY}'] if sentences else []
 
 
 def _number(value: float | None) -> str:

@@ -48,7 +48,7 @@ from facebids.stages.folders import make_writable
 from facebids.stages.locks import hold
 from facebids.stages.reporter import Reporter
 from facebids.studies.results import Results
-from facebids.words import counted
+from facebids.words import counted, said_once
 
 RunStudies = Callable[[list[HeadImage]], Results]
 Tell = Callable[[str], None]
@@ -168,7 +168,7 @@ def _release(
         *cohort.objections(checks),
         *_metadata_problems(settings, release_settings, contents),
     ]:
-        raise ReleaseRefused(problems)
+        raise ReleaseRefused(said_once(problems))
     tell('release: writing and validating the dataset')
     build.build(contents.files, new, release_settings.link)
     checked = check_files(new, settings.nprocs)
@@ -178,7 +178,7 @@ def _release(
         *(validator_problems(report.errors) if report else ()),
     ]:
         shutil.rmtree(new)
-        raise ReleaseRefused(problems)
+        raise ReleaseRefused(said_once(problems))
     about = Release(
         name=release_settings.release_dir.name,
         command=_command(settings, release_settings),

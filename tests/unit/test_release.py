@@ -255,6 +255,19 @@ def test_an_unprocessed_image_stops_the_release(settings, no_validator):
     assert made.excluded == (ListedFile(path, 'excluded by name'),)
 
 
+def test_what_concerns_several_images_is_said_once(settings, no_validator):
+    paths = [f'sub-01/anat/sub-01_run-{run}_FLAIR.nii.gz' for run in (1, 2)]
+    for path in paths:
+        write_image(settings.bids_dir / path)
+    with pytest.raises(ReleaseRefused) as error:
+        run(settings)
+    assert 'refused for 1 reason.' in str(error.value)
+    (reason,) = error.value.reasons
+    sentence, *listed = reason.split('\n')
+    assert sentence.startswith('each of 2 files: the participant level did not process it')
+    assert [line.strip() for line in listed] == paths
+
+
 @pytest.fixture
 def with_mask(settings):
     """Return the path of a lesion mask in the dataset."""

@@ -41,6 +41,12 @@ def test_many_hits_are_none(hits):
     assert 'fused' in cohort.objections([found])[0]
 
 
+def test_what_to_do_is_said_once():
+    (found,) = check(outcome(0.5))
+    first, last = cohort.objections([found, found])
+    assert last == f'{first} {cohort.REMEDY}'
+
+
 def test_two_participants_cannot_be_above_chance():
     (found,) = check(outcome(1.0, people=2, auc=1.0, auc_low=None))
     assert found.at_chance
