@@ -93,12 +93,14 @@ def score(
     name : str
         Name of the engine.
     probes, gallery : sequence of FaceTemplate or None
-        None where the engine has no face template.
+        P and G of them; None where the engine has no face template.
 
     Returns
     -------
     ndarray, shape (P, G)
-        Similarities; NaN where two cannot be compared.
+        Similarities on the scale of the engine, higher for more alike: minus a squared distance
+        of embeddings (dlib), or a share of the face in [0, 1] (geometry). NaN where two cannot be
+        compared.
     """
     scores = np.full((len(probes), len(gallery)), np.nan)
     rows = [(i, template) for i, template in enumerate(probes) if template is not None]
@@ -120,7 +122,13 @@ def rows(
     name : str
         Name of the engine.
     probes, gallery : sequence of FaceTemplate or None
-        None where the engine has no face template.
+        P and G of them; None where the engine has no face template.
+
+    Returns
+    -------
+    function
+        Takes a slice of the probes, R of them, and returns their scores against the gallery: an
+        ndarray, shape (R, G), on the scale of `score`.
     """
     if engine := condensing(name):
         compare, stacks = engine.compare, [engine.stack(side) for side in (probes, gallery)]
