@@ -120,6 +120,12 @@ def read_all(output_dir: str | Path, participants: Iterable[str] = ()) -> list[R
     return sorted(records, key=lambda item: item.image)
 
 
+def has_templates(private_dir: Path, item: Record) -> bool:
+    """Return whether the private folder has the templates of a defaced image."""
+    image = HeadImage.from_relative_path(item.image)
+    return (private_dir / names.private_templates(image, 'after')).is_file()
+
+
 def _read(path: Path) -> tuple[Record, ...]:
     try:
         return metrics_file.from_json(path.read_bytes())

@@ -51,45 +51,48 @@ def run_group(settings: Settings, reporter: Reporter) -> int:
     ReleaseRefused
         If a release was requested and something must not be released.
     """
+    if settings.release:
+        release.check_options(settings, settings.release)
+    if settings.dry_run:
+        reporter.say(_dry_run(settings, _records(settings)))
+        return 0
+    folders = [path for path in (settings.output_dir, settings.private_dir) if path.is_dir()]
+    if settings.output_dir in folders:
+        make_writable(settings.output_dir, 'output')
+    with hold(folders, 'the group level', sorted(settings.participant_label) or None):
+        found = _records(settings)
+        with release.reserved(settings.release) if settings.release else nullcontext():
+            _check_templates(settings, found)
+            _warn_of_missing(settings, found, reporter)
+            for folder in (*folders, settings.work_dir, Path(gettempdir())):
+                sweep(folder.glob(f'{TEMPORARY}*'))
+            with own_temporary_folder():
+                return _run(settings, _with_images(settings.output_dir, found), reporter)
+
+
+def _records(settings: Settings) -> list[Record]:
+    """Return the records of the requested participants."""
     found = records.read_all(settings.output_dir, settings.participant_label)
-    there = {record.participant_id.removeprefix('sub-') for record in found}
     if not found:
         raise NoImagesError(
             f'{settings.output_dir}: no metrics found. Run the participant level first, '
             'with the same folders.'
         )
+    there = {record.participant_id.removeprefix('sub-') for record in found}
     if missing := [label for label in settings.participant_label if label not in there]:
         raise UsageError(
             f'--participant-label: no metrics for {", ".join(missing)}. '
             'Run the participant level for them first.'
         )
-    if settings.release:
-        release.check_options(settings, settings.release)
-    if settings.dry_run:
-        reporter.say(_dry_run(settings, found))
-        return 0
-    _warn_of_missing(settings, there, reporter)
-    make_writable(settings.output_dir, 'output')
-    folders = [path for path in (settings.output_dir, settings.private_dir) if path.is_dir()]
-    with (
-        hold(folders, 'the group level', sorted(settings.participant_label) or None),
-        release.reserved(settings.release) if settings.release else nullcontext(),
-    ):
-        # a participant level may have ended meanwhile
-        found = records.read_all(settings.output_dir, settings.participant_label)
-        for folder in (*folders, settings.work_dir, Path(gettempdir())):
-            sweep(folder.glob(f'{TEMPORARY}*'))
-        _check_templates(settings, found)
-        with own_temporary_folder():
-            return _run(settings, _with_images(settings.output_dir, found), reporter)
+    return found
 
 
-def _warn_of_missing(settings: Settings, there: set[str], reporter: Reporter) -> None:
+def _warn_of_missing(settings: Settings, found: list[Record], reporter: Reporter) -> None:
     """Name the participants of the dataset without metrics, as their jobs may have been killed."""
     if settings.participant_label:
         return
     people = {path.name for path in settings.bids_dir.glob('sub-*') if path.is_dir()}
-    if missing := sorted(people - {f'sub-{label}' for label in there}):
+    if missing := sorted(people - {record.participant_id for record in found}):
         shown = ', '.join(missing[:SHOWN]) + (' ...' if len(missing) > SHOWN else '')
         of = counted(len(people), 'participant')
         reporter.warn(
@@ -128,15 +131,12 @@ def _run(settings: Settings, found: list[Record], reporter: Reporter) -> int:
 def _check_templates(settings: Settings, found: list[Record]) -> None:
     """Refuse a private folder without any template: it would empty an earlier page."""
     enrolled = [record for record in found if record.identifiability and not record.passed_on]
-    templates = [
-        settings.private_dir
-        / names.private_templates(HeadImage.from_relative_path(record.image), 'after')
-        for record in enrolled
-    ]
-    if templates and not any(path.is_file() for path in templates):
+    if enrolled and not any(
+        records.has_templates(settings.private_dir, item) for item in enrolled
+    ):
         raise UsageError(
             f'{settings.private_dir}: this private folder has no template of any of the '
-            f'{len(templates)} attacked images, so nothing could be compared. Give the folder of '
+            f'{len(enrolled)} attacked images, so nothing could be compared. Give the folder of '
             'the participant level with --work-dir or --private-dir. Nothing was written.'
         )
 

@@ -255,15 +255,15 @@ def _links_to_private(settings: Settings, sources: Sequence[Source]) -> list[str
 
 def _missing_templates(settings: Settings, decisions: Sequence[Decision]) -> list[str]:
     """Return a problem for each defaced image without templates for the attack."""
-    replaced = [item for item in decisions if item.action == gate.REPLACE]
     return [
         f'{item.path}: its templates are not in the private folder, so it cannot be attacked. '
         'Give the folder of the participant level with --private-dir or --work-dir, and run that '
         'level without --deface-only.'
-        for item, image in zip(replaced, _released_images(decisions), strict=True)
-        if item.record is not None
+        for item in decisions
+        if item.action == gate.REPLACE
+        and item.record is not None
         and was_defaced(item.record)
-        and not (settings.private_dir / names.private_templates(image, 'after')).is_file()
+        and not records.has_templates(settings.private_dir, item.record)
     ]
 
 

@@ -376,6 +376,14 @@ def test_group_without_any_attacked_image_needs_no_templates(run, tmp_path):
     assert run('--private-dir', str(tmp_path / 'empty'), level='group') == 1
 
 
+def test_group_reads_the_records_once(run, monkeypatch):
+    assert run() == 0
+    read, asked = records.read_all, []
+    monkeypatch.setattr(records, 'read_all', lambda *of: asked.append(of) or read(*of))
+    assert run(level='group') == 0
+    assert len(asked) == 1
+
+
 def test_group_of_some_participants(run, capsys):
     run(outcomes={T1W_2: 'fail'})
     assert run('--participant-label', '01', level='group') == 0
