@@ -189,8 +189,11 @@ def similarity(outcomes: Sequence[Outcome]) -> Plot | None:
 
 
 def distribution(title: str, unit: str, values: Sequence[Value]) -> Plot | None:
-    """Return the plot of the cumulative distribution of a measurement, or None without values."""
-    if not values:
+    """Return the plot of the cumulative distribution of a measurement.
+
+    None of fewer than two images, which have no distribution.
+    """
+    if len(values) < 2:
         return None
     ordered = sorted(values, key=lambda value: value.after)
     middle = statistics.median(item.after for item in ordered)
@@ -211,22 +214,23 @@ def distribution(title: str, unit: str, values: Sequence[Value]) -> Plot | None:
 
 
 def bland_altman(title: str, unit: str, values: Sequence[Value]) -> Plot | None:
-    """Return the Bland-Altman plot of a measurement, or None without values.
+    """Return the Bland-Altman plot of a measurement.
 
-    The limits of agreement are `LIMITS` standard deviations around the mean difference, and need
-    two images.
+    The limits of agreement are `LIMITS` standard deviations around the mean difference. None of
+    fewer than two images, which have none.
 
     References
     ----------
     Bland and Altman (1986), Lancet 1:307.
     """
-    if not values:
+    if len(values) < 2:
         return None
     differences = [item.after - item.before for item in values]
     bias, *limits = agreement(differences)
-    summary = f'Mean difference {bias:.3g} {unit}'
-    if limits:
-        summary += f', limits of agreement {limits[0]:.3g} to {limits[1]:.3g} {unit}'
+    summary = (
+        f'Mean difference {bias:.3g} {unit}, limits of agreement {limits[0]:.3g} to '
+        f'{limits[1]:.3g} {unit}'
+    )
 
     def draw(axes: 'Axes') -> Tooltips:
         far = 1.1 * max(map(abs, (*differences, bias, *limits))) or 1.0
@@ -260,11 +264,9 @@ def drawn(items: Sequence[Item]) -> Sequence[Item]:
     return [items[round(place * step)] for place in range(MOST_DRAWN)]
 
 
-def agreement(differences: Sequence[float]) -> tuple[float, ...]:
-    """Return the mean of differences and, of two or more, their limits of agreement."""
+def agreement(differences: Sequence[float]) -> tuple[float, float, float]:
+    """Return the mean of two or more differences, and their limits of agreement."""
     bias = statistics.fmean(differences)
-    if len(differences) < 2:
-        return (bias,)
     reach = LIMITS * statistics.stdev(differences)
     return bias, bias - reach, bias + reach
 

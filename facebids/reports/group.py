@@ -60,6 +60,7 @@ def write_page(
     shown = found if len(found) <= MOST_ROWS else urgent[:MOST_ROWS]
     files = Path(output_dir).glob(names.metrics_glob('*'))
     modes = [record.mode for record in found if record.mode]
+    people = len({record.participant_id for record in found})
     counts: Counter[str] = Counter(record.verdict for record in found)
     text = render(
         'group.html.j2',
@@ -69,6 +70,7 @@ def write_page(
         table=names.GROUP_TABLE,
         counts={verdict: counts.get(verdict, 0) for verdict in VERDICTS},
         verdicts=VERDICTS,
+        no_plots=no_plots(people),
         plots=[_faces(found), _distances(found)],
         changed=_changed(found),
         volumes=_volumes(found),
@@ -79,7 +81,7 @@ def write_page(
         answer=answer(found, objections, few),
         few=few,
         headline=comparisons.headline(results),
-        participants=len({record.participant_id for record in found}),
+        participants=people,
         made=about.rows(settings, found, files),
         methods=citation.paragraphs(modes),
         references=citation.REFERENCES,
@@ -133,6 +135,16 @@ def answer(found: Sequence[Record], objections: Sequence[str], few: str | None) 
         return Answer('fail' if failed else 'review', sentence, tuple(remedies))
     people = 'Each image passed by itself' if few else 'Each image passed, and so did the cohort'
     return Answer('pass', f'Yes, as far as these attacks can tell. {people}.', ())
+
+
+def no_plots(people: int) -> str | None:
+    """Return why there are no plots of images, or None if there are participants enough."""
+    if people > 1:
+        return None
+    return (
+        'There are no plots of a single participant: they show how images differ between '
+        'participants. The page of the participant has all numbers.'
+    )
 
 
 def _images(count: int) -> str:

@@ -460,18 +460,30 @@ def test_each_number_is_in_its_section(places):
 
 def test_costs_are_shown_for_images_that_have_them(places):
     out = places[0]
+    found = records.read_all(out)
     failed = records.failed(OTHER, 'empty_image_error', 'No signal.')
     old = make.changed(_record(OTHER, 'pass'), mask=None, utility=None)
-    group.write_page(out, [*records.read_all(out), failed, old])
+    group.write_page(out, [*found, _record(OTHER, 'pass'), failed, old])
     page = _Page((out / names.GROUP_PAGE).read_text())
-    assert 'Median 0.2, range 0.2 to 0.2 (2 images).' in page.text
-    assert 'Median 0, range 0 to 0 (2 images).' in page.text
+    assert 'Median 0.2, range 0.2 to 0.2 (3 images).' in page.text
+    assert 'Median 0, range 0 to 0 (3 images).' in page.text
     assert 'Grey matter, T1w' in page.text
-    assert 'Grey matter, FLAIR' in page.text
+    assert 'Mean difference 3 mL, limits of agreement 3 to 3 mL (2 images).' in page.text
+    assert 'Grey matter, FLAIR' not in page.text  # of a single image
     assert 'White matter' not in page.text
-    assert 'Mean difference 3 mL (1 image).' in page.text
-    group.write_page(out, [failed])
-    assert 'No image has these numbers.' in (out / names.GROUP_PAGE).read_text()
+    group.write_page(out, [*found, failed])
+    assert 'There are no volumes of at least two' in (out / names.GROUP_PAGE).read_text()
+
+
+def test_a_single_participant_has_no_plots_but_a_sentence(places):
+    out = places[0]
+    group.write_page(out, records.read_all(out))
+    text = (out / names.GROUP_PAGE).read_text()
+    assert group.no_plots(1) in text
+    assert '<figure>' not in text
+    assert '#utility' not in text
+    group.write_page(out, [*records.read_all(out), _record(OTHER, 'pass')])
+    assert '<figure>' in (out / names.GROUP_PAGE).read_text()
 
 
 def test_limits_of_agreement_are_those_of_the_differences():
@@ -480,12 +492,11 @@ def test_limits_of_agreement_are_those_of_the_differences():
     plot = curves.bland_altman('Grey matter', 'mL', values)
     assert 'Mean difference 2 mL, limits of agreement -1.92 to 5.92 mL (3 images)' in plot.summary
     assert curves.agreement([2, 0, 4]) == pytest.approx((2, -1.92, 5.92))
-    assert curves.agreement([2]) == (2,)
     assert _tooltips(plot) == ['500: 500, 502 mL', '600: 600, 600 mL', '700: 700, 704 mL']
     xs, ys = zip(*_dots(plot), strict=True)
     assert list(xs) == sorted(xs)
     assert ys[2] < ys[0] < ys[1]  # from the top
-    assert curves.bland_altman('Grey matter', 'mL', []) is None
+    assert curves.bland_altman('Grey matter', 'mL', values[:1]) is None
 
 
 def test_a_distribution_rises_from_the_least_value_to_the_largest():
@@ -496,7 +507,7 @@ def test_a_distribution_rises_from_the_least_value_to_the_largest():
     assert list(xs) == sorted(xs)
     assert list(ys) == sorted(ys, reverse=True)
     assert 'Median 2, range 1 to 4' in plot.summary
-    assert curves.distribution('Head removed', 'share', []) is None
+    assert curves.distribution('Head removed', 'share', values[:1]) is None
 
 
 @pytest.mark.parametrize(
@@ -562,7 +573,7 @@ def _our_words(text):
 
 
 def _group_page(out, *outcomes, not_possible=(), people=24):
-    found = records.read_all(out)
+    found = [*records.read_all(out), _record(OTHER, 'pass')]
     group.write_page(
         out, found, Results(outcomes, not_possible, ('2 photographs of 1 person.',), people)
     )
