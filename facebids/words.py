@@ -4,6 +4,7 @@
 import re
 from collections.abc import Iterable
 
+SPELLED = {'halfside': 'half side'}  # names of views that have several words
 LISTED = 10  # files below a sentence
 
 
@@ -20,6 +21,14 @@ def counted(count: int, noun: str, plural: str = '') -> str:
         That for others; by default with an ``s``.
     """
     return f'{count:,} {noun if count == 1 else plural or noun + "s"}'
+
+
+def spelled(name: str) -> str:
+    """Return a name as it is shown to people: ``'halfside'`` as ``'half side'``."""
+    words = name.replace('_', ' ')
+    for joined, apart in SPELLED.items():
+        words = words.replace(joined, apart)
+    return words
 
 
 def said_once(sentences: Iterable[str]) -> list[str]:

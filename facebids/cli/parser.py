@@ -15,6 +15,7 @@ from facebids.bids.names import Template
 from facebids.bids.suffixes import BY_KEY, ON_REQUEST
 from facebids.cli.arguments import Parser, millimetres, whole_number
 from facebids.config import OF_LEVEL, PLUGINS, ReleaseSettings, Settings
+from facebids.core.coverage import REPLACED
 from facebids.core.modes import MODES
 from facebids.errors import UsageError
 
@@ -190,7 +191,7 @@ def _add_selection(group: Group) -> None:
 def _add_defacing(group: Group) -> None:
     group.add_argument(
         '--mode', choices=tuple(MODES), default='remove',
-        help='how to replace the face. '
+        help=f'how to replace the face ({REPLACED}). '
         + '; '.join(f'{mode.name}: {mode.help}' for mode in MODES.values())
         + ' (default: remove)',
     )  # fmt: skip

@@ -149,7 +149,7 @@ def summarise(root: Path, certificate: Path | None = None, target: Path | None =
     console.print(f'{counted(found.files, "file")} read, {searched} searched for a face')
     for title, issues in (('findings', found.findings), ('not scanned', found.not_scanned)):
         if issues:
-            console.print(f'{title} ({len(issues)}):')
+            console.print(f'{title} ({len(issues):,}):')
         for line in said_once(f'{item.path}: {item.reason}' for item in issues):
             console.print(f'  {line}', soft_wrap=True)
     if target:

@@ -6,6 +6,8 @@ from typing import Any
 
 from facebids.core.declare import metric
 
+REPLACED = 'skin, fat, muscle and bone, not the brain'  # in words, wherever it is said
+
 
 def _cut(part: str) -> Any:
     return metric(
@@ -30,7 +32,7 @@ class Coverage:
         'Head volume removed', 'Volume of the head inside the mask.', unit='mL'
     )
     head_removed_share: float = metric(
-        'Head removed', 'Share of the voxels of the head inside the mask.', share=True
+        'Head removed', f'Share of the voxels of the head inside the mask: {REPLACED}.', share=True
     )
     skin_removed_share: float | None = metric(
         'Face skin removed',

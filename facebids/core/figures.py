@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from facebids.core.arrays import AnyArray, BoolArray, FloatArray, IntArray
 from facebids.core.atlas import HeadModel
+from facebids.words import spelled
 
 # atlas mm, along x, y and z
 POSITIONS = (
@@ -103,7 +104,7 @@ def contact_sheet(
     boxes : ndarray of int, shape (V, 4)
         Left, top, right, bottom in pixels; -1 where no face was found.
     names : sequence of str
-        Names of the views, ``'half_side'``.
+        Names of the views, ``'halfside'``.
     random : ndarray of bool, shape (V,)
         Which views are random.
 
@@ -111,9 +112,12 @@ def contact_sheet(
     -------
     ndarray of uint8, shape (height, width, 3)
     """
-    framed = [_framed(picture, box) for picture, box in zip(pictures, boxes, strict=True)]
+    framed = [
+        _framed(picture, box, labelled=not small)
+        for picture, box, small in zip(pictures, boxes, random, strict=True)
+    ]
     large = [
-        _titled(picture, f'{name.replace("_", " ")} view')
+        _titled(picture, f'{spelled(name)} view')
         for picture, name, small in zip(framed, names, random, strict=True)
         if not small
     ]
@@ -133,8 +137,11 @@ def _title(axis: int, position: float) -> str:
     return f'{left}   {"xyz"[axis]} = {position:g} mm{side}   {right}'
 
 
-def _framed(picture: IntArray, box: IntArray) -> IntArray:
-    """Return a picture with a box and its label, or the same without a box."""
+def _framed(picture: IntArray, box: IntArray, *, labelled: bool) -> IntArray:
+    """Return a picture with a box and its label, or the same without a box.
+
+    One that is made small afterwards has a thick box, and no label, which nobody could read.
+    """
     left, top, right, bottom = (int(edge) for edge in box)
     if right <= left:
         return picture
@@ -145,7 +152,9 @@ def _framed(picture: IntArray, box: IntArray) -> IntArray:
     left, right = (int(np.clip(x, 2, size - 2)) for x in (left, right))
     top, bottom = (int(np.clip(y, 2, size - 2)) for y in (top, bottom))
     draw = ImageDraw.Draw(image)
-    draw.rectangle((left, top, right, bottom), outline=FACE_COLOUR, width=3)
+    draw.rectangle((left, top, right, bottom), outline=FACE_COLOUR, width=3 if labelled else 6)
+    if not labelled:
+        return np.asarray(image)
     below = bottom + 4 if bottom + STRIP < size else top - STRIP
     draw.rectangle(draw.textbbox((left, below), FACE_LIKE, _font()), fill='black')
     draw.text((left, below), FACE_LIKE, FACE_COLOUR, _font())

@@ -14,6 +14,7 @@ from facebids.core.record import (
     Screening,
     Utility,
 )
+from facebids.words import spelled
 
 SECTIONS: dict[str, tuple[type, str]] = {
     'identifiability': (Identifiability, 'Face recognition'),
@@ -69,7 +70,7 @@ def metric_of(section: str, key: str) -> Metric:
 
 def view_metric(view: str, state: str) -> Metric:
     """Return the metric of a named view, ``'before'`` or ``'after'`` defacing."""
-    words = view.replace('_', ' ')
+    words = spelled(view)
     return Metric(
         'identifiability',
         f'named_{view}_{state}',

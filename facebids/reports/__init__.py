@@ -6,6 +6,7 @@ from typing import Any
 
 from facebids.core.metrics import Metric
 from facebids.core.thresholds import Threshold
+from facebids.words import spelled
 
 TEMPLATES = Path(__file__).parent / 'templates'
 
@@ -29,7 +30,7 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {'number': number, 'measured': measured}
+    environment.filters |= {'number': number, 'measured': measured, 'spelled': spelled}
     return environment.get_template(template).render(**values)
 
 

@@ -291,9 +291,9 @@ def paired(
     """
     missing = sum(pair.after is None for pair in pairs)
     if missing:
-        note += f' {missing} of {len(pairs)} images have no number after defacing.'
+        note += f' {missing:,} of {len(pairs):,} images have no number after defacing.'
     if len(pairs) > MOST_DRAWN:
-        note += f' {MOST_DRAWN} of {len(pairs)} images are drawn.'
+        note += f' {MOST_DRAWN:,} of {len(pairs):,} images are drawn.'
 
     def draw(axes: 'Axes') -> Tooltips:
         axes.set(xlim=(-0.35, 1.35), ylim=(0, top))

@@ -3,7 +3,7 @@
 
 from typing import NamedTuple
 
-from facebids.core.coverage import MaskNumbers
+from facebids.core.coverage import REPLACED, MaskNumbers
 from facebids.reports.tables import percent
 
 PARTS = {
@@ -31,10 +31,7 @@ def where(mask: MaskNumbers) -> list[str]:
     mask
         Numbers of an image that was defaced.
     """
-    said = [
-        f'{percent(mask.head_removed_share)} of the head in view was replaced: skin, muscle, fat '
-        'and bone of the face.'
-    ]
+    said = [f'{percent(mask.head_removed_share)} of the head in view was replaced: {REPLACED}.']
     if mask.cut_above_mm is None:
         return said
     reach = (

@@ -10,6 +10,7 @@ from pathlib import Path
 from facebids.bids import citation, names
 from facebids.bids.names import HeadImage
 from facebids.config import Settings
+from facebids.core.coverage import REPLACED
 from facebids.core.metrics import Metric, metric_of
 from facebids.core.record import TISSUES, VERDICTS, Record, Verdict
 from facebids.filesystem import write_text_atomic
@@ -70,6 +71,7 @@ def write_page(
         table=names.GROUP_TABLE,
         counts={verdict: counts.get(verdict, 0) for verdict in VERDICTS},
         verdicts=VERDICTS,
+        replaced=REPLACED,
         no_plots=no_plots(people),
         plots=[_faces(found), _distances(found)],
         changed=_changed(found),
@@ -148,7 +150,7 @@ def no_plots(people: int) -> str | None:
 
 
 def _images(count: int) -> str:
-    return '1 image is' if count == 1 else f'{count} images are'
+    return '1 image is' if count == 1 else f'{count:,} images are'
 
 
 def _pages(found: Sequence[Record]) -> dict[str, str]:

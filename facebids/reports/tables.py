@@ -19,6 +19,7 @@ from facebids.studies.results import (
     Similarity,
     strongest,
 )
+from facebids.words import spelled
 
 MANY = 30  # participants: a table of more is folded
 STATES = {'before': 'before', 'after': 'after', 'after_both': 'both defaced'}
@@ -341,7 +342,7 @@ def _s3_hits(engine: str, outcomes: Sequence[Outcome]) -> Table:
     kinds = dict.fromkeys(kind for column in columns.values() for kind in column)
     rows = tuple(
         (
-            kind,
+            spelled(kind),
             *(
                 _hits(column.get(kind, []), size)
                 for column, size in zip(columns.values(), sizes, strict=True)
@@ -380,7 +381,7 @@ def _s3_people(engine: str, outcomes: Sequence[Outcome]) -> list[Table]:
         )
         contrast = mine[0].probe.partition(' ')[0]
         caption = f'{contrast}, {engine}: ranks and scores of the right photographs'
-        header = ('participant', 'scan', *plain, 'hits with other appearance')
+        header = ('participant', 'scan', *map(spelled, plain), 'hits with other appearance')
         people = len({person for person, _ in found})
         tables.append(Table(caption, header, rows, people > MANY))
     return tables

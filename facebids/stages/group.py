@@ -96,7 +96,7 @@ def _warn_of_missing(settings: Settings, found: list[Record], reporter: Reporter
         shown = ', '.join(missing[:SHOWN]) + (' ...' if len(missing) > SHOWN else '')
         of = counted(len(people), 'participant')
         reporter.warn(
-            f'facebids: no metrics of {len(missing)} of {of} ({shown}). '
+            f'facebids: no metrics of {len(missing):,} of {of} ({shown}). '
             'They have no image to deface, or their participant level has not ended.'
         )
 
@@ -110,7 +110,7 @@ def _run(settings: Settings, found: list[Record], reporter: Reporter) -> int:
     urgent = sorted(found, key=lambda record: record.verdict == 'pass')
     reporter.show_results(found if len(found) <= MOST_LINES else urgent[:MOST_LINES], {})
     if len(found) > MOST_LINES:
-        reporter.say(f'{MOST_LINES} of {len(found)} images; {names.GROUP_TABLE} has all.')
+        reporter.say(f'{MOST_LINES} of {len(found):,} images; {names.GROUP_TABLE} has all.')
     reporter.show_findings(results)
     reporter.show_paths({'group report': settings.output_dir / names.GROUP_PAGE})
     if settings.release:
@@ -136,7 +136,7 @@ def _check_templates(settings: Settings, found: list[Record]) -> None:
     ):
         raise UsageError(
             f'{settings.private_dir}: this private folder has no template of any of the '
-            f'{len(enrolled)} attacked images, so nothing could be compared. Give the folder of '
+            f'{len(enrolled):,} attacked images, so nothing could be compared. Give the folder of '
             'the participant level with --work-dir or --private-dir. Nothing was written.'
         )
 

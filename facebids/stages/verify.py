@@ -82,7 +82,7 @@ def _check_root(root: Path, certificate: Certificate) -> None:
     inner = root / certificate.release
     remedy = f'Give {inner}.' if inner.is_dir() else 'Give the folder that it certifies.'
     raise UsageError(
-        f'{root}: none of the {len(listed)} certified files of participants is in this folder, '
+        f'{root}: none of the {len(listed):,} certified files of participants is in this folder, '
         f'so it is not the release "{certificate.release}". {remedy}'
     )
 

@@ -89,7 +89,7 @@ def _drawn(drawn: int, people: int) -> str:
 
 
 def _without(count: int) -> str:
-    images = '1 image is' if count == 1 else f'{count} images are'
+    images = '1 image is' if count == 1 else f'{count:,} images are'
     return (
         f'{images} left out: the private folder has no template of it. Either an error stopped '
         'the image, or the private folder is not that of the participant level: pass the '

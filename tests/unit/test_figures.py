@@ -89,6 +89,16 @@ def test_named_views_are_large_and_faces_are_framed_in_a_neutral_colour():
     assert max(red, green, blue) - min(red, green, blue) < 30
 
 
+def test_a_box_has_a_label_where_it_can_be_read():
+    picture = np.zeros((200, 200, 3), np.uint8)
+    box = np.array([60, 60, 150, 150])
+    named, random = (
+        figures._framed(picture, box, labelled=labelled) for labelled in (True, False)
+    )
+    assert _is(named, figures.FACE_COLOUR)[152:180].any()
+    assert not _is(random, figures.FACE_COLOUR)[152:180].any()
+
+
 def test_a_sheet_without_named_views():
     pictures = np.full((2, 80, 80, 3), 9, np.uint8)
     sheet = figures.contact_sheet(pictures, np.full((2, 4), -1), ['a', 'b'], np.array([True] * 2))

@@ -21,7 +21,7 @@ FOUND = {
     'faces_before': 9,
     'distance_within_before': None,
     'distance_before_after': float('nan'),
-    'named': seen(half_side=(True, False)),
+    'named': seen(halfside=(True, False)),
 }
 
 
@@ -84,7 +84,7 @@ def test_the_table_has_a_value_or_na_in_every_cell():
     assert values['reasons'] == 'face_found_after,face_found_after'
     assert values['distance_before_after'] == 'n/a'
     assert values['distance_within_before'] == 'n/a'
-    assert values['named_half_side_before'] == 'true'
+    assert values['named_halfside_before'] == 'true'
     assert values['faces_after'] == '0'
     assert values['mask_volume_ml'] == '800'
     assert dict(zip(header, second, strict=True))['reasons'] == 'n/a'
@@ -99,7 +99,7 @@ def test_the_dictionary_describes_every_column_and_says_what_is_safer():
     assert all('safer' in item['Description'] for item in metrics.values())
     assert dictionary['verdict']['Levels'].keys() == {'pass', 'review', 'fail'}
     assert dictionary['mask_volume_ml']['Units'] == 'mL'
-    assert 'half side view before' in dictionary['named_half_side_before']['Description']
+    assert 'half side view before' in dictionary['named_halfside_before']['Description']
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path):

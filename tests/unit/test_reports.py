@@ -91,7 +91,7 @@ def _record(image, verdict, message='A face was found in 3 of 10 views.'):
             'faces_after': 0 if passed else 3,
             'distance_within_before': 0.31,
             'distance_before_after': None if passed else 0.62,
-            'named': make.seen(half_side=(True, False)),
+            'named': make.seen(halfside=(True, False)),
         },
     )
 

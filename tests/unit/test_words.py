@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-from facebids.words import LISTED, said_once
+from facebids.words import LISTED, said_once, spelled
 
 
 def test_sentences_that_differ_by_the_file_alone_are_said_once():
@@ -22,3 +22,9 @@ def test_other_sentences_stay_as_they_are():
     sentences = ['a: one 1.', 'b: one 2.', 'no path']
     assert said_once(sentences) == sentences
     assert said_once(['a: changed', 'b: changed']) == ['each of 2 files: changed\n    a\n    b']
+
+
+def test_names_of_views_are_spelled_as_words():
+    assert [spelled(name) for name in ('halfside', 'half_side', 'halfside, red hair', 'top')] == [
+        'half side', 'half side', 'half side, red hair', 'top'
+    ]  # fmt: skip
