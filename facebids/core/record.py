@@ -239,10 +239,10 @@ class Identifiability:
         safer='lower',
     )
     log10_lr_low: float | None = metric(
-        'Strength of evidence, least', 'Lower bound of its 95 % interval.', safer='lower'
+        'Strength of evidence, lower end', 'Lower bound of its 95 % interval.', safer='lower'
     )
     log10_lr_high: float | None = metric(
-        'Strength of evidence, most', 'Upper bound of its 95 % interval.', safer='lower'
+        'Strength of evidence, upper end', 'Upper bound of its 95 % interval.', safer='lower'
     )
     log10_lr_before: float | None = metric(
         'Strength of evidence before',

@@ -188,28 +188,50 @@ def similarity(outcomes: Sequence[Outcome]) -> Plot | None:
     )
 
 
-def distribution(title: str, unit: str, values: Sequence[Value]) -> Plot | None:
+def distribution(
+    title: str, label: str, values: Sequence[Value], *, share: bool = False
+) -> Plot | None:
     """Return the plot of the cumulative distribution of a measurement.
 
     None of fewer than two images, which have no distribution.
+
+    Parameters
+    ----------
+    title, label
+        Heading, and label of the axis of the measurement.
+    values
+        The measurements.
+    share
+        Whether they are shares, which are shown in percent, or whole numbers.
     """
     if len(values) < 2:
         return None
     ordered = sorted(values, key=lambda value: value.after)
     middle = statistics.median(item.after for item in ordered)
 
+    def words(number: float) -> str:
+        return f'{100 * number:.3g} %' if share else f'{number:.3g}'
+
     def draw(axes: 'Axes') -> Tooltips:
-        axes.set(xlabel=unit, ylabel='share of images', xlim=(0, ordered[-1].after or 1.0))
+        from matplotlib.ticker import MaxNLocator
+
+        axes.set(xlabel=label, ylabel='share of images', ylim=(0, 1))
+        axes.set(xlim=(0, ordered[-1].after or 1.0))
         percent_axis(axes.yaxis)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=not share))
+        if share:
+            axes.xaxis.set_major_formatter(lambda number, _: f'{100 * number:g}%')
         return _dots(
             axes,
             [
-                (item.kind, item.after, rank / len(ordered), f'{item.label}: {item.after:.3g}')
+                (item.kind, item.after, rank / len(ordered), f'{item.label}: {words(item.after)}')
                 for rank, item in drawn(list(enumerate(ordered, 1)))
             ],
         )
 
-    summary = f'Median {middle:.3g}, range {ordered[0].after:.3g} to {ordered[-1].after:.3g}'
+    summary = (
+        f'Median {words(middle)}, range {words(ordered[0].after)} to {words(ordered[-1].after)}'
+    )
     return make_plot(title, title, f'{summary} ({_count(values)})', draw)
 
 

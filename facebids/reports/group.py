@@ -228,7 +228,10 @@ def _distances(found: Sequence[Record]) -> curves.Plot:
 def _changed(found: Sequence[Record]) -> list[curves.Plot]:
     """Return the distributions of how much of heads and of brains was changed."""
     removed = curves.distribution(
-        'Head removed', "share of the head's voxels", _values(found, 'mask', 'head_removed_share')
+        'Head removed',
+        'share of the head',
+        _values(found, 'mask', 'head_removed_share'),
+        share=True,
     )
     brain = curves.distribution(
         'Brain changed', 'voxels', _values(found, 'utility', 'brain_voxels_changed')

@@ -18,9 +18,10 @@ from facebids.core.metrics import SECTIONS, Metric, values
 from facebids.core.modes import MODES
 from facebids.core.record import VERDICTS, Record
 from facebids.core.thresholds import SEEN, limit
-from facebids.core.verdict import Criterion, criteria
+from facebids.core.verdict import Criterion
 from facebids.filesystem import write_text_atomic
 from facebids.reports import about, allowed, render, tables
+from facebids.reports.criteria import ordered, value
 from facebids.reports.cut import Spoiled, spoiled_by, where
 from facebids.version import __version__
 
@@ -39,7 +40,6 @@ NOTES = {
     'air around the head, because faces wrap around and because the noise must not reveal the '
     'position of the skin.',
 }
-ORDER = ('identifiability', 'mask', 'utility', 'registration', 'screening')  # of criteria
 OUTCOMES = {'pass': 'met', 'note': 'noted', 'review': 'to review', 'fail': 'not met'}
 ARROWS = {'lower': '\N{DOWNWARDS ARROW}', 'higher': '\N{UPWARDS ARROW}', None: ''}
 
@@ -116,6 +116,7 @@ def write_pages(
             outcomes=OUTCOMES,
             arrows=ARROWS,
             allowed=allowed,
+            value_of=value,
             percent=tables.percent,
             strength=tables.strength,
             group_page=names.GROUP_PAGE,
@@ -155,8 +156,7 @@ def make_section(record: Record, output_dir: Path, private_dir: Path | None) -> 
     else:
         figures = [_public_figure(image, kind, output_dir) for kind in FIGURES]
     named = record.identifiability.named if record.identifiability else {}
-    met = criteria(record) if record.registration else ()
-    met = tuple(sorted(met, key=lambda item: ORDER.index(item.metric.section)))
+    met = ordered(record) if record.registration else ()
     replaced = None if record.passed_on or (record.mask and record.mask.no_face) else record.mask
     return ImageSection(
         record=record,

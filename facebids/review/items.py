@@ -8,9 +8,9 @@ from pathlib import Path
 from facebids.bids import names, records
 from facebids.bids.names import HeadImage
 from facebids.core.record import Record
-from facebids.core.verdict import criteria
 from facebids.errors import NoImagesError
-from facebids.reports import allowed, measured
+from facebids.reports import allowed
+from facebids.reports.criteria import ordered, value
 
 FIGURES = ('renders', 'slices')
 
@@ -87,11 +87,11 @@ def _item(output_dir: Path, record: Record) -> Item:
         criteria=tuple(
             (
                 item.metric.label,
-                measured(item.number, item.metric),
+                value(item, record),
                 allowed(item.limits[0]),
                 item.outcome,
             )
-            for item in criteria(record)
+            for item in ordered(record)
         ),
         figures={kind: name for kind, name in figures.items() if (output_dir / name).is_file()},
     )

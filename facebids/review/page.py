@@ -8,6 +8,7 @@ from typing import Any
 
 from facebids.filesystem import write_text_atomic
 from facebids.reports import TEMPLATES, render
+from facebids.reports.participant import NOTES
 from facebids.review.decisions import Decision
 from facebids.review.items import Item
 from facebids.version import __version__
@@ -43,7 +44,7 @@ def render_page(
     listed = [
         asdict(item) | {'figures': _addresses(i, item, token)} for i, item in enumerate(items)
     ]
-    data = {'items': listed, 'token': token, **decided(items, held)}
+    data = {'items': listed, 'notes': NOTES, 'token': token, **decided(items, held)}
     return render(
         'review.html.j2', title='Review of images', data=data, by=by, served=token is not None,
         version=__version__, single=len(items) == 1, count=len(items),

@@ -39,6 +39,7 @@ from facebids.reports import (
     participant,
     tables,
 )
+from facebids.reports.criteria import ordered, value
 from facebids.studies.results import NotPossible, Outcome, Results, Search, strongest
 
 PATH = 'sub-01/ses-A/anat/sub-01_ses-A_T1w.nii.gz'
@@ -465,7 +466,7 @@ def test_costs_are_shown_for_images_that_have_them(places):
     old = make.changed(_record(OTHER, 'pass'), mask=None, utility=None)
     group.write_page(out, [*found, _record(OTHER, 'pass'), failed, old])
     page = _Page((out / names.GROUP_PAGE).read_text())
-    assert 'Median 0.2, range 0.2 to 0.2 (3 images).' in page.text
+    assert 'Median 20 %, range 20 % to 20 % (3 images).' in page.text
     assert 'Median 0, range 0 to 0 (3 images).' in page.text
     assert 'Grey matter, T1w' in page.text
     assert 'Mean difference 3 mL, limits of agreement 3 to 3 mL (2 images).' in page.text
@@ -508,6 +509,27 @@ def test_a_distribution_rises_from_the_least_value_to_the_largest():
     assert list(ys) == sorted(ys, reverse=True)
     assert 'Median 2, range 1 to 4' in plot.summary
     assert curves.distribution('Head removed', 'share', values[:1]) is None
+
+
+def test_shares_are_drawn_in_percent_and_counts_in_whole_numbers():
+    values = [curves.Value('x', 'pass', after=share) for share in (0.1, 0.204)]
+    plot = curves.distribution('Head removed', 'share', values, share=True)
+    assert 'Median 15.2 %, range 10 % to 20.4 %' in plot.summary
+    assert {'0%', '10%', '20%', '100%'} <= _labels(plot)
+    none = [curves.Value('x', 'pass', after=0)] * 2
+    counts = _labels(curves.distribution('Brain changed', 'voxels', none))
+    assert {'0', '1'} == {label for label in counts if re.fullmatch(r'[\d.]+', label)}
+
+
+def test_evidence_at_a_bound_says_so_where_it_decides(places):
+    record = make.changed(
+        _record(OTHER, 'pass'),
+        identifiability={'log10_lr': -1.3, 'log10_lr_low': -1.3, 'log10_lr_high': -1.1},
+    )
+    shown = {item.metric.label: value(item, record) for item in ordered(record)}
+    assert next(iter(shown)) == 'Strength of evidence'
+    assert shown['Strength of evidence'] == '≤ -1.30'
+    assert shown['Strength of evidence, upper end'] == '-1.10'
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 // Show one image after the other; keys decide. A served page saves each decision, a file none.
-const {items, token, decided} = JSON.parse(document.getElementById('data').textContent);
+const {items, notes, token, decided} = JSON.parse(document.getElementById('data').textContent);
 const at = id => document.getElementById(id);
 const WORDS = {accept: 'accepted', reject: 'rejected'};
 const OUTCOMES = {pass: 'met', note: 'noted', review: 'to review', fail: 'not met'};
@@ -54,7 +54,7 @@ function show(number) {
     const figure = document.createElement('figure'), image = new Image();
     image.src = address;
     image.alt = `${kind} after defacing`;
-    figure.append(image);
+    figure.append(image, make('figcaption', notes[kind]));
     return figure;
   }));
   at('criteria').replaceChildren(...item.criteria.map(([label, value, limit, outcome]) => {

@@ -14,7 +14,7 @@ def test_images_with_doubts_come_first_and_withheld_ones_not_at_all(output):
     found = items.collect(output)
     assert [item.image for item in found] == [DOUBTFUL, NEAR, SURE]
     assert found[0].reasons == ('<b>It may show.</b>',)
-    assert ('Strength of evidence, most', '1.40', 'at most 1', 'review') in found[0].criteria
+    assert ('Strength of evidence, upper end', '1.40', 'at most 1', 'review') in found[0].criteria
     assert set(found[0].figures) == {'renders', 'slices'}
 
 
