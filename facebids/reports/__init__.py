@@ -58,5 +58,5 @@ def number(value: Any) -> str:
     if isinstance(value, bool):
         return 'yes' if value else 'no'
     if not isinstance(value, float):
-        return str(value)
-    return f'{value:.0f}' if 1000 <= abs(value) < 1e6 else f'{value:#.3g}'.rstrip('.')
+        return f'{value:,}' if isinstance(value, int) else str(value)
+    return f'{value:,.0f}' if 1000 <= abs(value) < 1e6 else f'{value:#.3g}'.rstrip('.')
