@@ -268,6 +268,7 @@ def _score(options: argparse.Namespace) -> int:
     from facebids.quiz.scoring import page_tables, report
 
     output = options.output or options.quiz_dir / report.OUTPUT
+    print('Scoring the answers ...', flush=True)
     found = report.score(options.quiz_dir, options.database, options.engines, output)
     for arm in found.arms:
         print(page_tables.finding(found, arm))
