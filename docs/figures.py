@@ -23,6 +23,7 @@ from facebids.core.images import Volume
 
 SEED, SPACING = 1, 1.5
 BEFORE, AFTER, MASK, BRAIN, GREY = '#c2410c', '#0f766e', '#e02424', '#f0b429', '#8a8f98'
+POINT = '#38bdf8'  # stands out from skin and air
 SHOWN = 3  # random views
 EXTENT_MM = ((-100, 100), (-125, 145), (-168, 108))  # of the slices, atlas mm
 PLANES = ((0, 2.0, 'midplane'), (0, 60.0, 'through an ear'), (2, -52.0, 'through the eyes'))
@@ -80,11 +81,17 @@ def _attack(example):
             _show_view(place, head, number)
         row[-1].imshow(head.depth - generic, cmap='RdBu_r', vmin=-15, vmax=15, origin='lower')
         row[-1].set_facecolor('#dddddd')
-    titles = 'the scan', 'its skin, turned to the front', 'random view', *[''] * (SHOWN - 1)
-    for place, title in zip(axes[0], (*titles, 'depth map'), strict=True):
+    random = [f'random view {number}' for number in range(1, SHOWN + 1)]
+    titles = 'the scan', 'its skin, turned to the front', *random, 'depth map'
+    for place, title in zip(axes[0], titles, strict=True):
         place.set_title(title, fontsize=10)
     for place in axes.flat:
-        place.set(xticks=[], yticks=[])
+        place.set(xticks=[], yticks=[], anchor='N')
+    bar = figure.colorbar(
+        axes[0, -1].images[0], ax=axes[:, -1], shrink=0.6, panchor=False, ticks=(-15, 0, 15)
+    )
+    bar.set_label('mm from the generic face', fontsize=8)
+    bar.ax.tick_params(labelsize=8)
     return figure
 
 
@@ -112,21 +119,28 @@ def _evidence(example):
         axes.scatter(scores[1:], [height] * (len(scores) - 1), color=GREY, s=26, zorder=2)
         axes.scatter(scores[:1], [height], color=colour, s=110, zorder=3, marker='D')
         ratio = float(strength.CALIBRATION.log10_lr(scores[None, :1].T)[0])
-        text = f'log10 likelihood ratio {ratio:.2f}'
+        text = f'log10 likelihood ratio {_bound(ratio)}{ratio:.2f}'
         axes.annotate(text, (scores[0], height + 0.2), ha='center', color=colour, fontsize=9)
     grid = np.linspace(-8, 8, 3201)
     limit = grid[np.argmax(strength.CALIBRATION.log10_lr(grid[:, None]) >= 1)]
     axes.axvspan(limit, 13, color=BEFORE, alpha=0.08, zorder=0)
-    axes.text(limit + 0.1, -0.46, 'evidence of 10 times or more: fail', fontsize=8, color=BEFORE)
+    axes.text(limit + 0.1, -0.46, '10 times more probable or more: fail', fontsize=8, color=BEFORE)
     axes.set(
         yticks=range(len(probes)), yticklabels=probes, ylim=(-0.6, 1.6), xlim=(-4, 13),
-        xlabel='nearness to a face, in standard deviations from the decoys',
+        xlabel='nearness to a face (standard deviations from the decoys)',
     )  # fmt: skip
     axes.scatter([], [], color=GREY, s=26, label='face of a decoy')
     axes.scatter([], [], color='black', s=60, marker='D', label='own face')
     axes.legend(loc='upper left', fontsize=8, frameon=False)
     axes.spines[['top', 'right']].set_visible(False)
     return figure
+
+
+def _bound(ratio):
+    """Return in words that a ratio is at a bound of the calibration."""
+    if ratio <= strength.CALIBRATION.least:
+        return 'at most '
+    return 'at least ' if ratio >= strength.CALIBRATION.most else ''
 
 
 def _fused(panel, templates):
@@ -136,7 +150,8 @@ def _fused(panel, templates):
 
 def _cut(example):
     """Draw the mask and the brain on slices, with what the record says about the cut."""
-    figure, axes = plt.subplots(1, 3, figsize=(12.5, 4.9), layout='constrained')
+    widths = [np.ptp(EXTENT_MM[0 if axis == 2 else 1]) for axis, *_ in PLANES]  # one scale
+    figure, axes = plt.subplots(1, 3, figsize=(12.5, 5), width_ratios=widths, layout='constrained')
     numbers = example.result.record.mask
     for place, (axis, position, title) in zip(axes, PLANES, strict=True):
         _show_slice(place, example.volume, example.affine, axis, position)
@@ -146,14 +161,14 @@ def _cut(example):
         brain = Volume(-atlas.brain.astype(np.float32), atlas.affine)
         _outline(place, brain, np.eye(4), axis, position, 0.0, BRAIN)
         place.set_title(title, fontsize=11)
-        place.set(xticks=[], yticks=[])
+        place.set(xticks=[], yticks=[], anchor='N')
     size = np.linalg.norm(example.affine[:3, :3], axis=0)
     y, z = NASION[1:]
-    axes[0].plot(y, z, '+', color='white', markersize=12, markeredgewidth=2)
-    axes[0].annotate('nasion', (y, z), (y + 8, z + 6), color='white', fontsize=9)
+    axes[0].plot(y, z, '+', color=POINT, markersize=12, markeredgewidth=2)
+    axes[0].annotate('nasion', (y, z), (y + 10, z + 6), color=POINT, fontsize=9)
     reaches = (
-        ((y + 44, z), (y + 44, z + numbers.cut_above_mm / size[2]), numbers.cut_above_mm),
-        ((y + 44, z), (y + 44, z - numbers.cut_below_mm / size[2]), numbers.cut_below_mm),
+        ((y + 34, z), (y + 34, z + numbers.cut_above_mm / size[2]), numbers.cut_above_mm),
+        ((y + 34, z), (y + 34, z - numbers.cut_below_mm / size[2]), numbers.cut_below_mm),
         ((y, z - 32), (y - numbers.cut_midplane_mm / size[1], z - 32), numbers.cut_midplane_mm),
     )
     for start, end, length in reaches:
