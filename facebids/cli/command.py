@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from facebids.errors import FacebidsError, UsageError
-from facebids.signals import handled
+from facebids.signals import handled, interrupt, is_ignored
 
 INTERRUPTED = 130  # 128 + SIGINT, the convention of shells
 
@@ -43,9 +43,11 @@ def run_command(
     verbose
         Whether to show the traceback of an internal error that the log has, too.
     """
+    ends = [signal.SIGTERM]  # job time limit, `docker stop`
+    if not is_ignored(signal.SIGINT):
+        ends.append(signal.SIGINT)
     try:
-        # job time limit, `docker stop`
-        with handled(signal.default_int_handler, signal.SIGTERM):
+        with handled(interrupt, *ends):
             return command()
     except FacebidsError as error:
         _say(program, str(error), error)

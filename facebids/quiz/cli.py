@@ -13,7 +13,7 @@ from facebids.cli.arguments import Parser, whole_number
 from facebids.cli.command import Extra, run_command
 from facebids.errors import UsageError
 from facebids.quiz.study import ARMS, CHOICES, QUESTIONS, Study
-from facebids.signals import handled
+from facebids.signals import handled, interrupt
 
 DATABASE = 'FACEBIDS_QUIZ_DATABASE'
 RATE = 240
@@ -257,7 +257,7 @@ def _serve(options: argparse.Namespace) -> int:
     )
     # also where a shell has made its background processes ignore Ctrl-C
     try:
-        with handled(signal.default_int_handler, signal.SIGINT, signal.SIGTERM):
+        with handled(interrupt, signal.SIGINT, signal.SIGTERM):
             serve(settings, lambda line: print(line, flush=True))
     except KeyboardInterrupt:
         print('Stopped.')

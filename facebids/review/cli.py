@@ -15,7 +15,7 @@ from facebids import __version__
 from facebids.cli.arguments import Parser, whole_number
 from facebids.cli.command import Extra, run_command
 from facebids.errors import UsageError
-from facebids.signals import handled
+from facebids.signals import handled, interrupt
 
 if TYPE_CHECKING:
     from facebids.review.items import Item
@@ -109,7 +109,7 @@ def _serve(output_dir: Path, table: Path, by: str, found: 'tuple[Item, ...]', po
     make_writable(table.parent, 'table')
     try:
         with (
-            handled(signal.default_int_handler, signal.SIGINT, signal.SIGTERM),
+            handled(interrupt, signal.SIGINT, signal.SIGTERM),
             hold([table.parent], 'the review'),
         ):
             review = Review(output_dir, table, by, found)

@@ -16,7 +16,7 @@ from uuid import uuid4
 from nipype.pipeline.plugins.slurm import SLURMPlugin
 from nipype.pipeline.plugins.slurmgraph import SLURMGraphPlugin
 
-from facebids.signals import handled
+from facebids.signals import handled, interrupt
 
 POLL = 2.0  # s; more often would burden the scheduler of the cluster
 
@@ -31,7 +31,7 @@ class StepByStepPlugin(SLURMPlugin):
     def run(self, graph: Any, config: dict[str, Any], updatehash: bool = False) -> None:
         """Run the steps; an interrupt, or an error that stops the run, ends all jobs."""
         try:
-            with handled(signal.default_int_handler, signal.SIGINT, signal.SIGTERM):
+            with handled(interrupt, signal.SIGINT, signal.SIGTERM):
                 super().run(graph, config, updatehash)
         finally:
             if self._pending:
@@ -52,7 +52,7 @@ class AllAtOncePlugin(SLURMGraphPlugin):
     def run(self, graph: Any, config: dict[str, Any], updatehash: bool = False) -> None:
         """Run the steps; an interrupt ends all jobs."""
         try:
-            with handled(signal.default_int_handler, signal.SIGINT, signal.SIGTERM):
+            with handled(interrupt, signal.SIGINT, signal.SIGTERM):
                 super().run(graph, config, updatehash)
                 while self._queued():
                     time.sleep(POLL)
