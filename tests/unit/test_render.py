@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
+from facebids.core.alignment import registration
 from facebids.core.attack import render, surface
 
 BACKGROUND = render.BACKGROUND.astype(np.uint8)
@@ -64,3 +66,14 @@ def test_random_views_depend_on_the_seed_alone():
 def test_named_views_are_those_of_steeg_et_al():
     names = [view.name for view in render.named_views()]
     assert names == ['frontal', 'halfside', 'side', 'top']
+
+
+@pytest.mark.parametrize('turn', [0, 60, 180])
+def test_rays_that_are_not_cast_meet_nothing(phantom_scan, monkeypatch, turn):
+    mesh = surface.skin_surface(phantom_scan.data, phantom_scan.affine)
+    pose = registration.pose(phantom_scan.transform)
+    pose[:3, :3] = Rotation.from_euler('z', turn, degrees=True).as_matrix() @ pose[:3, :3]
+    views = (*render.named_views(), *render.random_views(seed=3, count=2))
+    found = render.render(mesh, pose, views, 100)
+    monkeypatch.setattr(render, '_part_with', lambda *_: (slice(None), slice(None)))
+    np.testing.assert_array_equal(found, render.render(mesh, pose, views, 100))

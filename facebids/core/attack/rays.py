@@ -56,11 +56,14 @@ class Scene:
 
         Parameters
         ----------
-        origins, directions : ndarray, shape (N, 3)
+        origins : ndarray, shape (N, 3) or (3,)
             In the frame of the mesh.
+        directions : ndarray, shape (N, 3)
+            In the same frame.
         """
+        origins = np.broadcast_to(np.asarray(origins, np.float32), directions.shape)
         hits = self._scene.run(
-            np.ascontiguousarray(origins, np.float32),
+            np.ascontiguousarray(origins),
             np.ascontiguousarray(directions, np.float32),
             output=1,
         )

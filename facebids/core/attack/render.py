@@ -100,22 +100,39 @@ def render(
         RGB.
     """
     rays = _camera(size)
-    pictures = np.empty((len(views), size * size, 3), np.uint8)
+    pictures = np.empty((len(views), size, size, 3), np.uint8)
     pictures[...] = BACKGROUND
     for picture, view in zip(pictures, views, strict=True):
-        seen, colours = _render_view(mesh, pose, view, rays)
-        picture[seen] = colours.clip(0, 255)
-    return pictures.reshape(len(views), size, size, 3)
+        part = _part_with(mesh, pose, view, size)
+        seen, colours = _render_view(mesh, pose, view, rays[part].reshape(-1, 3))
+        part_of_picture = picture[part]
+        part_of_picture[seen.reshape(part_of_picture.shape[:2])] = colours.clip(0, 255)
+    return pictures
 
 
 def _camera(size: int) -> FloatArray:
-    """Return the direction of every pixel's ray in camera axes, shape (size * size, 3)."""
+    """Return the direction of every pixel's ray in camera axes, shape (size, size, 3)."""
     edge = np.linspace(FIELD / 2, -FIELD / 2, size, dtype=np.float32)
     target = np.zeros((size, size, 3), np.float32)
     target[..., 0] = edge  # the right side of the head appears on the left of the picture
     target[..., 1] = -DISTANCE
     target[..., 2] = edge[:, None]
-    return (target / np.linalg.norm(target, axis=2, keepdims=True)).reshape(-1, 3)
+    return target / np.linalg.norm(target, axis=2, keepdims=True)
+
+
+def _part_with(mesh: Mesh, pose: FloatArray, view: View, size: int) -> tuple[slice, slice]:
+    """Return the rows and columns of a picture outside which no ray meets the head."""
+    to_camera = np.eye(4)
+    to_camera[:3, :3] = _rotation(view)
+    to_camera[:3, 3] = -_rotation(view) @ CENTRE - (0, DISTANCE, 0)
+    places = apply_affine(to_camera @ pose, mesh.corners)
+    if not (places[:, 1] < 0).all():  # something is beside or behind the camera
+        return slice(0, size), slice(0, size)
+    edges = places[:, ::2] * (-DISTANCE / places[:, 1:2])
+    pixels = (0.5 - edges / FIELD) * (size - 1)
+    left, top = np.clip(np.floor(pixels.min(0)).astype(int), 0, size)
+    right, bottom = np.clip(np.ceil(pixels.max(0)).astype(int) + 1, 0, size)
+    return slice(top, bottom), slice(left, right)
 
 
 def _render_view(
@@ -126,11 +143,15 @@ def _render_view(
     to_head = _rotation(view).T.astype(np.float32)  # camera axes to head axes
     rays = rays @ to_head.T
     camera = apply_affine(np.linalg.inv(pose), CENTRE + to_head @ (0, DISTANCE, 0))
-    hits = mesh.scene.cast(np.broadcast_to(camera, rays.shape), rays @ turn)
+    hits = mesh.scene.cast(camera, rays @ turn)
     seen = hits.found
     u, v = hits.u[seen, None], hits.v[seen, None]
-    corners = mesh.normals[mesh.faces[hits.triangle[seen]]]
-    normal = ((1 - u - v) * corners[:, 0] + u * corners[:, 1] + v * corners[:, 2]) @ turn.T
+    first, second, third = mesh.faces.take(hits.triangle[seen], 0).T
+    normals = mesh.normals
+    normal = (1 - u - v) * normals.take(first, 0)
+    normal += u * normals.take(second, 0)
+    normal += v * normals.take(third, 0)
+    normal = normal @ turn.T
     normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
     light = to_head @ direction(view.light).astype(np.float32)
     return seen, _shade(normal, -rays[seen], light, to_head[:, 1])

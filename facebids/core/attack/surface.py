@@ -3,6 +3,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 from nibabel.affines import apply_affine
@@ -42,6 +43,12 @@ class Mesh:
     def scene(self) -> Scene:
         """The mesh to cast rays at."""
         return Scene(self.vertices, self.faces)
+
+    @cached_property
+    def corners(self) -> FloatArray:
+        """The corners of the box around the mesh, RAS mm, shape (8, 3)."""
+        edges = zip(self.vertices.min(0), self.vertices.max(0), strict=True)
+        return np.array(list(product(*edges)))
 
 
 @dataclass(frozen=True)
