@@ -6,12 +6,16 @@ around it. Levels carry what is diseased, but also what is personal. They are dr
 direction of gaze) or rounded to steps wider than the normal variation: the opening of the lids,
 the pose of the head, and the difference between the two sides (strabismus, ptosis, palsy).
 
-How far landmarks follow a movement is personal, too. Both sides therefore move alike unless they
-differ as in a disease, and the size of an expression has two steps. What is smaller than the noise
-of landmarks is none, and a parameter stays where it is until it moves by more than that.
+How far landmarks follow a movement is personal, too, and how much they tremble. Both sides
+therefore move alike unless they differ as in a disease, and movements have wide steps as well: a
+head that turns goes from step to step, an eye from fixation to fixation, lids are open, part open
+or closed, and an expression is there or not, with two sizes. A value stays on its step until it is
+well off, so that trembling at the border of two steps is no movement. Only regular movements of
+the eyes, as in a nystagmus, are followed picture by picture.
 """
 
 import csv
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +23,7 @@ import numpy as np
 
 from facebids.core.arrays import BoolArray, FloatArray
 from facebids.errors import FacebidsError
-from facebids.mask import iris, parameters
+from facebids.mask import iris, parameters, summary
 from facebids.mask.measure import (
     COLUMN,
     CONFIDENT,
@@ -37,7 +41,8 @@ LIDS_MM = 9.5  # between open lids
 # an eye are 40 apart. Lids follow vertical gaze.
 HORIZONTAL_DEG = 3.6  # of the iris
 VERTICAL_DEG = (4.6, 2.6, -2.7)  # of the iris, of the upper lid (mm), of the lower end of the eye
-NASAL = 0.87  # by which the iris of an eye that looks ahead is nearer to the nose than the middle
+# by which the iris of an eye that looks ahead is nearer to the nose than the middle: of 100 people
+NASAL = 1.14
 OPEN = 0.87  # distance of the lids, and below the open state its share:
 OPENED = ((0.05, 0.2, 0.38, 0.62, 0.85, 1.0, 1.3), (0.0, 0.16, 0.3, 0.55, 0.88, 1.0, 1.15))
 
@@ -54,7 +59,7 @@ FULL_FROM = 2.0  # least peaks
 
 # Steps of levels. Each is wider than the normal variation and the error of the landmarks.
 LEVEL_POSE_DEG = 5.0  # of yaw and roll; the pitch at rest is not told from the shape of the face
-LEVEL_SQUINT_DEG, LEAST_SQUINT_DEG = 8.0, 11.0  # three standard deviations of healthy eyes
+LEVEL_SQUINT_DEG, LEAST_SQUINT_DEG = 8.0, 13.5  # three standard deviations of healthy eyes
 LEVEL_PTOSIS, LEAST_PTOSIS = 0.15, 0.25
 LEVEL_SIDES_MM, LEAST_SIDES_MM = 5.0, 2.5
 PTOSIS = 1.25  # share of the opening that is missing for a share of the sclera
@@ -65,15 +70,20 @@ WEAKER = 0.25  # step of the share by which it does
 STILL_DEG = 4.0  # standard deviation of the pose of a head that hardly turns
 # Steps of a photograph, in which personal proportions and movements cannot be told apart.
 PHOTOGRAPH_POSE_DEG, PHOTOGRAPH_GAZE_DEG = 10.0, 16.0
-PHOTOGRAPH_SQUINT_DEG, PHOTOGRAPH_PTOSIS, PHOTOGRAPH_SIDES_MM = 12.0, 0.4, 5.0
+PHOTOGRAPH_SQUINT_DEG, PHOTOGRAPH_PTOSIS, PHOTOGRAPH_SIDES_MM = 16.0, 0.5, 7.0
 PHOTOGRAPH_JAW = 0.3  # from which a mouth is open
-# By how much a parameter moves at least: more than the noise of the landmarks.
-HELD_POSE_DEG, HELD_GAZE_DEG, HELD_LIDS, HELD = 1.5, 1.0, 0.05, 0.1
+# Steps of movements. Each is wider than the noise of the landmarks.
+POSE_DEG = {'yaw_deg': 3.0, 'roll_deg': 3.0, 'pitch_deg': 4.0}
+GAZE_DEG = {'horizontal': 3.0, 'vertical': 5.0}
+LIDS = 1 / 3
+STAY = 0.75  # steps by which a value is off before it moves to the next one
+REGULAR_DEG, REGULAR_HZ = 1.5, 1.2  # of eye movements that are followed picture by picture
 
 OWN_FRAMES, OWN_SECONDS = 25, 2.0  # of confident frames, from which there is an own neutral
 SHUT = 0.4  # share of the open state below which the iris is not seen
 CLOSED = 0.4  # of the open state: lids that come nearer than this close
-WINDOW_S = 0.2  # of the filter of pose and expressions
+WINDOW_S, POSE_WINDOW_S = 0.2, 0.4  # of the filters of expressions and pose
+FIXATION_S = 0.3  # eyes rest for longer than half of this between two movements
 GAZE_WINDOW_S = 0.12  # a movement of 5 Hz keeps its amplitude at 25 pictures a second
 
 
@@ -124,22 +134,27 @@ def _columns(
         name: _smoothed(_filled(times, values, good & seen), GAZE_WINDOW_S / interval)
         for name, values in _angles(raw, good & seen).items()
     }
-    smooth = {
-        name: _smoothed(raw[name], WINDOW_S / interval) for name in (*SHAPE, *parameters.POSE)
-    }
-    return _poses(smooth, own) | _gazes(gaze | smooth, own) | _expressions(smooth, own) | lids
+    smooth = {name: _smoothed(raw[name], WINDOW_S / interval) for name in SHAPE}
+    pose = {name: _smoothed(raw[name], POSE_WINDOW_S / interval) for name in parameters.POSE}
+    return (
+        _poses(pose, POSE_WINDOW_S / interval, own)
+        | _gazes(gaze | pose, times, own)
+        | _expressions(smooth | pose, WINDOW_S / interval, own)
+        | lids
+    )
 
 
-def _poses(raw: dict[str, FloatArray], own: bool) -> dict[str, FloatArray]:
+def _poses(raw: dict[str, FloatArray], frames: float, own: bool) -> dict[str, FloatArray]:
+    """Return the angles of the head: it goes from step to step in the given number of frames."""
     if not own:
         turned = {name: _steps(raw[name], PHOTOGRAPH_POSE_DEG) for name in ('yaw_deg', 'roll_deg')}
         return turned | {'pitch_deg': raw['pitch_deg'] * 0}
-    made: dict[str, FloatArray] = {
-        name: _held(_split(raw[name], LEVEL_POSE_DEG), HELD_POSE_DEG)
-        for name in ('yaw_deg', 'roll_deg')
-    }
-    pitch = raw['pitch_deg']
-    return made | {'pitch_deg': _held(pitch - np.nanmedian(pitch), HELD_POSE_DEG)}
+    made = {}
+    for name, step in POSE_DEG.items():
+        level = float(np.nanmedian(raw[name]))
+        kept = 0.0 if name == 'pitch_deg' else _rounded(level, LEVEL_POSE_DEG)
+        made[name] = _eased(_stepped(raw[name] - level, step), frames) + kept
+    return made
 
 
 def _interval(times: FloatArray) -> float:
@@ -154,30 +169,55 @@ def _filled(times: FloatArray, values: FloatArray, known: BoolArray) -> FloatArr
     return np.where(np.isnan(values), np.nan, filled)
 
 
-def _smoothed(values: FloatArray, frames: float) -> FloatArray:
-    """Return values smoothed without delay (Savitzky 1964), each run of numbers by itself."""
-    from scipy.signal import savgol_filter
+def _odd(frames: float) -> int:
+    """Return the odd length of a window that is nearest."""
+    return 1 + 2 * round((frames - 1) / 2)
 
-    length = 1 + 2 * round((frames - 1) / 2)
-    if length < 5:
-        return values
-    smooth = values.copy()
+
+def _by_runs(values: FloatArray, change: Callable[[FloatArray], FloatArray]) -> FloatArray:
+    """Return values of which each run of numbers was changed by itself."""
+    made = values.copy()
     numbers = np.flatnonzero(~np.isnan(values))
     for run in np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1):
-        if len(run) >= length:
-            smooth[run] = savgol_filter(values[run], length, 2)
-    return smooth
+        made[run] = change(values[run])
+    return made
 
 
-def _held(values: FloatArray, least: float) -> FloatArray:
-    """Return values that stay where they are until they have moved by more than the least."""
-    held = values.copy()
+def _smoothed(values: FloatArray, frames: float) -> FloatArray:
+    """Return values smoothed without delay (Savitzky 1964)."""
+    from scipy.signal import savgol_filter
+
+    length = _odd(frames)
+    if length < 5:
+        return values
+    return _by_runs(
+        values, lambda run: savgol_filter(run, length, 2) if len(run) >= length else run
+    )
+
+
+def _eased(values: FloatArray, frames: float) -> FloatArray:
+    """Return values that go from step to step in the given number of frames."""
+    from scipy.ndimage import uniform_filter1d
+
+    return _by_runs(values, lambda run: uniform_filter1d(run, _odd(frames), mode='nearest'))
+
+
+def _fixations(values: FloatArray, frames: float) -> FloatArray:
+    """Return values without those that last less than half of the given number of frames."""
+    from scipy.ndimage import median_filter
+
+    return _by_runs(values, lambda run: median_filter(run, _odd(frames), mode='nearest'))
+
+
+def _stepped(values: FloatArray, step: float) -> FloatArray:
+    """Return values in steps; each stays until it is off by more than `STAY` of a step."""
+    made = values.copy()
     last = np.nan
     for i, value in enumerate(values):
         if np.isfinite(value):
-            last = last if abs(value - last) <= least else value
-            held[i] = last
-    return held
+            last = last if abs(value - last) <= STAY * step else _rounded(value, step)
+            made[i] = last
+    return made
 
 
 def _rounded(value: float, step: float) -> float:
@@ -186,12 +226,6 @@ def _rounded(value: float, step: float) -> float:
 
 def _steps(values: FloatArray, step: float) -> FloatArray:
     return np.round(values / step) * step
-
-
-def _split(values: FloatArray, step: float) -> FloatArray:
-    """Return values whose level is rounded to steps."""
-    level = float(np.nanmedian(values))
-    return values - level + _rounded(level, step)
 
 
 def _sides(left: float, right: float, step: float, least: float) -> tuple[float, float]:
@@ -237,7 +271,7 @@ def _angles(raw: dict[str, FloatArray], seen: BoolArray) -> dict[str, FloatArray
     return found
 
 
-def _gazes(raw: dict[str, FloatArray], own: bool) -> dict[str, FloatArray]:
+def _gazes(raw: dict[str, FloatArray], times: FloatArray, own: bool) -> dict[str, FloatArray]:
     """Return the angles of the eyes. The level is the squint alone: where both look is dropped.
 
     The eye that squints is the one that looks farther from the camera.
@@ -256,10 +290,19 @@ def _gazes(raw: dict[str, FloatArray], own: bool) -> dict[str, FloatArray]:
         moved = [_steps(both, PHOTOGRAPH_GAZE_DEG) if axis == 'horizontal' else both * 0] * 2
         if own:
             left, right = (raw[name] - level for name, level in zip(names, levels, strict=True))
-            moved = [_held(side, HELD_GAZE_DEG) for side in _together(left, right)]
+            moved = list(_together(left, right))
+            if not _regular(times, both):
+                frames = FIXATION_S / _interval(times)
+                moved = [_stepped(_fixations(side, frames), GAZE_DEG[axis]) for side in moved]
         for name, move, keep in zip(names, moved, kept, strict=True):
             made[name] = move + keep
     return made
+
+
+def _regular(times: FloatArray, angle: FloatArray) -> bool:
+    """Return whether an angle of the eyes swings as in a nystagmus."""
+    hertz, degrees = summary.regular(times, [angle], np.isfinite(angle))
+    return (hertz or 0.0) >= REGULAR_HZ and (degrees or 0.0) >= REGULAR_DEG
 
 
 def _lids(raw: dict[str, FloatArray], own: bool) -> tuple[dict[str, FloatArray], BoolArray]:
@@ -272,7 +315,7 @@ def _lids(raw: dict[str, FloatArray], own: bool) -> tuple[dict[str, FloatArray],
     shares = [np.interp(opened[side] / max(levels[side], 1.0), *OPENED) for side in SIDES]
     seen: BoolArray = np.min(shares, axis=0) > SHUT
     if own:
-        moved = [_held(_closing(share), HELD_LIDS) for share in _together(*shares)]
+        moved = [_stepped(np.minimum(_closing(share), 1), LIDS) for share in _together(*shares)]
     else:
         moved = [np.where(np.isnan(share), np.nan, share > SHUT) for share in shares]
     least = LEAST_PTOSIS if own else PHOTOGRAPH_PTOSIS
@@ -303,8 +346,11 @@ def _closing(share: FloatArray) -> FloatArray:
     return stretched
 
 
-def _expressions(raw: dict[str, FloatArray], own: bool) -> dict[str, FloatArray]:
-    """Return the expressions for which the landmarks of the mask move most alike."""
+def _expressions(raw: dict[str, FloatArray], frames: float, own: bool) -> dict[str, FloatArray]:
+    """Return the expressions for which the landmarks of the mask move most alike.
+
+    They come and go in the given number of frames.
+    """
     places = _moved(raw, own)
     moved = np.transpose([places[name] for name in SHAPE])
     values = np.full((len(moved), len(EXPRESSIONS)), np.nan)
@@ -317,14 +363,15 @@ def _expressions(raw: dict[str, FloatArray], own: bool) -> dict[str, FloatArray]
     for name, least in LEAST.items() if own else ():
         sizes = JAW if name == 'jaw_open' else (SLIGHT, FULL)
         names = [name] if name in made else [f'{name}_{side}' for side in SIDES]
-        made |= zip(names, _sized([found[item] for item in names], least, sizes), strict=True)
+        sized = _sized([found[item] for item in names], least, sizes)
+        made |= zip(names, [_eased(side, frames) for side in sized], strict=True)
     for name, value in _uneven(raw, LEAST_SIDES_MM if own else PHOTOGRAPH_SIDES_MM).items():
         made[name] = np.where(np.isnan(made[name]), np.nan, np.maximum(made[name], value))
     return made
 
 
 def _sized(sides: list[FloatArray], least: float, sizes: tuple[float, float]) -> list[FloatArray]:
-    """Return an expression, on one or two sides, with a size in steps.
+    """Return an expression, on one or two sides, that is there or not, with a size in steps.
 
     A side that moves much less than the other keeps its share of that, in steps of `WEAKER`.
     """
@@ -344,7 +391,7 @@ def _sized(sides: list[FloatArray], least: float, sizes: tuple[float, float]) ->
     for side, peak in zip(sides, peaks, strict=True):
         share = 1.0 if peak >= ALIKE * strongest else _rounded(peak / strongest, WEAKER)
         course = np.clip(side / max(peak, 1e-6), -1, 1)
-        made.append(_held(np.where(np.abs(course) < HELD, 0, course), HELD) * size * share)
+        made.append(_stepped(course, 1.0) * size * share)
     return made
 
 

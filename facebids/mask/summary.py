@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Numbers of a whole recording, from its parameters alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -129,7 +129,7 @@ def _eyes(recording: Recording, times: FloatArray, good: BoolArray) -> dict[str,
     open_mm = [_open_mm(recording, side) for side in SIDES]
     found = blinks(recording) if video else []
     minutes = good.mean() * times[-1] / 60
-    hertz, degrees = _regular(times, mean, good)
+    hertz, degrees = regular(times, mean.values(), good)
     return {
         'blinks': len(found) if video else None,
         'blinks_per_minute': round(len(found) / minutes, 1) if minutes else None,
@@ -159,11 +159,22 @@ def _range(values: FloatArray) -> float:
     return round(float(high - low), 1)
 
 
-def _regular(
-    times: FloatArray, mean: Mapping[str, FloatArray], good: BoolArray
+def regular(
+    times: FloatArray, angles: Iterable[FloatArray], good: BoolArray
 ) -> tuple[float | None, float | None]:
-    """Return the frequency (Hz) and amplitude (degrees) of regular eye movements.
+    """Return the frequency (Hz) and amplitude (degrees) of regular eye movements, or None.
 
+    Parameters
+    ----------
+    times : ndarray, shape (n,)
+        In s.
+    angles : iterable of ndarray, shape (n,)
+        Degrees; that which swings most counts.
+    good : ndarray, shape (n,)
+        Which pictures count.
+
+    Notes
+    -----
     The periodogram of Lomb and Scargle allows for times at uneven distances, and for gaps.
     """
     from scipy.signal import lombscargle
@@ -174,7 +185,7 @@ def _regular(
     top = min(10.0, 0.45 / float(np.median(np.diff(times))))
     hertz = np.arange(LOWEST_HZ, top, 0.25 / span)
     best: tuple[float, float] | None = None
-    for values in mean.values():
+    for values in angles:
         angle = _detrended(times[good], values[good])
         if len(hertz) < 3 or angle.std() < LEAST_DEG:
             continue

@@ -166,12 +166,42 @@ def test_the_size_of_an_expression_has_steps():
     assert tops == pytest.approx([0, 0.35, 0.35, 0.7, 0.7], abs=0.07)
 
 
-def test_small_movements_are_none():
-    values = np.array([0, 0.5, -0.5, np.nan, 0.9, 1.2, 1.9, 2.3])
-    held = movements._held(values, 1.0)
-    assert held[[0, 1, 2, 4]].tolist() == [0, 0, 0, 0]
-    assert held[5:].tolist() == [1.2, 1.2, 2.3]
-    assert np.isnan(held[3])
+def test_a_value_stays_on_its_step_until_it_is_well_off():
+    values = np.array([0.4, 2.2, 1.9, np.nan, 2.3, 3.2, 1.2, 0.7])
+    made = movements._stepped(values, 3.0)
+    assert made[[0, 1, 2, 4, 5, 6, 7]].tolist() == [0, 0, 0, 3, 3, 3, 0]
+    assert np.isnan(made[3])
+
+
+def test_trembling_is_no_movement():
+    """How much landmarks tremble differs between people."""
+    rng = np.random.default_rng(5)
+    times, rows = table()
+    reference = movements.recording(times, rows)
+    sizes = dict.fromkeys(SHAPE, 0.4) | {'pitch_deg': 1.0, 'yaw_deg': 0.7, 'roll_deg': 0.5}
+    sizes |= {f'iris_{axis}_{side}': 0.3 for axis in 'xy' for side in ('left', 'right')}
+    for name, size in sizes.items():
+        rows[:, COLUMN[name]] += rng.normal(0, size, len(times))
+    assert movements.recording(times, rows) == reference
+
+
+def test_eyes_go_from_fixation_to_fixation():
+    def look(times):
+        away = np.where(times >= 2, 9.0, 0.0) + np.where((times >= 1) & (times < 1.1), 9.0, 0.0)
+        return away / movements.HORIZONTAL_DEG
+
+    recording = movements.recording(*table(6.0, iris_x_left=look, iris_x_right=look))
+    gaze = column(recording, 'gaze_left_horizontal_deg')
+    assert np.flatnonzero(np.diff(gaze)).tolist() == [49]
+    assert gaze[-1] - gaze[0] == 9
+
+
+def test_a_turning_head_goes_from_step_to_step():
+    recording = movements.recording(*table(yaw_deg=lambda t: 5 * t))
+    yaw = column(recording, 'yaw_deg')
+    assert yaw[-1] - yaw[0] == pytest.approx(20, abs=movements.POSE_DEG['yaw_deg'])
+    assert (np.diff(yaw) >= 0).all()
+    assert np.diff(yaw).max() <= 1
 
 
 def test_a_short_video_has_the_generic_neutral():
