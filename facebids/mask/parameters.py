@@ -2,9 +2,9 @@
 """The parameters of the digital mask: all that is kept of a face, one `Frame` for each picture.
 
 No parameter describes the shape or colour of the face. Movements are relative to the neutral face
-of the person; what is constant over a recording is rounded much more coarsely than what moves
-(:mod:`facebids.mask.movements`). Columns of the table, ranges, steps and the data dictionary are
-generated from the fields of `Frame`.
+of the person; they and what is constant over a recording have wide steps, made by
+:mod:`facebids.mask.movements`. Columns of the table, ranges, its rounding and the data dictionary
+are generated from the fields of `Frame`.
 """
 
 import csv
