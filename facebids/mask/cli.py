@@ -197,7 +197,9 @@ class _Bar:
         self._bar.stop()
 
     def begin(self, task: str, total: float) -> None:
-        """Begin a part of the work."""
+        """Begin a part of the work; elsewhere than in a terminal, a line says so."""
+        if not self.console.is_terminal:
+            self.console.print(f'{task} ...', soft_wrap=True)
         if self._task is not None:
             self._bar.remove_task(self._task)
         self._task = self._bar.add_task(task, total=total or None)

@@ -136,7 +136,7 @@ def _photograph(path: Path, *, refuse: bool) -> tuple[FloatArray, FloatArray]:
 def _video(
     path: Path, work: Path, progress: Progress, *, refuse: bool
 ) -> tuple[FloatArray, FloatArray]:
-    progress.begin('measuring', video.duration(path))
+    progress.begin(f'{path.name}: measuring', video.duration(path))
     file = work / 'measures'
     try:
         follow.measure_video(video.pictures(path), file, refuse=refuse, progress=progress.advance)
@@ -181,7 +181,7 @@ def _render(
     nprocs: int,
     progress: Progress,
 ) -> None:
-    progress.begin('rendering', len(frames))
+    progress.begin(f'{path.name}: rendering', len(frames))
     done = 0
 
     def more(count: int) -> None:

@@ -198,6 +198,7 @@ def test_what_cannot_be_masked_is_named_and_the_rest_goes_on(tmp_path, capsys, l
     said = capsys.readouterr().out
     assert 'broken.mp4 cannot be read as a video' in said
     assert 'empty.mp4: no face was found' in said
+    assert 'good.mp4: measuring ...' in said.splitlines()
     assert {name.split('_')[0] for name in names(tmp_path / 'out')} == {'good'}
 
 
