@@ -373,12 +373,14 @@ def _draw(head: _Head, strands: AnyArray, shades: FloatArray) -> list[FloatArray
         order = np.flatnonzero(inside & layer)
         # integers sort ten times as fast
         order = order[np.argsort((1000 * depth[order]).astype(np.int16), kind='stable')]
-        nearest = np.full((height, width), -1)
-        nearest[rows[order], columns[order]] = order  # the last of repeated pixels remains
-        strand, point = np.divmod(nearest, len(at))
-        seen = (nearest >= 0)[..., None]
-        colours = shades[strand, at[point].round().astype(int)] * seen
-        layers.append(_shrink(np.concatenate([colours, seen], axis=2)))
+        nearest = np.full(height * width, -1)
+        nearest[rows[order] * width + columns[order]] = order  # the last of repeats remains
+        seen = np.flatnonzero(nearest >= 0)
+        strand, point = np.divmod(nearest[seen], len(at))
+        canvas = np.zeros((height * width, 4))
+        canvas[seen, :3] = shades[strand, at[point].round().astype(int)]
+        canvas[seen, 3] = 1
+        layers.append(_shrink(canvas.reshape(height, width, 4)))
     return layers
 
 
