@@ -17,6 +17,7 @@ from facebids.filesystem import write_text_atomic
 from facebids.reports import about, comparisons, curves, render, tables
 from facebids.studies.results import Results, of_enough_people, too_few
 from facebids.version import __version__
+from facebids.words import counted
 
 MOST_ROWS = 1000  # images in a table: more make a page of megabytes, which nobody reads
 
@@ -121,13 +122,13 @@ def answer(found: Sequence[Record], objections: Sequence[str], few: str | None) 
     remedies = list(objections)
     if failed:
         remedies.append(
-            f'{_images(failed)} withheld. Read the reasons below, deface again, or leave them out '
-            'with --exclude-failed.'
+            f'{counted(failed, "image is", "images are")} withheld. Read the reasons below, '
+            'deface again, or leave them out with --exclude-failed.'
         )
     if doubtful:
         remedies.append(
-            f'{_images(doubtful)} to be looked at by a person. facebids-review shows them and '
-            'writes the table for --accept.'
+            f'{counted(doubtful, "image is", "images are")} to be looked at by a person. '
+            'facebids-review shows them and writes the table for --accept.'
         )
     if objections:
         sentence = 'No: after defacing, participants are recognised more often than by chance.'
@@ -147,10 +148,6 @@ def no_plots(people: int) -> str | None:
         'There are no plots of a single participant: they show how images differ between '
         'participants. The page of the participant has all numbers.'
     )
-
-
-def _images(count: int) -> str:
-    return '1 image is' if count == 1 else f'{count:,} images are'
 
 
 def _pages(found: Sequence[Record]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from facebids.bids.names import HeadImage
 from facebids.studies import against_photographs, brain_linkage, enrolment, render_pairs, scans
 from facebids.studies.enrolment import Enrolment, Photographs
 from facebids.studies.results import Results
+from facebids.words import counted
 
 
 def attack(
@@ -89,7 +90,7 @@ def _drawn(drawn: int, people: int) -> str:
 
 
 def _without(count: int) -> str:
-    images = '1 image is' if count == 1 else f'{count:,} images are'
+    images = counted(count, 'image is', 'images are')
     return (
         f'{images} left out: the private folder has no template of it. Either an error stopped '
         'the image, or the private folder is not that of the participant level: pass the '
